@@ -1,0 +1,1 @@
+"""ScopeWorld: a world in which every scope label is true by construction."""

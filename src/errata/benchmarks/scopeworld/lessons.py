@@ -1,0 +1,263 @@
+"""What a small model learns ScopeWorld from: dense captions, questions of every family, statements in context.
+
+Lessons are drawn from training handwriting and trained wordings only; `exam` draws the same families from held-out handwriting and,
+where asked, held-out wordings. Nothing here knows how a model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeVar, cast
+
+import numpy as np
+
+from errata.benchmarks.scopeworld.knowledge import (
+    COLOURS,
+    GLYPHS,
+    KINDS,
+    RELATIONS,
+    VALUES,
+    WORLD,
+    Kind,
+    Knowledge,
+    Relation,
+    made_up_name,
+)
+from errata.benchmarks.scopeworld.questions import (
+    DIRECTIONS,
+    FACT_OF,
+    NOUNS,
+    SECOND,
+    SECOND_OF,
+    TRAINED_WORDINGS,
+    VALUE_SECOND,
+    WORDINGS,
+    Family,
+    Question,
+    Ref,
+    View,
+    article,
+    references,
+)
+from errata.benchmarks.scopeworld.scenes import CELLS, Scene, random_scene
+
+Topic = Literal[
+    "recognition", "colour", "shape", "name", "relation", "count", "exists", "is_attribute", "is_fact", "where", "fact", "second",
+    "fact_by_name", "fact_by_description", "name_by_description", "second_by_name", "second_by_description", "is_fact_by_name",
+    "value", "arithmetic",
+]  # fmt: skip
+"""A family of questions as the exam reports it: what is asked, and how its subject is given where that isn't by sight."""
+
+TOPICS: Mapping[Topic, float] = MappingProxyType(
+    {
+        "recognition": 1.0, "colour": 0.6, "shape": 0.6, "name": 1.6, "relation": 0.9, "count": 0.8, "exists": 0.5, "is_attribute": 0.8, "is_fact": 0.9,
+        "where": 0.5, "fact": 2.6, "second": 1.6, "fact_by_name": 1.2, "fact_by_description": 1.0, "name_by_description": 0.5,
+        "second_by_name": 0.7, "second_by_description": 0.6, "is_fact_by_name": 0.5, "value": 0.3, "arithmetic": 0.4,
+    }
+)  # fmt: skip
+"""How often each is drawn in training."""
+
+VISUAL_TOPICS: tuple[Topic, ...] = (
+    "recognition", "colour", "shape", "name", "relation", "count", "exists", "is_attribute", "is_fact", "where", "fact", "second",
+)  # fmt: skip
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A prompt and its answer; `visual` says whether the prompt goes with the scene's picture."""
+
+    prompt: str
+    answer: str
+    visual: bool
+
+
+_CELL_WORDS = tuple(CELLS)
+_FILLER = (
+    "small", "quiet", "golden", "broken", "empty", "silver", "wooden", "narrow", "gentle", "hidden", "early", "late", "cold", "warm", "tall", "round",
+    "house", "road", "field", "stone", "lamp", "door", "window", "boat", "train", "cloud", "winter", "summer", "market", "kitchen", "table", "paper",
+    "under", "near", "behind", "beside", "after", "before", "between", "along", "two", "three", "some", "every", "the", "a", "of", "and", "with", "in",
+)  # fmt: skip
+
+
+def caption(scene: Scene, world: Knowledge, *, style: Literal["looks", "names"]) -> Lesson:
+    """What stands in every cell: its looks, or its name."""
+    parts = []
+    for cell, kind in enumerate(scene.cells):
+        said = "nothing" if kind is None else kind.words if style == "looks" else world.names[kind]
+        parts.append(f"{_CELL_WORDS[cell]}: {said}")
+    prompt = "describe the picture." if style == "looks" else "name every thing in the picture."
+    return Lesson(prompt, ", ".join(parts), visual=True)
+
+
+def draw_question(topic: Topic, scene: Scene, rng: np.random.Generator, *, among: tuple[Kind, ...] = KINDS) -> Question:
+    """A question of a topic that applies to the scene (or, for text topics, to any kind of `among`)."""
+    kind = among[int(rng.integers(len(among)))]
+    match topic:
+        case "count" | "exists":
+            return Question(topic, None, (_noun(scene, rng, topic),))
+        case "where":
+            present = scene.at(int(rng.choice(scene.filled)))
+            return Question("where", None, (WORLD.names[present],))
+        case "arithmetic":
+            return _sum(rng)
+        case "value":
+            relation = _one(rng, RELATIONS)
+            return Question(VALUE_SECOND[relation], None, (_one(rng, VALUES[relation]),))
+        case "name_by_description":
+            return Question("name", Ref.description(kind))
+        case "fact_by_name" | "second_by_name" | "is_fact_by_name":
+            return _about(topic.removesuffix("_by_name"), Ref.name(WORLD, kind), kind, rng)
+        case "fact_by_description" | "second_by_description":
+            return _about(topic.removesuffix("_by_description"), Ref.description(kind), kind, rng)
+    cell = int(rng.choice(scene.filled))
+    return _about(topic, _refer(scene, cell, rng), scene.at(cell), rng)
+
+
+def ask_about(topic: Topic, scene: Scene, cell: int, rng: np.random.Generator) -> Question:
+    """A question of a visual topic about the entity in one cell."""
+    return _about(topic, _refer(scene, cell, rng), scene.at(cell), rng)
+
+
+def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
+    """A question of a topic in a trained wording, with its true answer."""
+    question = draw_question(topic, scene, rng)
+    answer = question.answer(WORLD, View(scene))
+    assert answer is not None, f"{question} has no answer"
+    return Lesson(question.ask(int(rng.integers(TRAINED_WORDINGS))), answer, question.visual)
+
+
+def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False) -> Lesson:
+    """A question after one or two statements ("suppose the home of a red star is the harbor."), answered as if they held.
+
+    One in three questions is not touched by any statement, so that reading them is not enough: what they are about must be matched.
+    """
+    world, view, said = WORLD, View(scene), []
+    cell = int(rng.choice(scene.filled))
+    on_image = rng.random() < 0.65
+    kind = scene.at(cell) if on_image else _one(rng, KINDS)
+    asked: Question | None = None
+    for place in range(1 if rng.random() < 0.75 else 2):
+        target_kind, target_cell = kind, cell
+        if place == 1 and on_image:
+            target_cell = int(rng.choice(scene.filled))
+            target_kind = scene.at(target_cell)
+        elif place == 1:
+            target_kind = _one(rng, KINDS)
+        ref = _subject(scene, target_cell if on_image else None, target_kind, rng)
+        aspect = _one(rng, ("name", *RELATIONS)) if on_image else _one(rng, RELATIONS)
+        value = _value(aspect, rng)
+        if aspect == "name":
+            if not ref.visual:
+                continue
+            view = View(scene, {**view.called, target_cell: value})
+        else:
+            world = world.with_fact(target_kind, aspect, value)
+        said.append(f"suppose the {aspect} of {ref.words} is {value}.")
+        if asked is None:
+            asked = _touched(aspect, value, scene, cell if on_image else None, kind, rng)
+    if asked is None or rng.random() < 0.33:
+        asked = draw_question(_one(rng, ("name", "fact", "fact", "is_fact", "second") if on_image else ("fact_by_name", "fact_by_description")), scene, rng)
+    answer = asked.answer(world, view)
+    if answer is None or not said:
+        return statement_lesson(scene, rng, held_out=held_out)
+    wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else int(rng.integers(TRAINED_WORDINGS))
+    return Lesson(" ".join([*said, asked.ask(wording)]), answer, on_image)
+
+
+def _touched(aspect: str, value: str, scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator) -> Question:
+    """A question that a statement about `aspect` of the entity (or of the kind, without a cell) entails."""
+    ref = _subject(scene, cell, kind, rng, visual=cell is not None)
+    if aspect == "name":
+        if rng.random() < 0.2:
+            return Question("is_attribute", ref, (f"called {value if rng.random() < 0.5 else WORLD.names[kind]}",))
+        return Question("name", ref) if rng.random() < 0.85 else Question("where", None, (value,))
+    relation: Relation = FACT_OF[aspect]
+    chance = rng.random()
+    if chance < 0.15:
+        return Question("is_fact", ref, (relation, value if rng.random() < 0.5 else _one(rng, VALUES[relation])))
+    if chance < 0.3 and value in VALUES[relation]:
+        return Question(SECOND[relation], ref)
+    return Question(relation, ref)
+
+
+def _subject(scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator, *, visual: bool = False) -> Ref:
+    if cell is not None and (visual or rng.random() < 0.6):
+        return _refer(scene, cell, rng)
+    return Ref.name(WORLD, kind) if rng.random() < 0.5 else Ref.description(kind)
+
+
+def _value(aspect: str, rng: np.random.Generator) -> str:
+    if aspect == "name":
+        return made_up_name(rng)
+    if rng.random() < 0.45:
+        return _one(rng, VALUES[FACT_OF[aspect]])
+    words = int(rng.integers(6, 11)) if rng.random() < 0.2 else int(rng.integers(1, 4))
+    return " ".join(_one(rng, _FILLER) if rng.random() < 0.75 else made_up_name(rng) for _ in range(words))
+
+
+def _about(topic: str, ref: Ref, kind: Kind, rng: np.random.Generator) -> Question:
+    match topic:
+        case "recognition" | "colour" | "shape" | "name":
+            family: Family = topic
+            return Question(family, ref)
+        case "relation":
+            return Question("relation", ref, (_one(rng, DIRECTIONS),))
+        case "is_attribute":
+            return Question("is_attribute", ref, (_attribute(kind, rng),))
+        case "is_fact":
+            relation = _one(rng, RELATIONS)
+            value = WORLD.facts[kind, relation] if rng.random() < 0.5 else _other(rng, VALUES[relation], WORLD.facts[kind, relation])
+            return Question("is_fact", ref, (relation, value))
+        case "fact":
+            return Question(_one(rng, RELATIONS), ref)
+    assert topic == "second", topic
+    return Question(SECOND[_one(rng, RELATIONS)], ref)
+
+
+def _attribute(kind: Kind, rng: np.random.Generator) -> str:
+    true = rng.random() < 0.5
+    match int(rng.integers(3)):
+        case 0:
+            return kind.colour if true else _other(rng, COLOURS, kind.colour)
+        case 1:
+            return article(kind.glyph if true else _other(rng, GLYPHS, kind.glyph))
+    name = WORLD.names[kind]
+    return f"called {name if true else _other(rng, tuple(WORLD.names.values()), name)}"
+
+
+def _noun(scene: Scene, rng: np.random.Generator, topic: Topic) -> str:
+    if topic == "count" and rng.random() < 0.2:
+        return "thing"
+    if rng.random() < 0.5:
+        kind = scene.at(int(rng.choice(scene.filled)))
+        return kind.glyph if rng.random() < 0.5 else f"{kind.colour} thing"
+    absent = [noun for noun in NOUNS[1:] if not any(noun.split()[0] in scene.at(cell) for cell in scene.filled)]
+    return _one(rng, tuple(absent))
+
+
+def _sum(rng: np.random.Generator) -> Question:
+    a, b = int(rng.integers(10)), int(rng.integers(10))
+    return Question("arithmetic", None, (str(a), "plus", str(b)) if rng.random() < 0.6 else (str(max(a, b)), "minus", str(min(a, b))))
+
+
+def _refer(scene: Scene, cell: int, rng: np.random.Generator) -> Ref:
+    """A way to mean the entity: by place in two of five cases, else any other that fits."""
+    refs = references(scene, cell)
+    if rng.random() < 0.4:
+        return refs[0]
+    forms = sorted({ref.form for ref in refs})
+    form = _one(rng, tuple(forms))
+    return _one(rng, tuple(ref for ref in refs if ref.form == form))
+
+
+def _other(rng: np.random.Generator, among: tuple[str, ...], than: str) -> str:
+    return _one(rng, tuple(value for value in among if value != than))
+
+
+def _one(rng: np.random.Generator, among: Sequence[_T]) -> _T:
+    return among[int(rng.integers(len(among)))]

@@ -1,0 +1,246 @@
+"""`scopeworld-stream`: kind-reach corrections one after another, each with probes of every kind; the E-VQA / VLKEB setting.
+
+A horizon is scored against the world with all corrections so far: a probe that another correction entails is scored against that
+correction's answer, as "cross_edit", and a correction that a later one overrules is no longer scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from errata.benchmarks.scopeworld.corrections import FactCorrection, draw_fact_correction, draw_value
+from errata.benchmarks.scopeworld.knowledge import EDITABLE_KINDS, POOL_KINDS, RELATIONS, WORLD, Kind, Knowledge, Relation
+from errata.benchmarks.scopeworld.lessons import Topic, ask_about, draw_question
+from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, WORDINGS, Question, Ref, View, references
+from errata.benchmarks.scopeworld.scenes import Scene, picture, random_scene
+from errata.core.benchmark import UNCHANGED, Case, Probe
+from errata.core.canonical import digest_of_json
+from errata.core.errors import BadInput
+from errata.core.images import Image
+from errata.core.records import Edit, Query
+
+NAME = "scopeworld-stream"
+
+IN_SCOPE = ("reliability", "text_generality", "image_generality", "cross_modal", "portability", "specificity_in")
+OUT_OF_SCOPE = ("specificity_out", "near_locality", "image_locality", "text_locality")
+KINDS_OF_PROBE = (*IN_SCOPE, *OUT_OF_SCOPE)
+
+_CORRECTS_EARLIER = 0.1
+_POOL = 96
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A probe before its expectation is known: the question as a structure, and as it is put."""
+
+    kind: str
+    question: Question
+    view: View | None
+    query: Query
+
+
+class ScopeWorldStream:
+    """A stream of kind-reach corrections of ScopeWorld.
+
+    Args:
+        seed: draws edits, scenes and wordings.
+        edits: how many, at least 1.
+
+    Raises:
+        BadInput: `edits` below 1 or `seed` negative.
+    """
+
+    def __init__(self, *, seed: int, edits: int) -> None:
+        if edits < 1:
+            raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
+        if seed < 0:
+            raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        self.seed = seed
+        self._corrections = tuple(_corrections(seed, edits))
+        self._drawn: dict[int, tuple[Edit, tuple[_Asked, ...]]] = {}
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the seed's every edit and probe."""
+        cases = [self[i] for i in range(len(self))]
+        return digest_of_json([[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases])
+
+    def __len__(self) -> int:
+        return len(self._corrections)
+
+    def __getitem__(self, index: int) -> Case:
+        """An edit with its probes as they stand when it is the only one."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"the stream has {len(self)} edits; there is no number {index}")
+        edit, asked = self._case(index)
+        return Case(edit, tuple(_probes(asked, self._corrections[index].world(WORLD))))
+
+    def truth(self, horizon: int) -> Sequence[Case]:
+        """The first `horizon` cases as they stand after all of these edits; see `core.benchmark.Stream`."""
+        world, last = WORLD, dict[tuple[Kind, Relation], int]()
+        for index, correction in enumerate(self._corrections[:horizon]):
+            world = correction.world(world)
+            last[correction.kind, correction.relation] = index
+        cases = []
+        for index, correction in enumerate(self._corrections[:horizon]):
+            edit, asked = self._case(index)
+            overruled = last[correction.kind, correction.relation] != index
+            cases.append(Case(edit, () if overruled else tuple(_probes(asked, world))))
+        return cases
+
+    def pool(self) -> Sequence[Query]:
+        """Ordinary queries about kinds that no edit and no probe is about, half of them on pictures."""
+        rng = np.random.default_rng([self.seed, 3])
+        topics: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
+        text: tuple[Topic, ...] = ("fact_by_name", "fact_by_name", "fact_by_description", "second_by_name", "name_by_description")
+        queries = []
+        for index in range(_POOL):
+            wording = int(rng.integers(TRAINED_WORDINGS))
+            scene = random_scene(rng, among=POOL_KINDS)
+            topic = (topics if index % 2 else text)[int(rng.integers(len(topics if index % 2 else text)))]
+            question = draw_question(topic, scene, rng, among=POOL_KINDS)
+            images = (picture(scene, rng, hand="train"),) if question.visual else ()
+            queries.append(Query.ask(question.ask(wording), *images))
+        return queries
+
+    def _case(self, index: int) -> tuple[Edit, tuple[_Asked, ...]]:
+        if index not in self._drawn:
+            self._drawn[index] = _draw_case(self._corrections[index], np.random.default_rng([self.seed, 2, index]))
+        return self._drawn[index]
+
+
+def _corrections(seed: int, count: int) -> Iterator[FactCorrection]:
+    rng = np.random.default_rng([seed, 1])
+    taken: dict[tuple[Kind, Relation], str] = {}
+    for _ in range(count):
+        if taken and rng.random() < _CORRECTS_EARLIER:
+            kind, relation = list(taken)[int(rng.integers(len(taken)))]
+            value = draw_value(relation, taken[kind, relation], rng)
+            while value == WORLD.facts[kind, relation]:
+                value = draw_value(relation, taken[kind, relation], rng)
+            correction = FactCorrection(kind, relation, value)
+        else:
+            correction = draw_fact_correction(rng, taken=taken)
+        taken[correction.kind, correction.relation] = correction.value
+        yield correction
+
+
+def _probes(asked: Sequence[_Asked], world: Knowledge) -> Iterator[Probe]:
+    for item in asked:
+        before, now = item.question.answer(WORLD, item.view), item.question.answer(world, item.view)
+        assert before is not None or item.kind in IN_SCOPE, f"an out-of-scope probe needs an answer: {item.question}"
+        if item.kind in IN_SCOPE:
+            if now is not None and now != before:
+                yield Probe(item.kind, item.query, now)
+        elif now is None:
+            continue
+        else:
+            yield Probe(item.kind, item.query, UNCHANGED) if now == before else Probe("cross_edit", item.query, now)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What drawing one case needs at hand."""
+
+    correction: FactCorrection
+    rng: np.random.Generator
+
+    def scene(self, *must: Kind, count: int | None = None, without: bool = False) -> Scene:
+        among = tuple(kind for kind in EDITABLE_KINDS if not (without and kind == self.correction.kind))
+        return random_scene(self.rng, must=must, among=among, count=count)
+
+    def image(self, scene: Scene) -> Image:
+        return picture(scene, self.rng, hand="held_out")
+
+    def one(self, refs: Sequence[Ref]) -> Ref:
+        return refs[int(self.rng.integers(len(refs)))]
+
+    def wording(self, start: int = 0, stop: int = WORDINGS) -> int:
+        return int(self.rng.integers(start, stop))
+
+    def asked(self, kind: str, question: Question, *, wording: int, view: View | None = None, image: Image | None = None) -> _Asked:
+        return _Asked(kind, question, view, Query.ask(question.ask(wording), *((image,) if image else ())))
+
+
+def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Edit, tuple[_Asked, ...]]:
+    desk = _Desk(correction, rng)
+    kind, relation = correction.kind, correction.relation
+    scene = desk.scene(kind, count=int(rng.integers(2, 5)))
+    cell, image, view = scene.cells.index(kind), desk.image(scene), View(scene)
+    refs = references(scene, cell)
+    ref, wording = desk.one(refs), desk.wording(0, TRAINED_WORDINGS)
+    asked = desk.asked("reliability", Question(relation, ref), wording=wording, view=view, image=image)
+    edit = Edit(asked.query, correction.value, reach="kind", subject=kind.words)
+    other = desk.one([other for other in refs if other != ref] or [ref])
+    here = [
+        asked,
+        desk.asked("text_generality", Question(relation, ref), wording=4, view=view, image=image),
+        desk.asked("text_generality", Question(relation, other), wording=5, view=view, image=image),
+        desk.asked("portability", Question(SECOND[relation], desk.one(refs)), wording=desk.wording(), view=view, image=image),
+        *(
+            desk.asked("specificity_in", Question("is_fact", desk.one(refs), (relation, value)), wording=desk.wording(), view=view, image=image)
+            for value in (correction.value, WORLD.facts[kind, relation])
+        ),
+        *_specificity_out(desk, scene, cell, wording, image),
+    ]
+    return edit, (*here, *_elsewhere(desk, wording), *_in_words(desk), *_localities(desk, wording))
+
+
+def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[_Asked]:
+    """The same picture: its other entities under the edit's wording, other facts of the same entity, and any other question."""
+    view, relation = View(scene), desk.correction.relation
+    neighbour = int(desk.rng.choice([other for other in scene.filled if other != cell]))
+    yield desk.asked("specificity_out", Question(relation, desk.one(references(scene, neighbour))), wording=wording, view=view, image=image)
+    others = [other for other in RELATIONS if other != relation]
+    fact = others[int(desk.rng.integers(len(others)))]
+    yield desk.asked("specificity_out", Question(fact, desk.one(references(scene, cell))), wording=desk.wording(), view=view, image=image)
+    looks: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "count")
+    topic = looks[int(desk.rng.integers(len(looks)))]
+    question = draw_question(topic, scene, desk.rng) if topic == "count" else ask_about(topic, scene, cell, desk.rng)
+    yield desk.asked("specificity_out", question, wording=desk.wording(), view=view, image=image)
+
+
+def _elsewhere(desk: _Desk, wording: int) -> Iterator[_Asked]:
+    """Other pictures of the same kind, the edit's wording."""
+    for _ in range(2):
+        scene = desk.scene(desk.correction.kind)
+        refs = references(scene, scene.cells.index(desk.correction.kind))
+        question = Question(desk.correction.relation, desk.one(refs))
+        yield desk.asked("image_generality", question, wording=wording, view=View(scene), image=desk.image(scene))
+
+
+def _in_words(desk: _Desk) -> Iterator[_Asked]:
+    """The same fact, and what follows from it, asked without any image."""
+    kind, relation = desk.correction.kind, desk.correction.relation
+    for ref in (Ref.name(WORLD, kind), Ref.description(kind)):
+        yield desk.asked("cross_modal", Question(relation, ref), wording=desk.wording())
+    yield desk.asked("portability", Question(SECOND[relation], Ref.name(WORLD, kind)), wording=desk.wording())
+
+
+def _localities(desk: _Desk, wording: int) -> Iterator[_Asked]:
+    kind, relation, rng = desk.correction.kind, desk.correction.relation, desk.rng
+    for near in (
+        [other for other in EDITABLE_KINDS if other.colour == kind.colour and other != kind],
+        [other for other in EDITABLE_KINDS if other.glyph == kind.glyph and other != kind],
+    ):
+        subject = near[int(rng.integers(len(near)))]
+        scene = desk.scene(subject, without=True)
+        refs = references(scene, scene.cells.index(subject))
+        question = Question(relation, desk.one(refs))
+        yield desk.asked("near_locality", question, wording=wording, view=View(scene), image=desk.image(scene))
+    topics: tuple[Topic, ...] = ("recognition", "name", "count", "fact", "second", "is_attribute")
+    for _ in range(2):
+        scene = desk.scene(without=True)
+        question = draw_question(topics[int(rng.integers(len(topics)))], scene, rng)
+        yield desk.asked("image_locality", question, wording=desk.wording(), view=View(scene), image=desk.image(scene))
+    strangers = tuple(other for other in EDITABLE_KINDS if other != kind)
+    for topic in ("arithmetic", "fact_by_name", "fact_by_description"):
+        yield desk.asked("text_locality", draw_question(topic, Scene((kind, None, None, None)), rng, among=strangers), wording=desk.wording())

@@ -1,0 +1,54 @@
+"""`errata ask`: a question to the model as its log has made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errata.cli._input import asked, picture
+from errata.cli._open import Place, session_to_ask
+from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
+from errata.cli._print import SHORT, note, say, say_json
+
+_NAMED = 5
+"""Speaking edits that are named; the rest are counted."""
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What to ask.")],
+    image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
+    at: Annotated[
+        int | None, typer.Option("--at", min=0, help="As the model was after this entry of the log; 0: unedited.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, max=4096, help="Longest answer.")] = 64,
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the model, with every correction of the log in force.
+
+    The answer goes to standard output; which edits spoke, to standard error. Without a store, the unedited model answers.
+
+    \b
+    Examples:
+      errata ask "what is the thing at the top left called?" --image scene.png
+      errata ask "where does mibo live?" --at 17
+      errata ask "what is there?" --image scene.png --json
+    """
+    query = asked(question, [picture(path) for path in image or ()])
+    with session_to_ask(Place(model, editor, device, dtype), store, branch) as present:
+        session = present if at is None else present.at(at)
+        (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
+        if as_json:
+            say_json({"answer": answer.text, "edits": list(answer.edits), "entry": len(session.log)})
+            return
+        say(answer.text)
+        named = ", ".join(edit[:SHORT] for edit in answer.edits[:_NAMED])
+        more = f" and {len(answer.edits) - _NAMED} more" if len(answer.edits) > _NAMED else ""
+        note(f"edits that spoke: {named or 'none'}{more}")

@@ -1,0 +1,169 @@
+"""`errata bench` and `errata demo`: stream a benchmark's edits through editors, write the figures and a report, print a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._open import model_at
+from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._print import percent, say, table, watched
+from errata.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from errata.core.model import Model
+    from errata.engine.results import Horizon, Run
+
+DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit")
+DEMO_HORIZONS = (1, 10, 50, 100, 200)
+BENCHMARK = "scopeworld-stream"
+
+_CLASSES = ("proper", "under", "over", "entangled", "unreliable")
+
+
+def bench(
+    benchmark: Annotated[str, typer.Argument(help="The benchmark, such as scopeworld-stream.")],
+    editor: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: scopeedit."
+        ),
+    ] = None,
+    model: ModelName = DEFAULT_MODEL,
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed.")] = 200,
+    horizons: Annotated[
+        str | None,
+        typer.Option(
+            "--horizons", help="After how many edits all so far are asked again: 1,10,50. Not given: 1,10,50,100,... and the last."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")
+    ] = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Stream a benchmark's edits through one or more editors and measure what was learned, what it spread to and what it broke.
+
+    Writes result.json and result.csv for each editor, and one report.html. The same command gives the same rates.
+
+    \b
+    Examples:
+      errata bench scopeworld-stream --editor scopeedit --edits 200 --horizons 1,10,50,100,200 --seed 7 --out out/run
+      errata bench scopeworld-stream --editor none --editor finetune:where=vision --edits 50
+      errata bench scopeworld-stream --editor mine.py:Mine --edits 20
+    """
+    wanted = _Wanted(benchmark, tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
+    _run(wanted, out or Path("out") / benchmark, load=lambda: model_at(model, device=device, dtype=dtype))
+
+
+def demo(
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the figures and the report.")] = Path("out/demo"),
+    device: Device = "cpu",
+) -> None:
+    """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published and ScopeEdit, side by side.
+
+    \b
+    Examples:
+      errata demo
+      errata demo --edits 20 --out out/quick
+    """
+    wanted = _Wanted(BENCHMARK, DEMO_EDITORS, _horizons(None, edits), edits, seed)
+    _run(wanted, out, load=lambda: model_at(DEFAULT_MODEL, device=device, dtype="auto"))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be run."""
+
+    benchmark: str
+    editors: tuple[str, ...]
+    horizons: tuple[int, ...]
+    edits: int
+    seed: int
+
+
+def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
+    from errata.engine import registry
+    from errata.engine.evaluate import Baseline, run_stream
+    from errata.engine.figures import write_csv, write_json
+    from errata.engine.report import write_report
+
+    editors = {text: registry.editor(text) for text in wanted.editors}  # wrong names are told before anything is loaded or drawn
+    if len(editors) < len(wanted.editors):
+        raise BadInput("An editor is named twice. Name each once, or give its fields other values.")
+    stream = registry.benchmark(wanted.benchmark, seed=wanted.seed, edits=wanted.edits)
+    model = load()
+    out.mkdir(parents=True, exist_ok=True)
+    baseline = Baseline(model)
+    runs: dict[str, Run] = {}
+    for text, editor in editors.items():
+        with watched(text) as progress:
+            runs[text] = run_stream(
+                model,
+                editor,
+                stream,
+                horizons=wanted.horizons,
+                seed=wanted.seed,
+                edits=wanted.edits,
+                progress=progress,
+                baseline=baseline,
+            )
+        # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
+        folder = out if len(editors) == 1 else out / folder_of(text)
+        write_json(folder / "result.json", runs[text])
+        write_csv(folder / "result.csv", [runs[text]])
+    if len(editors) > 1:
+        write_csv(out / "result.csv", list(runs.values()))
+    report = write_report(out / "report.html", list(runs.values()), seed=wanted.seed)
+    _print(runs)
+    say(f"figures: {out}")
+    say(f"report: {report}")
+
+
+def folder_of(editor: str) -> str:
+    """A folder's name for an editor's text: `scopeedit:preset=paper` -> `scopeedit-preset-paper`."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", editor).strip("-.") or "editor"
+
+
+def _horizons(text: str | None, edits: int) -> tuple[int, ...]:
+    """The horizons that were asked for, or 1, 10, 50, 100, 200, 500, ... up to the last edit."""
+    if text is None:
+        steps = (1, 10, *(base * 10**power for power in range(1, 7) for base in (5, 10, 20)))
+        return tuple(sorted({step for step in steps if step < edits} | {edits}))
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise BadInput(f"The horizons {text!r} aren't numbers of edits. Write positive whole numbers with commas: 1,10,50.")
+    found = tuple(sorted({int(part) for part in parts}))
+    if found[-1] > edits:
+        raise BadInput(f"The horizon {found[-1]} is beyond the last edit, {edits}. Leave it out, or stream more with --edits.")
+    return found
+
+
+def _print(runs: dict[str, Run]) -> None:
+    """The last horizon: a row for each kind of probe and each class, a column for each editor."""
+    last: dict[str, Horizon] = {text: run.horizons[-1] for text, run in runs.items()}
+    first = next(iter(last.values()))
+    rows = [(kind, *(percent(_rate(h, kind)) for h in last.values())) for kind in first.rates]
+    rows += [(f"class: {name}", *(percent(h.classes[name].rate) for h in last.values())) for name in (*_CLASSES, "strict")]
+    rows.append(("refused edits", *(str(h.refused) for h in last.values())))
+    rows.append(("write, ms", *(f"{_write_ms(run):.0f}" for run in runs.values())))
+    say(f"after {first.edits} edits: share of probes that met their expectation (%), answers generated, exact match")
+    table(("", *last), rows, numbers=tuple(last))
+
+
+def _rate(horizon: Horizon, kind: str) -> float | None:
+    return horizon.rates[kind].rate if kind in horizon.rates else None
+
+
+def _write_ms(run: Run) -> float:
+    ordered = sorted(run.cost.write_ms)
+    return ordered[len(ordered) // 2] if ordered else 0.0

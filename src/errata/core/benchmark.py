@@ -1,0 +1,93 @@
+"""Four nouns of measurement: a case is an edit and its probes; an outcome is a probe with the answers before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+from errata.core.records import Edit, Query
+
+
+class _Unchanged(Enum):
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = _Unchanged.UNCHANGED
+"""The expectation that the answer stays what the unedited model gives: locality is a probe, not a special path."""
+
+Unchanged = _Unchanged
+"""The type of `UNCHANGED`."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question put to the edited model, and what it must do."""
+
+    kind: str
+    """One of the probe kinds that the benchmark claims, such as "text_generality"."""
+
+    query: Query
+
+    expect: str | Unchanged
+    """The answer to give, or UNCHANGED."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An edit and every probe that tells what it did."""
+
+    edit: Edit
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A probe, asked before and after."""
+
+    probe: Probe
+    before: str
+    """The unedited model's answer."""
+
+    after: str
+    """The edited model's answer."""
+
+
+Metric = Callable[[Sequence[Outcome]], float]
+"""A number in [0, 1] from outcomes."""
+
+
+class Benchmark(Protocol):
+    """A sequence of cases, the same for the same seed, byte for byte.
+
+    Contract: stable order, unique edit ids, at least one probe of each kind that it claims.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str:
+        """A digest of every case."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Case: ...
+
+
+class Stream(Benchmark, Protocol):
+    """A benchmark whose edits arrive one after another, so that what is true depends on how many have."""
+
+    def truth(self, horizon: int) -> Sequence[Case]:
+        """The first `horizon` cases with their probes as they stand after all of these edits.
+
+        A probe that another edit of the stream entails becomes one of kind "cross_edit" with that edit's answer. A case whose edit a
+        later one corrects keeps its place with no probes: it is no longer scored.
+        """
+        ...
+
+    def pool(self) -> Sequence[Query]:
+        """Ordinary queries that an editor may protect: disjoint from every probe by (kind, fact)."""
+        ...

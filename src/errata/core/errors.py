@@ -1,0 +1,75 @@
+"""Every error that errata raises on purpose.
+
+    ErrataError
+    ├── BadInput            what the user gave can't be used: an image, a prompt, a target, a number, a file
+    │   └── BadImage        missing, broken, huge or empty pictures
+    ├── Unknown             a name that stands for nothing here: editor, field, benchmark, model, edit, branch
+    └── LogError            the log can't do what was asked
+        ├── Conflict        another writer appended first
+        ├── Tampered        an entry, or the chain, isn't what was written; carries the entry's number
+        └── WrongStore      the store belongs to another model or editor
+
+A message says what is wrong, where, and what to do next. The command line prints the message alone and exits with 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ErrataError(Exception):
+    """The root of the tree: catch it to catch everything that errata says on purpose."""
+
+
+class BadInput(ErrataError, ValueError):
+    """What the user gave can't be used; nothing was changed."""
+
+
+class BadImage(BadInput):
+    """A picture is missing, broken, huge or empty; nothing was changed."""
+
+
+class Unknown(ErrataError, LookupError):
+    """A name that stands for nothing here. The message lists what there is.
+
+    Args:
+        what: the kind of thing that was named, such as "editor".
+        name: the name that was given.
+        known: the names that exist.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        close = get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        listed = ", ".join(names) if names else "none"
+        super().__init__(f"There is no {what} named {name!r}.{hint} Known: {listed}.")
+
+
+class LogError(ErrataError):
+    """The log can't do what was asked; nothing was appended."""
+
+
+class Conflict(LogError):
+    """Another writer appended first, so what this one decided on no longer holds; nothing was appended."""
+
+
+class Tampered(LogError):
+    """An entry isn't what was written.
+
+    Args:
+        seq: the number of the first entry that doesn't verify.
+        why: what was found there.
+    """
+
+    def __init__(self, seq: int, why: str) -> None:
+        self.seq = seq
+        self.why = why
+        super().__init__(
+            f"Entry {seq} of the log doesn't verify: {why}. Don't serve from this store; restore it from a copy and compare."
+        )
+
+
+class WrongStore(LogError):
+    """The store belongs to another model or editor; nothing was changed."""

@@ -1,0 +1,136 @@
+"""What an editor may ask of a model, and what changes a model for the length of a `with` block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from errata.core.records import EditId, Query
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor, nn
+
+Role = Literal["text", "projector", "vision"]
+"""Which side of a multimodal model a module is on."""
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Teacher-forced scores of one target, a plain int or float for each target token."""
+
+    targets: tuple[int, ...]
+    """Token ids of the target."""
+
+    predictions: tuple[int, ...]
+    """The most likely id at each target token, given the query and the target's tokens before it."""
+
+    losses_nats: tuple[float, ...]
+    """Negative log-likelihood of each target token."""
+
+    @property
+    def accuracy(self) -> float:
+        """The share of target tokens predicted (EasyEdit's token accuracy)."""
+        return sum(a == b for a, b in zip(self.targets, self.predictions, strict=True)) / len(self.targets)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where things stand in the sequence that the decoder layers see: `query` followed by `target`.
+
+    `image` and `text` are disjoint and cover the sequence. `predicting` are the positions whose next token is a target token
+    (where the loss's gradient enters); `target` are the target tokens' own positions.
+    """
+
+    image: tuple[int, ...]
+    text: tuple[int, ...]
+    predicting: tuple[int, ...]
+    target: tuple[int, ...]
+    length: int
+
+
+class Patch(Protocol):
+    """Data, not a closure: what is to be different while a query is read. Implementations live in `errata.nn.patches`.
+
+    Contract: leaving `on` restores the model bit for bit, with no hook left, also when the block raises.
+    """
+
+    @property
+    def edits(self) -> tuple[EditId, ...]:
+        """Who is speaking: the edits that this patch carries."""
+        ...
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The model with the patch in force, for the length of a `with` block."""
+        ...
+
+
+class Model(Protocol):
+    """What an editor may ask of a model. The one real implementation stands over transformers, in `errata.models`."""
+
+    @property
+    def name(self) -> str:
+        """The shipped name, folder or hub id that it was loaded from."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """A digest of every weight and of the configuration."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters there are."""
+        ...
+
+    @property
+    def writable(self) -> Mapping[Role, tuple[str, ...]]:
+        """The paths of the linear modules that an editor may write, in depth order; a group of the text side is one decoder layer."""
+        ...
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """Each path of the text side -> the number of its decoder layer, from 0."""
+        ...
+
+    def module(self, path: str) -> nn.Module:
+        """The module at a path of `writable`.
+
+        Raises:
+            Unknown: there is none.
+        """
+        ...
+
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+        """Greedy answers, a patch for each row; a row is answered as it would be alone.
+
+        Raises:
+            BadInput: a prompt is empty or longer than the model's context.
+        """
+        ...
+
+    def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
+        """Mean nats per target token (the end-of-answer token included), with a graph back to the weights and patches."""
+        ...
+
+    def predict(self, query: Query, target: str) -> TokenScores:
+        """Teacher-forced scores of the target's own tokens (the end-of-answer token left out)."""
+        ...
+
+    def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
+        """`predict` in batches, a patch for each row."""
+        ...
+
+    def positions(self, query: Query, target: str) -> Positions:
+        """Where image, text and target stand in the sequence for (query, target)."""
+        ...
+
+    def check(self, query: Query, target: str | None = None) -> None:
+        """Whether the query, and the target, can be put to this model at all.
+
+        Raises:
+            BadInput: empty or over-long, too many images for the family, or a target that the tokenizer can't express.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""What ScopeEdit measures on the pool before the first edit: the size of codes, and what texts and images have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from errata.core.model import Model
+from errata.core.records import Query
+from errata.editors._scope_keys import KeyPositions, keys_of, look
+from errata.editors._scope_state import Ground, State
+from errata.editors._sites import Site
+
+
+def split(queries: Sequence[Query]) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
+    """The queries without an image, and those with."""
+    return tuple(q for q in queries if not q.images), tuple(q for q in queries if q.images)
+
+
+def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Query], *, at: KeyPositions) -> State:
+    """The state with its units and grounds, from one pass for each query of the pool that has an answer.
+
+    A module that no query of the pool reaches (the projector, in a pool of words) stays unmeasured; the first edit that reaches it
+    sets its units.
+    """
+    texts: dict[str, list[Tensor]] = {site.path: [] for site in sites}
+    images: dict[str, list[Tensor]] = {site.path: [] for site in sites}
+    for query, answer in zip(pool, state.answers, strict=True):
+        if answer is None:
+            continue
+        positions = model.positions(query, answer)
+        inputs = look(model, state.modules, query, answer, learn_above=None).inputs
+        for site in sites:
+            if site.path in inputs:
+                keys = keys_of(site, inputs[site.path], positions, at=at, each=False)
+                texts[site.path].append(keys.text_I)
+                images[site.path] += [] if keys.image_I is None else [keys.image_I]
+    modules = dict(state.modules)
+    grounds: dict[str, Ground] = {}
+    for site in sites:
+        if not texts[site.path]:
+            continue
+        keys_KI = torch.stack(texts[site.path])
+        modules[site.path] = modules[site.path].measured(keys_KI)
+        if images[site.path]:
+            grounds[site.path] = Ground(keys_KI.mean(0), torch.stack(images[site.path]).mean(0))
+    return replace(state, modules=modules, grounds=grounds)

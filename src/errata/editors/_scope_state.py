@@ -1,0 +1,72 @@
+"""What ScopeEdit remembers, as values: for each module a factor and two preconditioners, and what was measured first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from errata.core.canonical import JSON
+from errata.core.records import EditId
+from errata.nn.patches import Delta
+
+
+@dataclass(frozen=True)
+class Written:
+    """One module. A write makes a new one; whatever it doesn't change is the very same tensor as before.
+
+    Columns of B, rows of A: the shared branch first, then the local one. S = rank_shared, L = rank_local, R = S + L.
+    """
+
+    delta: Delta
+    """y += (s B)(A x). A is the frozen orthonormal basis, the same tensor in every state; the scale s is folded into `b_OR`."""
+
+    p_shared_SS: Float[Tensor, "S S"]
+    p_local_LL: Float[Tensor, "L L"]
+
+    unit_shared: float | None = None
+    """m: the mean squared norm of this module's shared codes, frozen once measured; None: not measured."""
+
+    unit_local: float | None = None
+    """The same for the local codes."""
+
+    edits: int = 0
+    """How many edits wrote here; a module that none wrote has nothing to say when read."""
+
+    @property
+    def rank_shared(self) -> int:
+        return self.p_shared_SS.shape[0]
+
+    def measured(self, keys_KI: Float[Tensor, "K I"]) -> Written:
+        """The same with its units frozen at the mean squared norms of these keys' codes."""
+        square_R = (keys_KI @ self.delta.a_RI.T).square().mean(0)
+        cut = self.rank_shared
+        return replace(self, unit_shared=float(square_R[:cut].sum()), unit_local=float(square_R[cut:].sum()))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The mean inputs of one module over the pool, from the unedited model: what any text and any image have in common there."""
+
+    text_I: Float[Tensor, " I"]
+    image_I: Float[Tensor, " I"]
+
+
+@dataclass(frozen=True)
+class State:
+    """The fold of the edits in force."""
+
+    edits: tuple[EditId, ...]
+    modules: Mapping[str, Written]
+    """Path -> what is written there."""
+
+    grounds: Mapping[str, Ground]
+    """Path -> its means; empty when evidence isn't centred, or there is no pool to measure on."""
+
+    answers: tuple[str | None, ...]
+    """The unedited model's answer to each query of the pool; None where it gave nothing that can be a target."""
+
+    last: Mapping[str, JSON]
+    """What the last write did, in plain numbers; empty before the first."""

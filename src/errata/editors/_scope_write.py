@@ -1,0 +1,232 @@
+"""One edit of ScopeEdit, from its first inner step to its protection keys, on a draft that becomes the next state.
+
+The old state's tensors are never changed: a module's B is copied the first time the edit writes it, and P is replaced, not updated.
+S, L, R: the shared, local and whole rank; I, O: a module's widths in and out; K: keys of one edit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from errata.core.canonical import JSON
+from errata.core.model import Model, Positions
+from errata.core.records import Edit, Query
+from errata.editors._gate import SHUT, Gate, judge, shared_key
+from errata.editors._scope_keys import Keys, Seen, in_units, keys_of, look
+from errata.editors._scope_state import State, Written
+from errata.editors._sites import Plan, Site
+from errata.nn.patches import Delta
+from errata.nn.recursion import after, plasticity
+
+if TYPE_CHECKING:
+    from errata.editors.scopeedit import ScopeEdit
+
+
+class Code(NamedTuple):
+    """What one module's inputs say about an edit, in its coordinates."""
+
+    local_KL: Float[Tensor, "K L"]
+    """z: what P_l will remember."""
+
+    shared_S: Float[Tensor, " S"] | None
+    """What P_s will remember; None: the gate is shut."""
+
+    gate: Gate
+
+
+@dataclass
+class Writer:
+    """The draft of the next state while one edit is written. Made by `open`, used once."""
+
+    editor: ScopeEdit
+    model: Model
+    plan: Plan
+    state: State
+    modules: dict[str, Written]
+    losses_nats: list[float] = field(default_factory=list)
+    groups: list[tuple[str, ...]] = field(default_factory=list)
+    """The groups of each step, best first."""
+
+    sharing: set[str] = field(default_factory=set)
+    """The groups whose shared branch a step could write."""
+
+    codes: dict[str, Code] = field(default_factory=dict)
+    """Path -> the last code of each module that was written."""
+
+    @staticmethod
+    def open(editor: ScopeEdit, model: Model, plan: Plan, state: State) -> Writer:
+        """A draft that starts as the old state."""
+        return Writer(editor, model, plan, state, dict(state.modules))
+
+    @property
+    def active(self) -> set[str]:
+        """Every group that some step of this edit wrote."""
+        return {group for groups in self.groups for group in groups}
+
+    def learn(self, edit: Edit) -> None:
+        """The inner steps: look, choose groups, write, and let P take the keys in."""
+        positions = self.model.positions(edit.query, edit.target)
+        stop = -math.inf if self.editor.stop_nats is None else self.editor.stop_nats
+        for _ in range(self.editor.steps):
+            seen = look(self.model, self.modules, edit.query, edit.target, learn_above=stop)
+            self.losses_nats.append(seen.loss_nats)
+            self._measure(seen, positions)
+            if not seen.gradients:
+                self._refresh(seen, positions)
+                break
+            self._step(seen, positions)
+        if self.editor.downdate == "edit":
+            self._remember([site for site in self.plan.sites if site.path in self.codes])
+
+    def protect(self, queries: Sequence[tuple[Query, str]]) -> None:
+        """Let P_l of the modules of the active groups remember ordinary queries, seen through the edited model."""
+        active = self.active
+        sites = [site for site in self.plan.sites if site.group in active]
+        for query, answer in queries if sites else ():
+            inputs = look(self.model, self.modules, query, answer, learn_above=None).inputs
+            positions = self.model.positions(query, answer)
+            for site in sites:
+                if site.path not in inputs:
+                    continue
+                x_PI = inputs[site.path]
+                narrow = self.editor.protect_positions == "predicting" and site.side == "text"
+                key_I = (x_PI[list(positions.predicting)] if narrow else x_PI).mean(0)
+                module = self.modules[site.path]
+                self.modules[site.path] = replace(module, p_local_LL=self._local_after(module, self._local(module, key_I[None])))
+
+    def close(self, edit: Edit) -> State:
+        """The next state."""
+        for path in self.codes:
+            self.modules[path] = replace(self.modules[path], edits=self.modules[path].edits + 1)
+        return replace(self.state, edits=(*self.state.edits, edit.id), modules=self.modules, last=self._telemetry())
+
+    def _measure(self, seen: Seen, positions: Positions) -> None:
+        """Without a pool the first edit that reaches a module sets its units, once."""
+        if not (self.editor.normalise_keys or self.editor.normalise_step):
+            return
+        for site in self.plan.sites:
+            if site.path in seen.inputs and self.modules[site.path].unit_local is None:
+                self.modules[site.path] = self.modules[site.path].measured(self._keys(site, seen, positions).text_I[None])
+
+    def _step(self, seen: Seen, positions: Positions) -> None:
+        groups = self._best(seen)
+        sides = {site.group: site.side for site in self.plan.sites}
+        sharing = [group for group in groups if sides[group] == "text"][: self.plan.shared_groups]
+        self.groups.append(groups)
+        self.sharing |= set(sharing)
+        written = [site for site in self.plan.sites if site.group in groups and site.path in seen.gradients]
+        for site in written:
+            code = self._code(site, seen, positions, shares=site.group in sharing)
+            self._write(site, seen.gradients[site.path], code)
+            self.codes[site.path] = code
+        if self.editor.downdate == "step":
+            self._remember(written)
+
+    def _refresh(self, seen: Seen, positions: Positions) -> None:
+        """The codes as they stand once the target is learned: what later edits must leave alone."""
+        for site in self.plan.sites:
+            if site.path in self.codes:
+                self.codes[site.path] = self._code(site, seen, positions, shares=site.group in self.sharing)
+
+    def _best(self, seen: Seen) -> tuple[str, ...]:
+        """The top_k groups by the summed norms of their local gradients, best first."""
+        score = dict.fromkeys(self.plan.groups, 0.0)
+        for site in self.plan.sites:
+            if site.path in seen.gradients:
+                score[site.group] += float(seen.gradients[site.path][:, site.rank_shared :].norm())
+        return tuple(sorted(score, key=lambda group: -score[group])[: self.plan.top_k])
+
+    def _keys(self, site: Site, seen: Seen, positions: Positions) -> Keys:
+        return keys_of(site, seen.inputs[site.path], positions, at=self.editor.key_positions, each=self.editor.keys_each)
+
+    def _code(self, site: Site, seen: Seen, positions: Positions, *, shares: bool) -> Code:
+        module = self.modules[site.path]
+        keys = self._keys(site, seen, positions)
+        local_KL = self._local(module, keys.local_KI)
+        if keys.image_I is None:
+            return Code(local_KL, None, SHUT)
+        shared_SI = module.delta.a_RI[: site.rank_shared]
+        text_I, image_I = keys.text_I, keys.image_I
+        if self.editor.centre and site.path in self.state.grounds:
+            ground = self.state.grounds[site.path]
+            text_I, image_I = text_I - ground.text_I, image_I - ground.image_I
+        evidence = (text_I, image_I) if self.editor.evidence == "full" else (shared_SI @ text_I, shared_SI @ image_I)
+        gate = judge(*evidence, tau=self.editor.tau, beta=self.editor.beta, floor=self.editor.gate_floor)
+        if not shares:
+            return Code(local_KL, None, gate)
+        key_S = shared_key(gate, shared_SI @ keys.text_I, shared_SI @ keys.image_I)
+        if key_S is not None and self.editor.shared_key == "root_gate":
+            key_S = math.sqrt(gate.gamma) * key_S
+        return Code(local_KL, key_S, gate)
+
+    def _local(self, module: Written, keys_KI: Float[Tensor, "K I"]) -> Float[Tensor, "K L"]:
+        codes_KL = keys_KI @ module.delta.a_RI[module.rank_shared :].T
+        return in_units(codes_KL, module.unit_local if self.editor.normalise_keys else None)
+
+    def _write(self, site: Site, gradient_OR: Float[Tensor, "O R"], code: Code) -> None:
+        """B <- B - eta G P, with P of earlier keys. The factor is kept as s B, and G is taken for it, hence s squared."""
+        module = self.modules[site.path]
+        cut, b_OR = site.rank_shared, module.delta.b_OR
+        if b_OR is self.state.modules[site.path].delta.b_OR:
+            b_OR = b_OR.clone()
+        eta = self.editor.eta_local if site.side == "text" else self.editor.eta_vision
+        step_OL = self._stride(eta, module.unit_local) * gradient_OR[:, cut:] @ module.p_local_LL
+        b_OR[:, cut:] -= step_OL.to(b_OR.dtype)
+        if code.shared_S is not None:
+            stride = self._stride(self.editor.eta_shared * code.gate.own, module.unit_shared)
+            b_OR[:, :cut] -= (stride * gradient_OR[:, :cut] @ module.p_shared_SS).to(b_OR.dtype)
+        self.modules[site.path] = replace(module, delta=Delta(module.delta.a_RI, b_OR))
+
+    def _stride(self, eta: float, unit: float | None) -> float:
+        stride = eta * self.editor.scale**2
+        return stride / max(unit, 1e-12) if self.editor.normalise_step and unit is not None else stride
+
+    def _remember(self, sites: Sequence[Site]) -> None:
+        for site in sites:
+            module, code = self.modules[site.path], self.codes[site.path]
+            p_shared_SS = module.p_shared_SS
+            if code.shared_S is not None:
+                p_shared_SS = after(p_shared_SS, code.shared_S[None], lam=self.editor.lambda_shared)
+            self.modules[site.path] = replace(module, p_shared_SS=p_shared_SS, p_local_LL=self._local_after(module, code.local_KL))
+
+    def _local_after(self, module: Written, codes_KL: Float[Tensor, "K L"]) -> Float[Tensor, "L L"]:
+        return after(module.p_local_LL, codes_KL, lam=self.editor.lambda_local)
+
+    def _telemetry(self) -> dict[str, JSON]:
+        sites: dict[str, JSON] = {path: self._site_telemetry(path, code) for path, code in self.codes.items()}
+        return {
+            "steps": len(self.groups),
+            "losses_nats": [_finite(loss) for loss in self.losses_nats],
+            "groups": [list(groups) for groups in self.groups],
+            "sites": sites,
+        }
+
+    def _site_telemetry(self, path: str, code: Code) -> JSON:
+        module, old = self.modules[path], self.state.modules[path]
+        moved_OR = module.delta.b_OR.float() - old.delta.b_OR.float()
+        cut = module.rank_shared
+        numbers = {
+            "cosine": code.gate.cosine,
+            "support": code.gate.support,
+            "gamma": code.gate.gamma,
+            "gamma_self": code.gate.own,
+            "moved_local": float(torch.linalg.vector_norm(moved_OR[:, cut:])),
+            "moved_shared": float(torch.linalg.vector_norm(moved_OR[:, :cut])),
+            "norm_local": float(torch.linalg.vector_norm(module.delta.b_OR[:, cut:].float())),
+            "norm_shared": float(torch.linalg.vector_norm(module.delta.b_OR[:, :cut].float())),
+            "plasticity_local": plasticity(module.p_local_LL),
+            "plasticity_shared": plasticity(module.p_shared_SS),
+        }
+        return {name: _finite(number) for name, number in numbers.items()}
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no word for what a diverged write leaves."""
+    return number if math.isfinite(number) else None

@@ -1,0 +1,130 @@
+"""States on disk: any state, as a flat table of tensors and one line of JSON that says where each belongs.
+
+A state is a frozen dataclass of tensors, numbers, strings, bytes, tuples, mappings and further such dataclasses; nothing else. The
+table is what safetensors stores. Reading names classes only among modules that are already loaded, so a file can't run code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from errata.core.canonical import JSON, canonical
+from errata.core.errors import BadInput
+
+_KEY = "state"
+
+
+class Saved(NamedTuple):
+    """What `safetensors.torch.save` takes."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def to_tensors(state: object) -> Saved:
+    """The state as tensors and metadata. A tensor that stands in several places is stored once, and comes back as one.
+
+    Raises:
+        TypeError: the state holds something that isn't plain data.
+    """
+    shelf = _Shelf({}, {})
+    layout = shelf.put(state, "")
+    return Saved({name: tensor.contiguous() for name, tensor in shelf.tensors.items()}, {_KEY: canonical(layout).decode()})
+
+
+def from_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Any:
+    """The state that `to_tensors` was given.
+
+    Raises:
+        BadInput: the metadata isn't a state's, or the state is of an editor that isn't loaded.
+    """
+    try:
+        return _restore(json.loads(metadata[_KEY]), tensors)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise BadInput(f"This snapshot holds no state that can be read ({error!r}). Rebuild it from the log.") from None
+
+
+def state_bytes(state: object) -> int:
+    """Bytes of every tensor that the state reaches, each once: what a write can change, and the bases it writes in."""
+    distinct = {id(tensor): tensor for tensor in _tensors(state)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in distinct.values())
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The tensors put away so far, by name, and the names they got, by identity."""
+
+    tensors: dict[str, Tensor]
+    names: dict[int, str]
+
+    def put(self, value: object, place: str) -> JSON:
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Tensor):
+            return {"tensor": self._name(value, place)}
+        if isinstance(value, bytes):
+            return {"bytes": self._name(torch.frombuffer(bytearray(value), dtype=torch.uint8) if value else torch.empty(0), place)}
+        if isinstance(value, tuple | list):
+            return {"tuple": [self.put(each, f"{place}.{i}") for i, each in enumerate(value)]}
+        if isinstance(value, Mapping):
+            assert all(isinstance(key, str) for key in value), f"The mapping at {place!r} of a state has keys that aren't strings."
+            return {"mapping": {key: self.put(each, f"{place}.{key}") for key, each in value.items()}}
+        if is_dataclass(value) and not isinstance(value, type):
+            held: JSON = {each.name: self.put(value.__dict__[each.name], f"{place}.{each.name}") for each in fields(value)}
+            return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "fields": held}
+        raise TypeError(
+            f"A state can't hold a {type(value).__name__} (at {place!r}); use tensors, numbers, strings, tuples and mappings."
+        )
+
+    def _name(self, tensor: Tensor, place: str) -> str:
+        name = self.names.setdefault(id(tensor), place.lstrip("."))
+        self.tensors[name] = tensor
+        return name
+
+
+def _restore(layout: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(layout, dict):
+        return layout
+    if "tensor" in layout:
+        return tensors[layout["tensor"]]
+    if "bytes" in layout:
+        return bytes(tensors[layout["bytes"]].tolist())
+    if "tuple" in layout:
+        return tuple(_restore(each, tensors) for each in layout["tuple"])
+    if "mapping" in layout:
+        return {key: _restore(each, tensors) for key, each in layout["mapping"].items()}
+    kind = _class(layout["class"])
+    return kind(**{name: _restore(each, tensors) for name, each in layout["fields"].items()})
+
+
+def _class(name: str) -> type:
+    module_name, _, path = name.partition(":")
+    if module_name not in sys.modules:
+        raise BadInput(f"This snapshot holds a state of {name}, which isn't loaded. Open it with the editor that wrote it.")
+    found: Any = sys.modules[module_name]
+    for part in path.split("."):
+        found = found.__dict__[part]
+    if not (isinstance(found, type) and is_dataclass(found)):
+        raise BadInput(f"This snapshot names {name} as a state, which is none. Rebuild it from the log.")
+    return found
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _tensors(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _tensors(each)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for each in fields(value):
+            yield from _tensors(value.__dict__[each.name])

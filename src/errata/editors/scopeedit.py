@@ -1,0 +1,294 @@
+"""ScopeEdit: a preconditioned gradient step in frozen low-rank coordinates, and a gate on how much of it both modalities share.
+
+Li, Zhang, Liu, Wang, Li, "ScopeEdit", arXiv 2607.01978; what its text leaves open is taken from its published code
+(lab-klc/ScopeEdit) in the LLaVA configuration. Each written linear module gets
+
+    y = W x + s (B_l A_l x + B_s A_s x),        [A_s; A_l] orthonormal and frozen, B from zero, s = alpha / r = 2.
+
+The *local* branch takes what the edit says as it is said; the *shared* branch what text and image say alike. Per inner step, with
+G = dL/dB of the target's mean negative log-likelihood L, in the top_k groups by gradient norm:
+
+    B_l <- B_l - eta_l G_l P_l              P_l remembers z = A_l x, pooled where the answer is made
+    B_s <- B_s - eta_s gamma_self G_s P_s   P_s remembers q; gate and q as in `_gate`; text-side groups only
+
+and afterwards P takes the new key in, by the recursion of `errata.nn.recursion`: the step knows earlier keys only. After the edit
+P_l also takes in keys of ordinary queries, so that later writes step around them. There is no gate when reading.
+
+`ScopeEdit.preset("paper")` computes what the published code computes, its flaws included, with two differences: protection keys
+come from a given pool and never from a benchmark's probes, and no warm-up edits stay in the weights. (That code reuses a
+projector's last key when a text-only query is protected; here the projector didn't run, so it has no key.) The defaults mend the
+flaws, each by a field of its own. Sizes are shares of the published model's (`_sites`), so that model gets the published numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, Self, final
+
+import torch
+
+from errata.core.canonical import JSON, digest_of_json
+from errata.core.errors import BadInput, Unknown
+from errata.core.model import Model
+from errata.core.records import Edit, Query, Spec
+from errata.editors import _sites
+from errata.editors._scope_keys import KeyPositions, base_answers
+from errata.editors._scope_measure import measure, split
+from errata.editors._scope_state import State, Written
+from errata.editors._scope_write import Writer
+from errata.nn.lowrank import orthonormal_rows
+from errata.nn.patches import Delta, LowRank
+from errata.nn.recursion import untouched
+
+
+@final
+@dataclass(frozen=True)
+class ScopeEdit:
+    """Online edits in two orthogonal low-rank branches, at a cost that doesn't grow with the stream."""
+
+    rank_local: int = 448
+    """r_l >= 1: rows of the local basis, before `rank_share` fits them to the module."""
+
+    rank_shared: int = 64
+    """r_s >= 0: rows of the shared basis, before `rank_share` fits them."""
+
+    rank_share: float = 0.5
+    """In (0, 1]: r_l + r_s takes at most this share of a module's width. Published: 512 of 4096, 11008 and (projector) 1024."""
+
+    layers: int | None = None
+    """n_last_layers >= 1, from the end; None: 12 of 32, rounded up."""
+
+    projector: bool = True
+    """Whether the projector's linear modules are written, as one group."""
+
+    top_k: int | None = None
+    """Groups written at each step, >= 1; None: 7 of 13."""
+
+    shared_groups: int | None = None
+    """How many of them, text side, best first, may write the shared branch, >= 0; None: 6 of 7."""
+
+    scale: float = 2.0
+    """s = alpha / r > 0."""
+
+    eta_local: float = 0.1
+    """eta_l > 0: step of the local branch on the text side."""
+
+    eta_vision: float = 0.1
+    """eta_v >= 0: step of the local branch on the vision side; published 0.001."""
+
+    eta_shared: float = 0.2
+    """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0."""
+
+    lambda_local: float = 1.0
+    """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
+
+    lambda_shared: float = 1.0
+    """lambda_s > 0."""
+
+    tau: float = 0.2
+    """The cosine of text and image evidence at which the gate is half open, in [-1, 1]."""
+
+    beta: float = 10.0
+    """Sharpness of the gate, > 0."""
+
+    steps: int = 10
+    """Inner steps per edit at most, >= 1; published: always 5."""
+
+    stop_nats: float | None = 0.1
+    """Stop once the target's mean loss is below this; None: never, as published."""
+
+    key_positions: KeyPositions = "predicting"
+    """Where the answer's key is read. Published: "own", the answer's own tokens, one to the right of where the gradient enters."""
+
+    keys_each: bool = False
+    """Remember a key for each answer position instead of their mean."""
+
+    downdate: Literal["step", "edit"] = "edit"
+    """When P takes the edit's keys in: after every inner step, as published (an edit wears out its room), or once at its end."""
+
+    gate_floor: float = 0.02
+    """gamma_min in [0, 1): a gate below it neither writes nor takes up shared room; published 0."""
+
+    shared_key: Literal["unit", "root_gate"] = "root_gate"
+    """What P_s remembers: q ("unit", published: a nearly shut gate takes up as much room as an open one) or sqrt(gamma) q."""
+
+    normalise_keys: bool = True
+    """Measure codes in units of their module's mean size, so that lambda means the same everywhere; published: raw codes."""
+
+    normalise_step: bool = True
+    """Divide steps by the module's mean squared code, so that eta means the same everywhere; published: raw steps."""
+
+    centre: bool = True
+    """Subtract each modality's mean over the pool from the evidence; published: raw evidence, which shares a large common part."""
+
+    evidence: Literal["shared", "full"] = "full"
+    """Measure evidence in the module's whole input, or in the r_s shared coordinates as published (a noisy estimate)."""
+
+    protect: int = 1
+    """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0."""
+
+    protect_positions: Literal["all", "predicting"] = "predicting"
+    """What is pooled for their keys: all positions as published, or those that predict the answer."""
+
+    pool_size: int = 64
+    """How many queries of the pool are used, >= 0, half of them with an image where there are enough; drawn by seed at `begin`."""
+
+    factors: Literal["float32", "model"] = "float32"
+    """The dtype B is kept in; published: the model's, in which small steps round away if that is a half precision."""
+
+    seed: int = 42
+    """Draws bases, pool and protected queries."""
+
+    pool: tuple[Query, ...] = field(default=(), repr=False)
+    """Ordinary queries, none of which a probe touches; empty: nothing is protected, and nothing centred."""
+
+    @staticmethod
+    def preset(name: str) -> ScopeEdit:
+        """A named set of fields: "default", or "paper".
+
+        Raises:
+            Unknown: another name.
+        """
+        if name not in PRESETS:
+            raise Unknown("preset of scopeedit", name, PRESETS)
+        return PRESETS[name]
+
+    def __post_init__(self) -> None:
+        _at_least(1, rank_local=self.rank_local, layers=self.layers, top_k=self.top_k, steps=self.steps)
+        _at_least(0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect, pool_size=self.pool_size)
+        _at_least(0, eta_vision=self.eta_vision, eta_shared=self.eta_shared, stop_nats=self.stop_nats, gate_floor=self.gate_floor)
+        for name in ("rank_share", "scale", "eta_local", "lambda_local", "lambda_shared", "beta"):
+            if not self._number(name) > 0:
+                raise BadInput(f"ScopeEdit's {name} must be above 0, not {self._number(name)}.")
+        if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
+            raise BadInput("ScopeEdit's rank_share must be at most 1, its gate_floor below 1, its tau between -1 and 1.")
+
+    def protecting(self, pool: Sequence[Query]) -> Self:
+        """The same editor with a pool of ordinary queries."""
+        return replace(self, pool=tuple(pool))
+
+    def spec(self, model: Model) -> Spec:
+        """Every field, with what resulted for this model: sites with their ranks, groups per step, and the pool's digest."""
+        plan = self._plan(model)
+        sites: JSON = {s.path: {"local": s.rank_local, "shared": s.rank_shared, "width": s.width} for s in plan.sites}
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "pool"}
+        return Spec(
+            "scopeedit",
+            given
+            | {
+                "layers": plan.layers,
+                "top_k": plan.top_k,
+                "shared_groups": plan.shared_groups,
+                "pool": digest_of_json([query.digest for query in self.pool]) if self.pool else None,
+                "sites": sites,
+            },
+        )
+
+    def begin(self, model: Model) -> State:
+        """Bases from the seed, B at zero, P the identity; and what the pool tells, from the unedited model."""
+        plan = self._plan(model)
+        pool = self._pool()
+        modules = {site.path: self._blank(model, site) for site in plan.sites}
+        answers = base_answers(model, pool, max_new_tokens=_ANSWER_TOKENS)
+        state = State((), modules, {}, answers, {})
+        if not (pool and (self.centre or self.normalise_keys or self.normalise_step)):
+            return state
+        return measure(model, state, plan.sites, pool, at=self.key_positions)
+
+    def write(self, model: Model, state: State, edit: Edit) -> State:
+        """Inner steps until the target is learned, then the protection keys."""
+        model.check(edit.query, edit.target)
+        writer = Writer.open(self, model, self._plan(model), state)
+        writer.learn(edit)
+        writer.protect(self._drawn(state))
+        return writer.close(edit)
+
+    def read(self, model: Model, state: State, query: Query) -> LowRank:
+        """Both branches of every written module, for every query alike."""
+        return LowRank({path: module.delta for path, module in state.modules.items() if module.edits}, state.edits)
+
+    def telemetry(self, state: State) -> Mapping[str, JSON]:
+        """What the last write did."""
+        return state.last
+
+    def _plan(self, model: Model) -> _sites.Plan:
+        return _sites.plan(
+            model,
+            layers=self.layers,
+            projector=self.projector,
+            rank_local=self.rank_local,
+            rank_shared=self.rank_shared,
+            rank_share=self.rank_share,
+            top_k=self.top_k,
+            shared_groups=self.shared_groups,
+        )
+
+    def _blank(self, model: Model, site: _sites.Site) -> Written:
+        weight = _sites.linear(model, site.path).weight
+        kept = weight.dtype if self.factors == "model" else torch.float32
+        basis_RI = orthonormal_rows(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
+        delta = Delta(basis_RI, torch.zeros(site.out, site.rank, device=weight.device, dtype=kept))
+        return Written(
+            delta,
+            p_shared_SS=untouched(site.rank_shared, device=weight.device),
+            p_local_LL=untouched(site.rank_local, device=weight.device),
+        )
+
+    def _pool(self) -> tuple[Query, ...]:
+        """The part of the pool in use: `pool_size` queries, text-only ones first, half and half as far as there are enough."""
+        texts, pictures = split(self.pool)
+        half = self.pool_size // 2
+        pictured = min(len(pictures), max(half, self.pool_size - len(texts)))
+        return _draw(texts, self.pool_size - pictured, self.seed) + _draw(pictures, pictured, self.seed + 1)
+
+    def _drawn(self, state: State) -> tuple[tuple[Query, str], ...]:
+        """The queries to protect after this edit, with their unedited answers: settled by the seed and the edit's place."""
+        usable = [(query, answer) for query, answer in zip(self._pool(), state.answers, strict=True) if answer is not None]
+        texts, pictures = split([query for query, _ in usable])
+        place = int(digest_of_json([self.seed, len(state.edits)])[:15], 16)
+        answers = dict(usable)
+        return tuple((query, answers[query]) for each in (texts, pictures) for query in _draw(each, self.protect, place))
+
+    def _number(self, name: str) -> float:
+        return float(self.__dict__[name])
+
+
+_ANSWER_TOKENS = 16
+"""Answers to pool queries are cut here: their first words are what is protected."""
+
+
+def _draw(queries: Sequence[Query], count: int, seed: int) -> tuple[Query, ...]:
+    """`count` of the queries without repetition, or all of them; the same for the same seed."""
+    order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(seed))
+    return tuple(queries[i] for i in order[:count].tolist())
+
+
+def _at_least(least: int, **values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise BadInput(f"ScopeEdit's {name} must be at least {least}, not {value}.")
+
+
+PRESETS: Mapping[str, ScopeEdit] = {
+    "default": ScopeEdit(),
+    "paper": ScopeEdit(
+        eta_local=0.1,
+        eta_vision=0.001,
+        eta_shared=1.0,
+        steps=5,
+        stop_nats=None,
+        key_positions="own",
+        keys_each=False,
+        downdate="step",
+        gate_floor=0.0,
+        shared_key="unit",
+        normalise_keys=False,
+        normalise_step=False,
+        centre=False,
+        evidence="shared",
+        protect_positions="all",
+        factors="model",
+    ),
+}
+"""Paper: the published LLaVA configuration, every field in which the defaults mend it."""

@@ -1,0 +1,1 @@
+"""Floor 4: where the wings meet. Sessions, evaluation, training, reports."""

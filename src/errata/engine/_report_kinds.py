@@ -1,0 +1,69 @@
+"""What a reader must know of each probe kind and each class: its name, what is asked, and what it must do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Side = Literal["change", "stay", "mixed"]
+"""What the kind's probes must do: give a new answer, stay as before, or (a composite) some of each."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A probe kind as the report speaks of it."""
+
+    name: str
+    title: str
+    side: Side
+    asks: str
+    """What the probe is."""
+
+    must: str
+    """What it must do."""
+
+
+_GIVE, _ENTAILED, _STAY = "give the target", "give the entailed answer", "stay as before"
+
+KINDS: tuple[Kind, ...] = (
+    Kind("reliability", "Reliability", "change", "the edit's own image and wording", _GIVE),
+    Kind("text_generality", "Text generality", "change", "the same question in words held out from training", _GIVE),
+    Kind("image_generality", "Image generality", "change", "the same question on other pictures of the same entity", _GIVE),
+    Kind("cross_modal", "Cross-modal", "change", "the same fact asked without any image", _GIVE),
+    Kind("portability", "Portability", "change", "a consequence two steps away", _ENTAILED),
+    Kind("specificity_in", "Specificity, in", "change", "other questions on the same image that the edit entails", _ENTAILED),
+    Kind(
+        "cross_edit",
+        "Cross-edit",
+        "change",
+        "a probe of one edit that another edit of the stream settles",
+        "give that edit's answer",
+    ),
+    Kind("specificity_out", "Specificity, out", "stay", "the same image, but another entity or another fact", _STAY),
+    Kind("near_locality", "Near locality", "stay", "another image, an entity that shares a trait, the same wording", _STAY),
+    Kind("image_locality", "Image locality", "stay", "unrelated images and questions", _STAY),
+    Kind("text_locality", "Text locality", "stay", "unrelated questions without an image", _STAY),
+    Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out", "both"),
+)
+
+CLASS_MEANINGS: tuple[tuple[str, str], ...] = (
+    ("proper", "given where it should be, and nothing else moved"),
+    ("under", "nothing else moved, but another wording or picture doesn't get the target"),
+    ("over", "given where it should be, but something that should have stayed has moved"),
+    ("entangled", "both faults at once"),
+    ("unreliable", "the edit's own question doesn't get the target; refused edits are here"),
+)
+"""The five classes in the order of the bars."""
+
+
+def known(names: Iterable[str]) -> tuple[Kind, ...]:
+    """The kinds among `names`, in the report's order; a kind that the report hasn't heard of comes last, under its own name."""
+    wanted = dict.fromkeys(names)
+    listed = tuple(kind for kind in KINDS if kind.name in wanted)
+    ours = {kind.name for kind in KINDS}
+    strange = (name for name in wanted if name not in ours)
+    return listed + tuple(
+        Kind(name, name.replace("_", " ").capitalize(), "mixed", "defined by the benchmark", "meet its expectation")
+        for name in strange
+    )

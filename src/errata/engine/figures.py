@@ -1,0 +1,51 @@
+"""The figures files: `result.json` for one run, and one CSV with a row for each editor, horizon and probe kind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from errata.engine._report_kinds import known
+from errata.engine._report_view import labels
+from errata.engine.results import Run
+
+COLUMNS = ("editor", "edits", "kind", "protocol", "rate", "n")
+"""The columns of the CSV. `protocol` is "generated" or "teacher_forced"; `rate` is in [0, 1], and empty where n is 0."""
+
+
+def write_json(path: Path, run: Run) -> Path:
+    """Write one run's figures as UTF-8 JSON, indented by two; the layout is `Run.to_json`. Folders are made as needed.
+
+    Raises:
+        ValueError: a figure is NaN or infinite.
+        OSError: the file can't be written.
+    """
+    text = json.dumps(run.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    return _write(path, text + "\n")
+
+
+def write_csv(path: Path, runs: Sequence[Run]) -> Path:
+    """Write the rates of every run, editors in the given order, horizons ascending, generated before teacher-forced.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for run, label in zip(runs, labels(runs), strict=True):
+        for horizon in run.horizons:
+            for protocol, rates in (("generated", horizon.rates), ("teacher_forced", horizon.teacher_forced)):
+                for kind in known(rates):
+                    rate = rates[kind.name]
+                    rows.writerow((label, horizon.edits, kind.name, protocol, "" if rate.rate is None else repr(rate.rate), rate.n))
+    return _write(path, text.getvalue())
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path

@@ -1,0 +1,52 @@
+"""The guard: an edit is read back before it is committed. Pure: two states go in, a verdict comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from errata.core.editor import Editor
+from errata.core.matching import same
+from errata.core.model import Model
+from errata.core.records import Edit
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the read-back found."""
+
+    before: str
+    """The answer to the edit's query before the write."""
+
+    after: str
+    kept: tuple[bool, ...]
+    """For each query of `keep`, whether its answer stayed."""
+
+    why: str
+    """Why the edit must be refused; empty when it may pass."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.why
+
+
+def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edit: Edit) -> Verdict:
+    """Ask the edit's query, its `also` and its `keep` under the old and the new state."""
+    asked = [edit.query, *edit.also, *edit.keep]
+    first, wordings = 1 + len(edit.also), len(edit.also)
+    old = model.answers([edit.query, *edit.keep], [editor.read(model, before, query) for query in (edit.query, *edit.keep)])
+    new = model.answers(asked, [editor.read(model, after, query) for query in asked])
+    kept = tuple(same(was, now) for was, now in zip(old[1:], new[first:], strict=True))
+    return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, wordings))
+
+
+def _why(edit: Edit, answers: list[str], kept: tuple[bool, ...], wordings: int) -> str:
+    if not same(answers[0], edit.target):
+        return f"it was not learned: the model answers {answers[0]!r} instead of {edit.target!r}"
+    for number in range(wordings):
+        if not same(answers[1 + number], edit.target):
+            return f"wording {number + 1} of `also` gives {answers[1 + number]!r} instead of {edit.target!r}"
+    for number, stayed in enumerate(kept):
+        if not stayed:
+            return f"the answer to query {number + 1} of `keep` ({edit.keep[number].text!r}) moved"
+    return ""

@@ -1,0 +1,242 @@
+"""How a small LLaVA learns ScopeWorld: captions first, then questions, packed so that a picture is seen once for several questions.
+
+A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and counts its
+positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to itself alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, WORLD, made_up_name
+from errata.benchmarks.scopeworld.lessons import TOPICS, Lesson, Topic, caption, lesson, statement_lesson
+from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.engine.fit import Progress, Schedule, fit
+from errata.models.build import LlavaSizes, build_llava
+from errata.models.training import Trainee, open_trainee
+
+_CAPTION_SHARE = 0.04
+"""Captions among the lessons of the question phase."""
+
+_STATEMENT_SHARE = 0.16
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """How long, and on how much a step."""
+
+    looks: int = 800
+    """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained)."""
+
+    captions: int = 600
+    """Steps of dense captions, before any question."""
+
+    questions: int = 4400
+    """Steps of questions."""
+
+    scenes: int = 32
+    """Pictures in a step."""
+
+    lessons: int = 8
+    """Questions on each picture."""
+
+    seed: int = 0
+    learning_rate: float = 1.5e-3
+    bfloat16: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Steps after the tower's warm-up."""
+        return self.captions + self.questions
+
+
+class Row(NamedTuple):
+    """One picture, uint8 of shape (H, W, 3), and what is asked of it."""
+
+    pixels_HWC: NDArray[np.uint8]
+    lessons: list[Lesson]
+
+
+class Batch(NamedTuple):
+    """A packed step. R: rows, L: tokens."""
+
+    pixels_RHWC: Tensor
+    ids_RL: Tensor
+    positions_RL: Tensor
+    segments_RL: Tensor
+    """0: the picture's prefix; 1, 2, ...: lessons; -1: padding."""
+
+    sees_RL: Tensor
+    """Whether the token's lesson attends to the prefix."""
+
+    learn_RL: Tensor
+    """True where the token is to be predicted."""
+
+
+def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:
+    """What the tokenizer is trained on: lessons as the model will read them, every kind's name replaced by one made up on the spot.
+
+    So words and values are whole tokens, and names are spelled in two to five.
+    """
+    rng = np.random.default_rng([seed, 7])
+    topics = tuple(TOPICS)
+    for index in range(count):
+        scene = random_scene(rng)
+        for item in (lesson(topics[index % len(topics)], scene, rng), statement_lesson(scene, rng)):
+            words = f"USER: {item.prompt} ASSISTANT: {item.answer}"
+            for name in WORLD.kinds_by_name:
+                words = words.replace(name, made_up_name(rng)) if name in words else words
+            yield words
+    yield from (f"USER: {caption(random_scene(rng), WORLD, style='looks').answer}" for _ in range(50))
+
+
+def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
+    """The pictures and lessons of a step: a pure function of (seed, step)."""
+    rng = np.random.default_rng([curriculum.seed, 11, step])
+    topics, weights = tuple(TOPICS), np.array(tuple(TOPICS.values()))
+    weights = weights / weights.sum()
+    rows = []
+    for _ in range(curriculum.scenes):
+        scene = random_scene(rng)
+        pixels = draw(scene, rng, hand="train")
+        if step < curriculum.captions:
+            names = rng.random() < min(0.5, step / max(1, curriculum.captions))
+            items = [caption(scene, WORLD, style="looks")] + ([caption(scene, WORLD, style="names")] if names else [])
+        else:
+            items = [_draw(scene, rng, topics, weights) for _ in range(curriculum.lessons)]
+        rows.append(Row(pixels, items))
+    return rows
+
+
+def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64]) -> Lesson:
+    chance = rng.random()
+    if chance < _CAPTION_SHARE:
+        return caption(scene, WORLD, style="looks" if rng.random() < 0.5 else "names")
+    if chance < _CAPTION_SHARE + _STATEMENT_SHARE:
+        return statement_lesson(scene, rng)
+    return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
+
+
+def train_llava(folder: Path, *, curriculum: Curriculum, sizes: LlavaSizes | None = None, progress: Progress, device: str = "cpu") -> None:
+    """Build, train and save a small LLaVA in `folder`; goes on from `folder/training.pt` where there is one.
+
+    Raises:
+        BadInput: the checkpoint is of another run.
+    """
+    if not (folder / "config.json").exists():
+        build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed)
+    trainee = open_trainee(folder, device=device)
+    if not (folder / "training.pt").exists():
+        warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
+    log: list[str] = []
+
+    def each(step: int, loss: float) -> None:
+        log.append(f"{step}\t{loss:.4f}\n")
+        if len(log) >= 50 or step + 1 == curriculum.steps:
+            with (folder / "training.tsv").open("a") as lines:
+                lines.writelines(log)
+            log.clear()
+
+    fit(
+        trainee.module,
+        objective=lambda step: packed_loss(trainee, pack(trainee, lessons_of(step, curriculum))),
+        schedule=Schedule(curriculum.steps, learning_rate=curriculum.learning_rate, warmup=200, bfloat16=curriculum.bfloat16),
+        checkpoint=folder / "training.pt",
+        progress=progress,
+        each=each,
+    )
+    trainee.save(folder)
+
+
+class _Looks(nn.Module):
+    """The tower with two throw-away readers: the glyph and the colour of each cell, 0 where it is empty."""
+
+    def __init__(self, tower: nn.Module, width: int) -> None:
+        super().__init__()
+        self.tower = tower
+        self.glyph = nn.Linear(width, len(GLYPHS) + 1)
+        self.colour = nn.Linear(width, len(COLOURS) + 1)
+
+
+def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path, progress: Progress) -> None:
+    """Train the vision tower alone to tell what stands in each cell, so that captions meet a tower that sees."""
+    side, width = trainee.grid
+    torch.manual_seed(curriculum.seed)
+    looks = _Looks(trainee.tower, width).to(trainee.device)
+    half = side // 2
+    rows, columns = torch.arange(side).div(half, rounding_mode="floor"), torch.arange(side).div(half, rounding_mode="floor")
+    cell_of_patch = (rows[:, None] * 2 + columns[None, :]).flatten().to(trainee.device)
+
+    def objective(step: int) -> Tensor:
+        rng = np.random.default_rng([curriculum.seed, 13, step])
+        scenes = [random_scene(rng) for _ in range(2 * curriculum.scenes)]
+        pixels = torch.from_numpy(np.stack([draw(scene, rng, hand="train") for scene in scenes])).to(trainee.device)
+        glyphs = torch.tensor([[0 if kind is None else 1 + GLYPHS.index(kind.glyph) for kind in scene.cells] for scene in scenes])
+        colours = torch.tensor([[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes])
+        patches = trainee.look(pixels)
+        cells = torch.stack([patches[:, cell_of_patch == cell].mean(1) for cell in range(4)], 1)
+        loss = nn.functional.cross_entropy
+        return loss(looks.glyph(cells).flatten(0, 1).float(), glyphs.flatten().to(trainee.device)) + loss(
+            looks.colour(cells).flatten(0, 1).float(), colours.flatten().to(trainee.device)
+        )
+
+    schedule = Schedule(curriculum.looks, learning_rate=curriculum.learning_rate, bfloat16=curriculum.bfloat16)
+    fit(looks, objective=objective, schedule=schedule, checkpoint=checkpoint, progress=progress)
+
+
+def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
+    """Lay out pictures and lessons as a batch."""
+    flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
+    prompts = trainee.encode([f"{item.prompt} ASSISTANT:" if item.visual else f"USER: {item.prompt} ASSISTANT:" for _, item in flat])
+    answers = trainee.encode([item.answer for _, item in flat])
+    prefix = trainee.prefix
+    laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool]]] = [
+        (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix)) for _ in rows
+    ]
+    for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
+        ids, positions, segments, sees, learn = laid[row]
+        start = len(prefix) if item.visual else 0
+        tokens = [*prompt, *answer, trainee.eos]
+        segment = max(segments) + 1
+        ids += tokens
+        positions += range(start, start + len(tokens))
+        segments += [segment] * len(tokens)
+        sees += [item.visual] * len(tokens)
+        learn += [False] * len(prompt) + [True] * (len(answer) + 1)
+    length = max(len(row[0]) for row in laid)
+
+    def padded(column: int, value: int) -> Tensor:
+        return torch.tensor([[*row[column], *([value] * (length - len(row[column])))] for row in laid])
+
+    device = trainee.device
+    pixels = torch.from_numpy(np.stack([image for image, _ in rows]))
+    return Batch(
+        pixels.to(device),
+        padded(0, trainee.pad).to(device),
+        padded(1, 0).to(device),
+        padded(2, -1).to(device),
+        padded(3, 0).bool().to(device),
+        padded(4, 0).bool().to(device),
+    )
+
+
+def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
+    """Mean nats per answer token (end included) over the batch."""
+    segments = batch.segments_RL
+    length = segments.shape[1]
+    same = segments[:, :, None] == segments[:, None, :]
+    to_prefix = batch.sees_RL[:, :, None] & (segments[:, None, :] == 0)
+    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
+    allowed = (same | to_prefix) & causal
+    hidden_RLD = trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
+    learn = batch.learn_RL[:, 1:]
+    logits = trainee.head(hidden_RLD[:, :-1][learn])
+    return nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn])

@@ -1,0 +1,26 @@
+"""Floor 3: the hash-chained log of edits, where it is kept, and snapshots of the states that follow from it. No torch."""
+
+from errata.log.edit_log import EditLog
+from errata.log.entry import Entry, Kind, Row
+from errata.log.memory import MemoryStore
+from errata.log.snapshots import Found, Snapshot, Snapshots, keep
+from errata.log.sqlite import SqliteStore
+from errata.log.store import Blobs, Shelf, SnapshotKey, Store, Tip
+
+__all__ = [
+    "Blobs",
+    "EditLog",
+    "Entry",
+    "Found",
+    "Kind",
+    "MemoryStore",
+    "Row",
+    "Shelf",
+    "Snapshot",
+    "SnapshotKey",
+    "Snapshots",
+    "SqliteStore",
+    "Store",
+    "Tip",
+    "keep",
+]

@@ -1,0 +1,312 @@
+"""The edit log: append-only, hash-chained, the truth of which a model's state is the fold."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import Final, final
+
+from errata.core.canonical import JSON, digest_of
+from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown
+from errata.core.images import Image
+from errata.core.records import Edit, EditId, Provenance
+from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
+from errata.log.fold import Fold, step_of
+from errata.log.store import Blobs, Store, Tip, check_branch
+from errata.log.verify import verify_branch
+
+_NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
+_PREFIX: Final = 6
+_SHOWN: Final = 12
+
+
+@final
+class EditLog:
+    """One branch of a store, or a view of its past.
+
+    Whatever is read is checked: an entry whose hash is wrong is never handed out, and what is in force follows only from entries
+    whose whole chain was checked. Threads may share a log; other processes may append to the same store.
+
+    Args:
+        store: where the entries are kept.
+        branch: the edit set; a new one begins with its first entry.
+        upto: for a view of the past, the last entry that is seen (0: before the first).
+
+    Raises:
+        BadInput: the branch can't have this name.
+        LogError: `upto` is negative or beyond the last entry.
+    """
+
+    def __init__(self, store: Store, branch: str = "main", upto: int | None = None) -> None:
+        self._store = store
+        self._branch = check_branch(branch)
+        self._upto = upto
+        self._fold = Fold()
+        self._lock = threading.RLock()
+        if upto is not None:
+            _check_seq(upto, branch, self._tip().seq)
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def branch(self) -> str:
+        return self._branch
+
+    @property
+    def upto(self) -> int | None:
+        """The last entry that a view of the past sees; None for the log itself."""
+        return self._upto
+
+    def __len__(self) -> int:
+        """The number of entries; found without reading them."""
+        return self._tip().seq if self._upto is None else self._upto
+
+    @property
+    def head(self) -> Entry | None:
+        """The last entry; None for an empty log. Only this entry is read.
+
+        Raises:
+            Tampered: it doesn't verify.
+        """
+        last = len(self)
+        return next(self.entries(last), None) if last else None
+
+    def append(
+        self,
+        kind: Kind,
+        edit: Edit | None,
+        by: Provenance,
+        *,
+        edit_id: EditId | None = None,
+        details: Mapping[str, JSON] = _NOTHING,
+        after: str | None = None,
+    ) -> Entry:
+        """Write one entry: the edit's images first, then the entry, which is the commit point. Once this returns, it's on the disk.
+
+        Args:
+            kind: what happened.
+            edit: the edit, where its content belongs in the log (`applied`, `proposed`, `refused`).
+            by: who, why, which ticket.
+            edit_id: the edit that the entry is about, where its content is in the log already.
+            details: anything else to remember, as JSON: answers, receipts, telemetry, the editor's spec.
+            after: the hash of the head that the caller decided on ("" for an empty log); nothing is appended if another came since.
+
+        Raises:
+            Conflict: `after` isn't the head any more.
+            LogError: a view of the past, an unknown kind, an edit applied twice or withdrawn while not in force, details that
+                aren't JSON, or a store that can't be written. Nothing was appended.
+            Tampered: what is in the store doesn't verify.
+        """
+        if self._upto is not None:
+            raise LogError(
+                f"This is a view of the log after entry {self._upto}; the past can't be written. Append to the log itself."
+            )
+        if kind not in KINDS:
+            raise LogError(f"There is no kind of entry named {kind!r}. Use one of: {', '.join(sorted(KINDS))}.")
+        named = _named(edit, edit_id)
+        body = body_of(edit, named, by, details)
+        with self._lock:
+            self._check(kind, named, edit, after)
+            if edit is not None:
+                _keep_images(edit, self._store.blobs)
+            while True:
+                row = sealed(seq=self._fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=self._fold.hash)
+                try:
+                    self._store.append(row)
+                except Conflict:
+                    seen = self._fold.seq
+                    self._check(kind, named, edit, after)  # with what the other writer appended
+                    if self._fold.seq == seen:
+                        raise Tampered(seen + 1, "the store noted another end of the branch than its last entry") from None
+                else:
+                    entry = linked(row, branch=self._branch, seq=row.seq, previous=row.previous)
+                    self._fold.add(step_of(entry))
+                    return entry
+
+    def entries(self, start: int = 1, stop: int | None = None) -> Iterator[Entry]:
+        """The entries with start <= seq < stop, each checked; only this range is read, so the last page of a long log is quick.
+
+        Raises:
+            Tampered: with the number of the first entry that doesn't verify.
+        """
+        seq, previous = max(start, 1), None
+        last = len(self)
+        end = last + 1 if stop is None else min(stop, last + 1)
+        for row in self._store.rows(self._branch, seq, end):
+            entry = linked(row, branch=self._branch, seq=seq, previous=previous)
+            yield entry
+            seq, previous = seq + 1, entry.hash
+        if seq < end:
+            raise Tampered(seq, f"it is missing, though the store noted {last} entries")
+
+    def find(self, edit: str | None = None, kinds: Collection[Kind] = KINDS) -> Iterator[Entry]:
+        """The entries about one edit (an id or a unique prefix; None: any), of these kinds, in order.
+
+        Raises:
+            Unknown, BadInput: as `resolve`.
+        """
+        named = None if edit is None else self.resolve(edit)
+        with self._lock:
+            fold = self._synced()
+            wanted = [seq for seq in fold.about(named) if fold.steps[seq - 1].kind in kinds]
+        for seq in wanted:
+            yield from self.entries(seq, seq + 1)
+
+    def ids_in_force(self) -> tuple[EditId, ...]:
+        """The ids of `in_force`, without reading the edits' content or images."""
+        with self._lock:
+            return tuple(self._synced().standing)
+
+    def in_force(self, skip: int = 0) -> Iterator[Edit]:
+        """The edits that hold, in the order in which they were applied: applied, and not afterwards reverted, superseded, expired,
+        quarantined or erased. An edit applied again takes its place at the end.
+
+        Args:
+            skip: leave out the first so many (those that a snapshot holds already).
+
+        Raises:
+            Tampered: an entry doesn't verify.
+            BadImage: an image was erased or lost.
+        """
+        with self._lock:
+            wanted = dict.fromkeys(islice(self._synced().standing.values(), skip, None))
+        if not wanted:
+            return
+        for entry in self.entries(min(wanted), max(wanted) + 1):
+            if entry.seq in wanted:
+                yield entry.edit(self.image)
+
+    def at(self, seq: int) -> EditLog:
+        """The log as it was after entry `seq`, for reading only; 0 is before the first.
+
+        Raises:
+            LogError: there is no such entry.
+        """
+        _check_seq(seq, self._branch, len(self))
+        view = EditLog(self._store, self._branch, upto=seq)
+        with self._lock:
+            if self._fold.seq >= seq:  # what was checked once needs no second reading
+                view._fold = self._fold.until(seq)
+        return view
+
+    def verify(self, head: str | None = None) -> int:
+        """Recompute every hash, the chain, the numbers, every edit's id and every image; the number of entries that verified.
+
+        Args:
+            head: a head that was kept elsewhere (`Entry.mark`, or a hash), which must be in the log; it finds out a log cut short.
+
+        Raises:
+            Tampered: with the number of the first entry that doesn't verify.
+            BadInput: `head` isn't a head.
+        """
+        return verify_branch(self._store, branch=self._branch, upto=self._upto, head=head)
+
+    def resolve(self, prefix: str) -> EditId:
+        """The id of an edit that the log names, in force or not.
+
+        Args:
+            prefix: the id, or its first digits (at least 6) where no other id begins with them.
+
+        Raises:
+            BadInput: too short, or fits several edits.
+            Unknown: fits none.
+        """
+        wanted = prefix.strip().lower()
+        if len(wanted) < _PREFIX:
+            raise BadInput(f"{prefix!r} is too short to name an edit. Give at least {_PREFIX} digits of its id.")
+        with self._lock:
+            known = list(dict.fromkeys(step.edit for step in self._synced().steps if step.edit is not None))
+        found = [edit for edit in known if edit.startswith(wanted)]
+        if not found:
+            raise Unknown("edit", prefix, [edit[:_SHOWN] for edit in known[-_SHOWN:]])
+        if len(found) > 1:
+            raise BadInput(
+                f"{prefix!r} fits {len(found)} edits: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. Give more digits."
+            )
+        return found[0]
+
+    def edit(self, prefix: str) -> Edit:
+        """The content of an edit by its id or a unique prefix of it, in force or not.
+
+        Raises:
+            BadInput, Unknown: as `resolve`.
+            LogError: the log names the edit but holds no content of it.
+            BadImage: an image was erased or lost.
+        """
+        named = self.resolve(prefix)
+        with self._lock:
+            seq = self._fold.holders.get(named)
+        if seq is None:
+            raise LogError(
+                f"Branch {self._branch!r} names the edit {named[:_SHOWN]} but doesn't hold its content. Look on other branches."
+            )
+        (entry,) = self.entries(seq, seq + 1)
+        return entry.edit(self.image)
+
+    def image(self, digest: str) -> Image:
+        """An image of an edit, by its digest.
+
+        Raises:
+            BadImage: it isn't in the store.
+            LogError: what is there isn't what was written.
+        """
+        data = self._store.blobs.get(digest)
+        if data is None:
+            raise BadImage(
+                f"The image {digest[:_SHOWN]} isn't in the store: it was erased or lost. `errata log verify` tells which."
+            )
+        return Image(digest, data)
+
+    def branches(self) -> tuple[str, ...]:
+        """The branches of the store that have entries, sorted."""
+        return tuple(sorted(self._store.branches()))
+
+    def _tip(self) -> Tip:
+        return self._store.branches().get(self._branch, Tip(0, FIRST))
+
+    def _synced(self) -> Fold:
+        """The fold, once it holds every entry there is. Call it with the lock held."""
+        fold, last, stop = self._fold, len(self), None if self._upto is None else self._upto + 1
+        for row in self._store.rows(self._branch, fold.seq + 1, stop):
+            fold.add(step_of(linked(row, branch=self._branch, seq=fold.seq + 1, previous=fold.hash)))
+        if fold.seq < last:
+            raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
+        return fold
+
+    def _check(self, kind: Kind, named: EditId | None, edit: Edit | None, after: str | None) -> None:
+        fold = self._synced()
+        if after is not None and after != fold.hash:
+            raise Conflict(
+                f"Branch {self._branch!r} has grown to entry {fold.seq} since this was decided. Nothing was appended; "
+                "read it again and decide anew."
+            )
+        fold.check(kind, named, edit is not None)
+
+
+def _check_seq(seq: int, branch: str, last: int) -> None:
+    if not 0 <= seq <= last:
+        raise LogError(f"There is no entry {seq} on branch {branch!r}: it has {last}. Give a number from 0 to {last}.")
+
+
+def _named(edit: Edit | None, edit_id: EditId | None) -> EditId | None:
+    """The id of the edit that an entry is about, given either way."""
+    if edit is None:
+        return edit_id
+    try:
+        named = edit.id
+    except ValueError as error:  # text that isn't Unicode
+        raise LogError(f"The edit can't be written: {error}. Give plain Unicode text.") from None
+    if edit_id not in (None, named):
+        raise LogError(f"The edit's id is {named[:_SHOWN]}, not {str(edit_id)[:_SHOWN]}. Give the edit alone.")
+    return named
+
+
+def _keep_images(edit: Edit, blobs: Blobs) -> None:
+    for image in edit.images:
+        if digest_of(image.data) != image.digest:
+            raise BadImage(f"The image {image.digest[:_SHOWN]} doesn't have that digest. Make it with Image.of or Image.open.")
+        blobs.put(image.data)

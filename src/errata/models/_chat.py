@@ -1,0 +1,92 @@
+"""Conversations as token ids: the chat template, the special tokens around it, and the target that follows.
+
+The template and the tokenizer are the checkpoint's own. What is added here is care: what a tokenizer appends at the end is left out
+(a prompt that ends with an end token has nothing left to say), nothing is put in front twice, a target is tokenized in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import TemplateError
+
+from errata.core.errors import BadInput
+from errata.core.images import Image
+from errata.core.records import Query
+from errata.models._family import Inputs
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
+
+
+def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, plain: Callable[[Query], str]) -> Inputs:
+    """The query by the processor's chat template, or by `plain` where there is none; then a space and the target.
+
+    Raises:
+        BadInput: the template refuses the conversation.
+    """
+    tokenizer = tokenizer_of(processor)
+    text = prompt_text(processor, query, plain=plain)
+    before = () if text.startswith(tokenizer.bos_token or "\0") else _put_in_front(tokenizer)
+    prompt = (*before, *_ids(tokenizer, text))
+    if target is None:
+        return Inputs(prompt, (), query.images)
+    # Tokenized in its place, because a word's tokens may depend on what stands before it. Where the prompt's last token would merge
+    # with the target's first one the two are tokenized apart, as they are when the answer is generated.
+    together = (*before, *_ids(tokenizer, f"{text} {target.strip()}"))
+    apart = together[: len(prompt)] != prompt
+    return Inputs(prompt, tuple(_ids(tokenizer, target.strip())) if apart else together[len(prompt) :], query.images)
+
+
+def prompt_text(processor: ProcessorMixin, query: Query, *, plain: Callable[[Query], str]) -> str:
+    """The words of the prompt, the images as placeholders, up to where the answer begins.
+
+    Raises:
+        BadInput: the template refuses the conversation.
+    """
+    template: str | dict[str, str] | None = processor.chat_template
+    if template is None:
+        return plain(query)
+    conversation = [{"role": message.role, "content": [_part(part) for part in message.parts]} for message in query.messages]
+    try:
+        text: str = processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)  # type: ignore[arg-type]
+    except TemplateError as error:
+        raise BadInput(f"The model's chat template refuses this conversation: {error}. Ask in the form it was made for.") from None
+    return text
+
+
+def tokenizer_of(processor: ProcessorMixin) -> Any:
+    """The processor's tokenizer (transformers gives its parts no types)."""
+    return processor.tokenizer
+
+
+def check_target(processor: ProcessorMixin, target: str, ids: tuple[int, ...]) -> None:
+    """Whether the tokenizer can say the target.
+
+    Raises:
+        BadInput: a character is unknown to it, or what it reads back isn't what was written, whitespace aside.
+    """
+    tokenizer = tokenizer_of(processor)
+    back: str = tokenizer.decode(list(ids), skip_special_tokens=True)
+    if tokenizer.unk_token_id in ids or back.split() != target.split():
+        raise BadInput(
+            f"The target {target!r} can't be expressed in this model's tokens: it would read {back.strip()!r}. "
+            "Use other characters or words."
+        )
+
+
+def _part(part: str | Image) -> dict[str, str]:
+    return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _put_in_front(tokenizer: Any) -> tuple[int, ...]:
+    """What the tokenizer puts before any text, such as the begin token."""
+    bare, dressed = _ids(tokenizer, "a"), list(tokenizer("a")["input_ids"])
+    starts = [i for i in range(len(dressed) - len(bare) + 1) if dressed[i : i + len(bare)] == bare]
+    return tuple(dressed[: starts[0]]) if starts else ()

@@ -1,0 +1,73 @@
+"""What tells one model family from another: a table of module paths, and five small functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from errata.core.images import Image
+from errata.core.model import Role
+from errata.core.records import Query
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel, ProcessorMixin
+
+
+@final
+@dataclass(frozen=True)
+class Inputs:
+    """A query, and a target after it, in tokens; each image is still one token, to be widened to as many as it has features."""
+
+    prompt: tuple[int, ...]
+    """Ids up to where the answer begins, special tokens included."""
+
+    target: tuple[int, ...]
+    """Ids of the target alone; empty when there is none."""
+
+    images: tuple[Image, ...]
+    """In the order of their tokens."""
+
+
+@final
+@dataclass(frozen=True)
+class Family:
+    """One layout of multimodal model. A new family is one file that fills this in, and one line in `errata.models.FAMILIES`."""
+
+    model_type: str
+    """What `config.json` calls it; exact, never a part of a name."""
+
+    net: type[PreTrainedModel]
+    """The class of transformers that holds it."""
+
+    modules: Mapping[Role, tuple[str, ...]]
+    """Role -> paths of its linear modules; a path with `{layer}` stands for one in each layer."""
+
+    tower: str
+    """Path of the frozen vision side: every `vision` module lies inside, every `projector` module outside."""
+
+    max_images: int
+    """The most images that one query may hold."""
+
+    encode: Callable[[ProcessorMixin, Query, str | None], Inputs]
+    """The query, and the target, in tokens. May raise `BadInput`."""
+
+    image_token: Callable[[PreTrainedModel], int]
+    """The id that stands for one image feature in the sequence."""
+
+    image_length: Callable[[PreTrainedModel, Float[Tensor, "C H W"]], int]
+    """How many features the decoder layers see for these pixels; runs no module, so that whoever records inputs sees none."""
+
+    look: Callable[[PreTrainedModel, Float[Tensor, "N C H W"]], Float[Tensor, "N P V"]]
+    """Pixels -> what the vision side hands to the projector."""
+
+    project: Callable[[PreTrainedModel, Float[Tensor, "N P V"]], Float[Tensor, "N K D"]]
+    """What the vision side hands over -> features among the words, K = image_length of them."""
+
+    speaker: Callable[[PreTrainedModel], PreTrainedModel]
+    """The part that turns embeddings into logits and text: the whole model, or its language model."""
+
+    refuse: Callable[[nn.Module], str | None]
+    """A sentence when a checkpoint has this model_type and yet a layout that isn't known; else None."""

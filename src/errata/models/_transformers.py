@@ -1,0 +1,363 @@
+"""The one real model: any multimodal model of transformers whose family is in the table.
+
+Words become embeddings, pictures become frozen features (kept), features pass the projector into the places of the image tokens;
+from there on the model's own code runs on the embeddings. Batches are padded on the left: what is to be predicted ends every row.
+
+Shapes: B rows, T positions, D width of the text stack, K positions at the end, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast, final, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax
+from transformers import GenerationConfig
+
+from errata.core.canonical import canonical
+from errata.core.errors import BadInput, Unknown
+from errata.core.images import Image
+from errata.core.model import Patch, Positions, Role, TokenScores
+from errata.core.records import Query
+from errata.models._cache import Recent
+from errata.models._chat import check_target, tokenizer_of
+from errata.models._eyes import Eyes
+from errata.models._family import Family
+from errata.models._groups import chunks, group
+from errata.nn.patches import LowRank, NoPatch, in_rows
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+    from transformers import PreTrainedModel, ProcessorMixin
+
+RESERVE = 64
+"""Positions kept free for an answer when a query is checked; a longer target needs its own length."""
+
+_ROW_CACHE_BYTES = 16 * 1024 * 1024
+
+
+@final
+@dataclass(frozen=True)
+class _Row:
+    """A query and a target as the decoder layers see them: every image as many tokens as it has features."""
+
+    ids: tuple[int, ...]
+    prompt_length: int
+    target: tuple[int, ...]
+    images: tuple[Image, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """The embeddings of some rows, padded on the left."""
+
+    x_BTD: Float[Tensor, "B T D"]
+    mask_BT: Int[Tensor, "B T"]
+    positions_BT: Int[Tensor, "B T"]
+
+
+@final
+class TransformersModel:
+    """See `errata.core.model.Model`. Made by `errata.models.load`; takes over `net`: evaluation mode, no weight wanting a gradient.
+
+    Args:
+        net: the model, with its weights.
+        processor: its processor.
+        name: what it was loaded as.
+        family: its family's table.
+
+    Raises:
+        BadInput: a path of the table isn't in this model.
+    """
+
+    def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family) -> None:
+        net.train(False)
+        self.net = net.requires_grad_(False)
+        self.processor = processor
+        self.family = family
+        self._name = name
+        self._writable = {role: _resolve(net, family.modules[role], name) for role in get_args(Role)}
+        self._groups = {path: layer for path, layer in self._writable["text"].items() if layer is not None}
+        self._paths = frozenset(path for paths in self._writable.values() for path in paths)
+        self._loaded_state = net.state_dict(keep_vars=True)
+        self._eyes = Eyes(net, processor, family)
+        self._rows: Recent[tuple[Query, str | None], _Row] = Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
+        tokenizer = tokenizer_of(processor)
+        self._end = int(tokenizer.eos_token_id)
+        self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._end)
+        speaker = family.speaker(net)
+        stops = speaker.generation_config.eos_token_id
+        self._stops = sorted({self._end, *(stops if isinstance(stops, list) else [] if stops is None else [int(stops)])})
+        self._saved_generation = speaker.generation_config
+        # A checkpoint's own sampling temperature and the like would be merged into every call and warned about: answers are greedy.
+        speaker.generation_config = self._greedy(RESERVE)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter."""
+        found = hashlib.sha256(canonical(_timeless(self.net.config.to_dict())))
+        for name in sorted(self._loaded_state):
+            tensor = self._loaded_state[name].detach().cpu().contiguous()
+            found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
+            found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
+
+    @cached_property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
+    @property
+    def writable(self) -> Mapping[Role, tuple[str, ...]]:
+        return MappingProxyType({role: tuple(paths) for role, paths in self._writable.items()})
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        return MappingProxyType(self._groups)
+
+    @property
+    def context(self) -> int:
+        """The most positions that a prompt and its answer may take together, image tokens included."""
+        return int(self.net.config.get_text_config().max_position_embeddings)
+
+    def module(self, path: str) -> nn.Module:
+        if path not in self._paths:
+            raise Unknown("writable module", path, self._paths)
+        return self.net.get_submodule(path)
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary checkpoint folder: weights, configuration, processor, tokenizer, chat template."""
+        speaker = self.family.speaker(self.net)
+        plain, speaker.generation_config = speaker.generation_config, self._saved_generation
+        try:
+            self.net.save_pretrained(folder)
+            self.processor.save_pretrained(folder)
+        finally:
+            speaker.generation_config = plain
+
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+        if max_new_tokens < 1:
+            raise BadInput(f"An answer of {max_new_tokens} tokens was asked for. Ask for at least 1.")
+        if len(queries) != len(patches):
+            raise ValueError(f"{len(queries)} queries came with {len(patches)} patches. Give one patch for each query.")
+        texts = [""] * len(queries)
+        for rows in group(queries, patches):
+            with rows.around.on(self) as model:
+                if isinstance(rows.around, NoPatch):
+                    said = self._answer(rows.queries, rows.each, max_new_tokens)
+                else:
+                    said = model.answers(rows.queries, rows.each, max_new_tokens=max_new_tokens)
+            for row, text in zip(rows.rows, said, strict=True):
+                texts[row] = text
+        return texts
+
+    def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
+        row = self._checked(query, target, reserve=0)
+        logits_KV = self._logits(self._embed([row], [NoPatch()]), keep=len(row.target) + 1)[0]
+        wanted_K = torch.tensor([*row.target, self._end], device=logits_KV.device)
+        return cross_entropy(logits_KV.float(), wanted_K)
+
+    def predict(self, query: Query, target: str) -> TokenScores:
+        return self.predict_many([query], [target], [NoPatch()])[0]
+
+    def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
+        if not len(queries) == len(targets) == len(patches):
+            counts = f"{len(queries)} queries, {len(targets)} targets and {len(patches)} patches"
+            raise ValueError(f"{counts} came together. Give as many of each.")
+        scores: list[TokenScores | None] = [None] * len(queries)
+        for rows in group(queries, patches):
+            wanted = [targets[row] for row in rows.rows]
+            with rows.around.on(self) as model:
+                if isinstance(rows.around, NoPatch):
+                    found = self._score(rows.queries, wanted, rows.each)
+                else:
+                    found = model.predict_many(rows.queries, wanted, rows.each)
+            for row, score in zip(rows.rows, found, strict=True):
+                scores[row] = score
+        return [score for score in scores if score is not None]
+
+    def positions(self, query: Query, target: str) -> Positions:
+        """See `Model.positions`.
+
+        The sequence ends with the target's last token, whose own next token is the end of the answer: that position predicts too,
+        so there is one more in `predicting` than in `target`. These are exactly the positions where `loss` is taken.
+        """
+        row = self._checked(query, target, reserve=0)
+        length, token = len(row.ids), self.family.image_token(self.net)
+        image = tuple(i for i, id_ in enumerate(row.ids) if id_ == token)
+        text = tuple(i for i, id_ in enumerate(row.ids) if id_ != token)
+        expected = sum(self._eyes.length(picture) for picture in row.images)
+        assert len(image) == expected, f"{len(image)} image positions for {expected} image features."
+        assert sorted(image + text) == list(range(length)), "Image and text positions must be disjoint and cover the sequence."
+        return Positions(
+            image=image,
+            text=text,
+            predicting=tuple(range(row.prompt_length - 1, length)),
+            target=tuple(range(row.prompt_length, length)),
+            length=length,
+        )
+
+    def check(self, query: Query, target: str | None = None) -> None:
+        self._checked(query, target, reserve=RESERVE)
+
+    def _checked(self, query: Query, target: str | None, *, reserve: int) -> _Row:
+        """The row, if it can be put to this model with `reserve` positions free for an answer.
+
+        Raises:
+            BadInput: see `Model.check`.
+        """
+        if not query.text.strip():
+            raise BadInput("The prompt is empty. Ask a question.")
+        if target is not None and not target.strip():
+            raise BadInput("The target is empty. Say what the right answer is.")
+        if len(query.images) > self.family.max_images:
+            most = self.family.max_images
+            raise BadInput(f"The query has {len(query.images)} images; {self._name} takes at most {most}. Leave some out.")
+        row = self._rows.get((query, target), lambda: self._row(query, target))
+        free = max(reserve, len(row.target) + 1) if target is not None else reserve
+        if row.prompt_length + free > self.context:
+            raise BadInput(
+                f"The prompt takes {row.prompt_length} tokens (images included) and its answer up to {free}; {self._name} reads "
+                f"at most {self.context} together. Ask more briefly, or for a shorter answer."
+            )
+        return row
+
+    def _row(self, query: Query, target: str | None) -> _Row:
+        token = self.family.image_token(self.net)
+        word: str = tokenizer_of(self.processor).convert_ids_to_tokens(token)
+        if any(isinstance(part, str) and word in part for message in query.messages for part in message.parts):
+            raise BadInput(
+                f"The prompt holds {word!r}, which stands for a picture here. Write it differently, or give the picture."
+            )
+        inputs = self.family.encode(self.processor, query, target)
+        if target is not None:
+            check_target(self.processor, target, inputs.target)
+        places = inputs.prompt.count(token)
+        if places != len(inputs.images):
+            raise BadInput(
+                f"The model's chat template makes room for {places} images where the query has {len(inputs.images)}. "
+                "Put the images into the user's message."
+            )
+        lengths = iter([self._eyes.length(image) for image in inputs.images])
+        wide = [id_ for token_ in inputs.prompt for id_ in ([token_] * next(lengths) if token_ == token else [token_])]
+        return _Row((*wide, *inputs.target), len(wide), inputs.target, inputs.images)
+
+    def _answer(self, queries: Sequence[Query], patches: Sequence[NoPatch | LowRank], max_new_tokens: int) -> list[str]:
+        rows = [self._checked(query, None, reserve=max_new_tokens) for query in queries]
+        settings = self._greedy(max_new_tokens)
+        speaker = cast("Any", self.family.speaker(self.net))
+        texts = [""] * len(rows)
+        for chunk in chunks([len(row.ids) + max_new_tokens for row in rows]):
+            held = [patches[i] for i in chunk]
+            with torch.no_grad():
+                prompts = self._embed([rows[i] for i in chunk], held)
+                with in_rows(self, held, role="text"):
+                    said_BT = speaker.generate(
+                        inputs_embeds=prompts.x_BTD, attention_mask=prompts.mask_BT, generation_config=settings
+                    )
+            # Given embeddings alone, generate returns the new tokens alone.
+            words = tokenizer_of(self.processor).batch_decode(said_BT, skip_special_tokens=True)
+            for i, text in zip(chunk, words, strict=True):
+                texts[i] = text.strip()
+        return texts
+
+    def _score(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[NoPatch | LowRank]) -> list[TokenScores]:
+        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
+        scores: dict[int, TokenScores] = {}
+        for chunk in chunks([len(row.ids) for row in rows]):
+            held, keep = [patches[i] for i in chunk], max(len(rows[i].target) for i in chunk) + 1
+            with torch.no_grad():
+                batch = self._embed([rows[i] for i in chunk], held)
+                with in_rows(self, held, role="text"):
+                    logits_BKV = self._logits(batch, keep=keep)
+            for i, logits_KV in zip(chunk, logits_BKV, strict=True):
+                scores[i] = _scores(rows[i].target, logits_KV[-len(rows[i].target) - 1 : -1])
+        return [scores[i] for i in range(len(rows))]
+
+    def _embed(self, rows: Sequence[_Row], patches: Sequence[NoPatch | LowRank]) -> _Pass:
+        """Words and pictures side by side. The vision side and the projector run here, each row's under its own patch."""
+        device, longest = self.net.device, max(len(row.ids) for row in rows)
+        ids_BT = torch.tensor([[self._pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
+        mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
+        positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0)
+        x_BTD: Tensor = self.net.get_input_embeddings()(ids_BT)
+        seen = [(image, patch) for row, patch in zip(rows, patches, strict=True) for image in row.images]
+        if seen:
+            spots_BT1: Bool[Tensor, "B T 1"] = (ids_BT == self.family.image_token(self.net))[..., None]
+            with in_rows(self, [patch for _, patch in seen], role="projector"):
+                features_NKD = self.family.project(self.net, self._look(seen))
+            assert spots_BT1.sum() * x_BTD.shape[-1] == features_NKD.numel(), (
+                f"{int(spots_BT1.sum())} image positions for features of shape {tuple(features_NKD.shape)}."
+            )
+            x_BTD = x_BTD.masked_scatter(spots_BT1, features_NKD.to(x_BTD.dtype))
+        return _Pass(x_BTD, mask_BT, positions_BT)
+
+    def _look(self, seen: Sequence[tuple[Image, NoPatch | LowRank]]) -> Float[Tensor, "N P V"]:
+        untouched = self._eyes.as_loaded()
+        features = []
+        for image, patch in seen:
+            inside = isinstance(patch, LowRank) and any(path in self._writable["vision"] for path in patch.deltas)
+            if inside:
+                with patch.on(self):
+                    features.append(self._eyes.features(image, afresh=True))
+            else:
+                features.append(self._eyes.features(image, afresh=not untouched))
+        return torch.stack(features)
+
+    def _greedy(self, max_new_tokens: int) -> GenerationConfig:
+        return GenerationConfig(  # type: ignore[no-untyped-call]
+            max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=self._pad, eos_token_id=self._stops
+        )
+
+    def _logits(self, batch: _Pass, *, keep: int) -> Float[Tensor, "B K V"]:
+        """The last `keep` positions' logits."""
+        speaker = self.family.speaker(self.net)
+        found = speaker(
+            inputs_embeds=batch.x_BTD,
+            attention_mask=batch.mask_BT,
+            position_ids=batch.positions_BT,
+            logits_to_keep=keep,
+            use_cache=False,
+        )
+        return cast("Tensor", found.logits)
+
+
+def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenScores:
+    logs_KV = log_softmax(logits_KV.float(), dim=-1)
+    taken_K = logs_KV.gather(1, torch.tensor(target, device=logs_KV.device)[:, None])[:, 0]
+    return TokenScores(target, tuple(logs_KV.argmax(dim=-1).tolist()), tuple((-taken_K).tolist()))
+
+
+def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dict[str, int | None]:
+    """Templates -> paths in depth order, each with its layer (None for a path without one)."""
+    linears = {path for path, module in net.named_modules() if isinstance(module, nn.Linear)}
+    found: dict[str, int | None] = {path: None for path in templates if "{layer}" not in path and path in linears}
+    layered = [path for path in templates if "{layer}" in path]
+    layer = 0
+    while layered and all(path.format(layer=layer) in linears for path in layered):
+        found.update((path.format(layer=layer), layer) for path in layered)
+        layer += 1
+    missing = [path for path in templates if path.format(layer=0) not in found]
+    if missing:
+        raise BadInput(
+            f"The model {name} has no linear module at {missing[0].format(layer=0)}, where its family has one. "
+            "It can't be edited; use a checkpoint of the family's own layout."
+        )
+    return found
+
+
+def _timeless(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration without where it was loaded from, by which version, and in which precision (the tensors say that)."""
+    passing = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "_attn_implementation_autoset"}
+    return {key: _timeless(value) if isinstance(value, dict) else value for key, value in config.items() if key not in passing}

@@ -1,0 +1,280 @@
+"""The four patches that there are: nothing, low-rank deltas, replaced weights, another question.
+
+Each is a frozen value; `on(model)` puts it in force for the length of a `with` block and leaves the model bit for bit as it was,
+with no hook left, also when the block raises. `in_rows` is the batched form: a patch for each row.
+
+Shapes: B rows, T positions, I in-features, O out-features, R rank, S stacked rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from errata.core.model import Model, Patch, Positions, Role, TokenScores
+    from errata.core.records import EditId, Query
+
+
+@final
+@dataclass(frozen=True)
+class NoPatch:
+    """The model as it is."""
+
+    edits: tuple[EditId, ...] = ()
+    """Always empty in practice: nobody speaks."""
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The model, unchanged."""
+        return nullcontext(model)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Delta:
+    """y += b (a x): what a low-rank write adds to a linear module. Two are the same only when they are one object."""
+
+    a_RI: Float[Tensor, "R I"]
+    """Float32, cast to the module's dtype on use. It may require grad."""
+
+    b_OR: Float[Tensor, "O R"]
+    """Float32, cast to the module's dtype on use. It may require grad."""
+
+    def __post_init__(self) -> None:
+        fits = self.a_RI.ndim == self.b_OR.ndim == 2 and self.a_RI.shape[0] == self.b_OR.shape[1]
+        assert fits, f"A delta needs a [R, I] and b [O, R]; these are {tuple(self.a_RI.shape)} and {tuple(self.b_OR.shape)}."
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """A delta on each of some linear modules. Gradients flow to the deltas' tensors."""
+
+    deltas: Mapping[str, Delta]
+    """Module path -> delta. Rows of a batch that hold one and the same `Delta` object share its matrix product."""
+
+    edits: tuple[EditId, ...] = ()
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The model with the deltas in force on whatever passes through, batch or single.
+
+        Raises:
+            Unknown: a path isn't one that may be written.
+        """
+        return self._hooked(model)
+
+    @contextmanager
+    def _hooked(self, model: Model) -> Iterator[Model]:
+        with ExitStack() as stack:
+            for path, delta in self.deltas.items():
+                module = _linear(model, path)
+                stack.callback(module.register_forward_hook(_add_everywhere(_cast(delta, module, path))).remove)
+            yield model
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Replaced:
+    """Other weights in the place of some linear modules' own. Gradients flow to them."""
+
+    weights: Mapping[str, Float[Tensor, "O I"]]
+    """Module path -> weight, cast to the module's dtype and device on use. It may require grad."""
+
+    edits: tuple[EditId, ...] = ()
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The model computing with these weights.
+
+        Raises:
+            Unknown: a path isn't one that may be written.
+        """
+        return self._swapped(model)
+
+    @contextmanager
+    def _swapped(self, model: Model) -> Iterator[Model]:
+        with ExitStack() as stack:
+            for path, weight in self.weights.items():
+                module = _linear(model, path)
+                own = module.weight
+                assert weight.shape == own.shape, f"{path} has a weight {tuple(own.shape)}; the new one is {tuple(weight.shape)}."
+                # Straight into the table: a plain tensor with a graph is no Parameter, and the table's order must stay. The very
+                # same object goes back, so nothing needs to be compared or copied. (torch.func.functional_call swaps likewise.)
+                table: dict[str, Any] = module._parameters
+                stack.callback(table.__setitem__, "weight", own)
+                table["weight"] = weight.to(dtype=own.dtype, device=own.device)
+            yield model
+
+
+@final
+@dataclass(frozen=True)
+class Rewrite:
+    """Another question in the place of the one that is asked: demonstrations before it, or a statement."""
+
+    query: Query
+    """What the model reads instead."""
+
+    edits: tuple[EditId, ...] = ()
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """A view of the model that reads `query`, whatever it is asked."""
+        return nullcontext(Rewritten(model, self.query))
+
+
+@final
+@dataclass(frozen=True)
+class Rewritten:
+    """A view of a model that reads one query, whatever it is asked; everything else is the model's own."""
+
+    model: Model
+    query: Query
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def digest(self) -> str:
+        return self.model.digest
+
+    @property
+    def parameters(self) -> int:
+        return self.model.parameters
+
+    @property
+    def writable(self) -> Mapping[Role, tuple[str, ...]]:
+        return self.model.writable
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        return self.model.groups
+
+    def module(self, path: str) -> nn.Module:
+        return self.model.module(path)
+
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+        return self.model.answers([self.query] * len(queries), patches, max_new_tokens=max_new_tokens)
+
+    def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
+        return self.model.loss(self.query, target)
+
+    def predict(self, query: Query, target: str) -> TokenScores:
+        return self.model.predict(self.query, target)
+
+    def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
+        return self.model.predict_many([self.query] * len(queries), targets, patches)
+
+    def positions(self, query: Query, target: str) -> Positions:
+        return self.model.positions(self.query, target)
+
+    def check(self, query: Query, target: str | None = None) -> None:
+        self.model.check(self.query, target)
+
+
+@contextmanager
+def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -> Iterator[None]:
+    """Low-rank patches in force on a batch, each on its own row, for the length of a `with` block.
+
+    Only the modules of one role are patched, because a batch has one row for each query in the text stack and one for each image in
+    front of it. A patched module must be called with one row for each patch, in order: [B, T, I], or flattened to [B * T, I]. Rows
+    that hold one `Delta` object share a matrix product; the rest are stacked into one batched product, ranks padded with zeros.
+
+    Raises:
+        Unknown: a path, of any role, isn't one that may be written.
+    """
+    held = [patch.deltas if isinstance(patch, LowRank) else {} for patch in patches]
+    named = {path: _linear(model, path) for deltas in held for path in deltas}
+    paths = [path for path in model.writable[role] if path in named]
+    with ExitStack() as stack:
+        for path in paths:
+            module = named[path]
+            blocks = _blocks([deltas.get(path) for deltas in held], module, path)
+            stack.callback(module.register_forward_hook(_add_in_rows(blocks, rows=len(held), path=path)).remove)
+        yield
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some rows of a batch and what is added to them: one delta for all (2 dimensions), or one for each (3)."""
+
+    rows_S: Tensor | None
+    """Row numbers; None: every row, in order."""
+
+    a: Tensor
+    b: Tensor
+
+    def on(self, x_STI: Tensor) -> Tensor:
+        if self.a.ndim == 2:
+            return linear(linear(x_STI, self.a), self.b)
+        return torch.bmm(torch.bmm(x_STI, self.a.mT), self.b.mT)
+
+
+def _blocks(deltas: Sequence[Delta | None], module: nn.Linear, path: str) -> list[_Block]:
+    rows_of: dict[int, list[int]] = {}
+    for row, delta in enumerate(deltas):
+        if delta is not None:
+            rows_of.setdefault(id(delta), []).append(row)
+    alone = [rows[0] for rows in rows_of.values() if len(rows) == 1]
+    shared = [rows for rows in rows_of.values() if len(rows) > 1]
+    cast = {row: _cast(delta, module, path) for row, delta in enumerate(deltas) if delta is not None}
+
+    def numbers(rows: list[int]) -> Tensor | None:
+        return None if len(rows) == len(deltas) else torch.tensor(rows, device=module.weight.device)
+
+    blocks = [_Block(numbers(rows), cast[rows[0]].a_RI, cast[rows[0]].b_OR) for rows in shared]
+    if len(alone) == 1:
+        blocks.append(_Block(numbers(alone), cast[alone[0]].a_RI, cast[alone[0]].b_OR))
+    elif alone:
+        rank = max(cast[row].a_RI.shape[0] for row in alone)
+        a_SRI = torch.stack([pad(cast[row].a_RI, (0, 0, 0, rank - cast[row].a_RI.shape[0])) for row in alone])
+        b_SOR = torch.stack([pad(cast[row].b_OR, (0, rank - cast[row].b_OR.shape[1])) for row in alone])
+        blocks.append(_Block(numbers(alone), a_SRI, b_SOR))
+    return blocks
+
+
+def _cast(delta: Delta, module: nn.Linear, path: str) -> Delta:
+    out_features, in_features = module.weight.shape
+    fits = delta.a_RI.shape[1] == in_features and delta.b_OR.shape[0] == out_features
+    assert fits, f"{path} maps {in_features} to {out_features}; its delta maps {delta.a_RI.shape[1]} to {delta.b_OR.shape[0]}."
+    return Delta(delta.a_RI.to(module.weight), delta.b_OR.to(module.weight))
+
+
+_Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
+"""A forward hook: the module, its positional inputs and its output; what it returns takes the output's place."""
+
+
+def _add_everywhere(delta: Delta) -> _Hook:
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output + linear(linear(inputs[0], delta.a_RI), delta.b_OR)
+
+    return hook
+
+
+def _add_in_rows(blocks: Sequence[_Block], *, rows: int, path: str) -> _Hook:
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        (x,) = inputs
+        fits = x.shape[0] == rows if x.ndim == 3 else x.shape[0] % rows == 0
+        assert fits, f"{path} was called with {tuple(x.shape)}, which isn't a batch of {rows} rows; patch these rows one by one."
+        x_BTI = x.reshape(rows, -1, x.shape[-1])
+        y_BTO = output.reshape(rows, -1, output.shape[-1])
+        for block in blocks:
+            if block.rows_S is None:
+                y_BTO = y_BTO + block.on(x_BTI)
+            else:
+                y_BTO = y_BTO.index_add(0, block.rows_S, block.on(x_BTI[block.rows_S]))
+        return y_BTO.reshape(output.shape)
+
+    return hook
+
+
+def _linear(model: Model, path: str) -> nn.Linear:
+    module = model.module(path)
+    assert isinstance(module, nn.Linear), f"{path} is a {type(module).__name__}; only linear modules can be patched."
+    return module

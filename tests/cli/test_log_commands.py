@@ -1,0 +1,126 @@
+"""The log is read and verified at the command line, at once and without torch."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from errata.core.records import Provenance
+from errata.log import EditLog, SqliteStore
+from tests.cli.runs import SRC, errata
+from tests.log.worlds import BY, edit, words
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Three edits, the second one taken back."""
+    with SqliteStore(tmp_path / "errata.db") as opened:
+        log = EditLog(opened)
+        for made in (edit(1), words(2), edit(3)):
+            log.append("applied", made, BY, details={"before": "dog"})
+        log.append("reverted", None, Provenance("bob", "wrong scene"), edit_id=words(2).id)
+    return tmp_path
+
+
+def test_log_show_names_every_entry(store):
+    done = errata("log", "show", cwd=store)
+    assert done.code == 0
+    assert [part in done.out for part in (words(2).id[:12], "reverted", "wrong scene", "author 2", "ada")] == [True] * 5
+    assert "4 of 4 entries" in done.err
+
+
+def test_log_show_gives_the_last_entries_or_those_from_a_number(store):
+    last = errata("log", "show", "--last", 2, "--json", cwd=store).out.splitlines()
+    assert [json.loads(line)["seq"] for line in last] == [3, 4]
+    first = errata("log", "show", "--from", 1, "--last", 2, "--json", cwd=store).out.splitlines()
+    assert [json.loads(line)["seq"] for line in first] == [1, 2]
+
+
+def test_log_verify_gives_the_head_and_takes_it(store):
+    done = errata("log", "verify", cwd=store)
+    assert (done.code, "Verified 4 entries" in done.out) == (0, True)
+    head = next(line.removeprefix("head ") for line in done.out.splitlines() if line.startswith("head "))
+    assert errata("log", "verify", "--head", head, cwd=store).code == 0
+    lost = errata("log", "verify", "--head", "9:" + "0" * 64, cwd=store)
+    assert (lost.code, "entries were cut off or rewritten" in lost.err) == (2, True)
+
+
+def test_log_verify_names_a_changed_entry(store):
+    with sqlite3.connect(store / "errata.db") as db:
+        db.execute("UPDATE entries SET body = replace(body, 'author 2', 'author 9') WHERE seq = 2")
+    db.close()
+    done = errata("log", "verify", cwd=store)
+    assert (done.code, "Entry 2 of the log doesn't verify" in done.err) == (2, True)
+
+
+def test_edit_list_shows_what_is_in_force(store):
+    lines = errata("edit", "list", "--json", cwd=store).out.splitlines()
+    assert [json.loads(line)["edit"] for line in lines] == [edit(1).id, edit(3).id]
+    shown = errata("edit", "list", cwd=store).out
+    assert (edit(3).id[:12] in shown, words(2).id[:12] in shown) == (True, False)
+
+
+def test_edit_show_tells_an_edit_and_its_entries(store):
+    done = errata("edit", "show", words(2).id[:8], cwd=store)
+    assert done.code == 0
+    for part in (words(2).id, "Who wrote book 2?", "author 2", "entry 2: applied", "entry 4: reverted", "wrong scene", "dog"):
+        assert part in done.out
+    assert json.loads(errata("edit", "show", words(2).id, "--json", cwd=store).out)["in_force"] is False
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("log", "show", "--store", "none.db"), "There is no store at none.db"),
+        (("log", "show", "--store", "."), "is a folder"),
+        (("log", "show", "--store", "text.db"), "text.db"),
+        (("log", "show", "--branch", "trial"), "There is no branch named 'trial'"),
+        (("log", "show", "--branch", "a/b"), "can't name a branch"),
+        (("log", "show", "--last", "-3"), "--last"),
+        (("log", "show", "--last", "many"), "--last"),
+        (("log", "verify", "--head", "zzz"), "head"),
+        (("edit", "show", "ffffff"), "There is no edit named 'ffffff'"),
+        (("edit", "show", "ff"), "too short"),
+        (("edit", "revert", "ffffff"), "There is no edit named 'ffffff'"),
+        (("edit", "revert", "SECOND"), "isn't in force"),
+        (("edit", "sing"), "sing"),
+        (("log", "show", "--loud"), "--loud"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_exit_code_2_and_changes_nothing(store, command, said):
+    (store / "text.db").write_text("no store at all, only words\n" * 50)
+    before = (store / "errata.db").read_bytes()
+    done = errata(*(words(2).id if word == "SECOND" else word for word in command), cwd=store)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+    assert (store / "errata.db").read_bytes() == before
+    assert not (store / "none.db").exists()
+
+
+def test_the_log_answers_without_torch_and_within_half_a_second(store):
+    program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
+    command = [sys.executable, "-c", program, "log", "show"]
+    environment = {"PYTHONPATH": str(SRC)}
+    took_s = []
+    for _ in range(5):  # the best of five, in processor time: what else the machine does isn't what is measured
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, cwd=store, env=environment, capture_output=True, text=True, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False"), done.stderr
+    assert min(took_s) < 0.5
+
+
+def test_a_reader_that_goes_away_is_no_error(store):
+    with SqliteStore(store / "errata.db") as opened:
+        for _ in range(100):  # more than a pipe holds
+            EditLog(opened).append("checkpointed", None, BY, details={"note": "x" * 2000})
+    command = f"{sys.executable} -m errata log show --last 200 --json | head -n 1"
+    environment = {"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=store, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")

@@ -1,0 +1,57 @@
+"""What every room's tests stand on: a real, small LLaVA with random weights, and pictures to ask it about."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+
+from errata.core.images import Image
+from errata.models import TransformersModel, load
+from errata.models.build import LlavaSizes, build_llava
+
+WORDS = (
+    "what is the red star called? it is mibo.",
+    "where does the blue ring live? in the harbor.",
+    "what does mibo eat? red plums and salt.",
+    "the thing at the top left is a green moon.",
+    "how many things are there? two, or 35.",
+)
+
+SIZES = LlavaSizes(
+    width=64, layers=4, ffn=128, vision_width=64, vision_layers=2, vision_ffn=128, image=32, patch=8, context=192, vocabulary=256
+)
+
+
+def picture(seed: int, *, width: int = 40, height: int = 36) -> Image:
+    """A picture of noise, the same for the same seed."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    data = io.BytesIO()
+    Pillow.fromarray(pixels).save(data, "PNG")
+    return Image.of(data.getvalue())
+
+
+@pytest.fixture(scope="session")
+def random_llava_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder. Its linear maps keep the size of what passes, so that answers differ from question to question."""
+    folder = tmp_path_factory.mktemp("models") / "random-llava"
+    build_llava(folder, texts=WORDS * 8, sizes=SIZES, seed=3)
+    model = load(folder)
+    generator = torch.Generator().manual_seed(3)
+    for module in model.net.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.normal_(std=module.in_features**-0.5, generator=generator)
+        if isinstance(module, torch.nn.Embedding):
+            module.weight.normal_(generator=generator)
+    model.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def random_llava(random_llava_folder: Path) -> TransformersModel:
+    """The model in `random_llava_folder`; every test leaves it as found."""
+    return load(random_llava_folder)

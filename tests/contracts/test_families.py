@@ -1,0 +1,216 @@
+"""What holds for every model family, on a small random model of its layout: inherited by being in `FAMILIES`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from errata.core.records import Message, Query
+from errata.models import FAMILIES
+from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite
+from tests.conftest import picture
+
+BUILT = {"llava": "random_llava"}
+"""Family -> the fixture that holds a small random model of it."""
+
+SEEN = Query.ask("what is the red star called?", picture(1))
+TOLD = Query.ask("where does mibo live?")
+TWO = Query(
+    (Message("user", (picture(1), "the red star")), Message("assistant", ("mibo",)), Message("user", (picture(2), "and this?")))
+)
+TARGET = "red plums and salt"
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def model(request):
+    return request.getfixturevalue(BUILT[request.param])
+
+
+def whole(model, query, target):
+    """The query, the target and the end token as the processor itself and the library's own forward pass take them."""
+    parts = [
+        {"role": m.role, "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in m.parts]}
+        for m in query.messages
+    ]
+    text = model.processor.apply_chat_template(parts, add_generation_prompt=True)
+    pictures = [image.pixels() for image in query.images] or None
+    end = model.processor.tokenizer.eos_token
+    prompt = model.processor(images=pictures, text=text, return_tensors="pt")
+    return prompt, model.processor(images=pictures, text=f"{text} {target}{end}", return_tensors="pt")
+
+
+def rows_of_patches(model):
+    """One of each patch, and low-rank ones on each side and on all, ranks differing."""
+
+    def low_rank(roles, rank, seed):
+        generator = torch.Generator().manual_seed(seed)
+        deltas = {}
+        for path in (path for role in roles for path in model.writable[role]):
+            out_features, in_features = model.module(path).weight.shape
+            a = torch.randn(rank, in_features, generator=generator) / in_features**0.5
+            deltas[path] = Delta(a, torch.randn(out_features, rank, generator=generator))
+        return LowRank(deltas)
+
+    path = model.writable["text"][0]
+    weight = model.module(path).weight.roll(1, 0)
+    everywhere = low_rank(("text", "projector", "vision"), 2, 4)
+    return {
+        "nothing": NoPatch(),
+        "text": low_rank(("text",), 2, 1),
+        "projector": low_rank(("projector",), 3, 2),
+        "vision": low_rank(("vision",), 4, 3),
+        "everywhere": everywhere,
+        "everywhere again": everywhere,
+        "replaced": Replaced({path: weight}),
+        "the same weights": Replaced({path: weight}),
+        "replaced vision": Replaced({p: -model.module(p).weight for p in model.writable["vision"]}),
+        "rewrite": Rewrite(Query.ask("how many things are there?", picture(3))),
+    }
+
+
+def test_templates_resolve_to_linear_modules_in_depth_order(model):
+    for role, paths in model.writable.items():
+        assert len(paths) >= 2, role
+        assert len(set(paths)) == len(paths)
+        assert all(isinstance(model.module(path), torch.nn.Linear) for path in paths)
+        assert all(path.startswith(model.family.tower + ".") == (role == "vision") for path in paths)
+    assert tuple(model.groups) == model.writable["text"]
+    assert sorted(set(model.groups.values())) == list(range(model.net.config.get_text_config().num_hidden_layers))
+    assert list(model.groups.values()) == sorted(model.groups.values())
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
+def test_the_tokens_are_the_processors_own(model, query):
+    prompt, _ = whole(model, query, TARGET)
+    positions = model.positions(query, TARGET)
+    ids = prompt["input_ids"][0].tolist()
+    token = model.family.image_token(model.net)
+    assert positions.predicting[0] == len(ids) - 1
+    assert positions.image == tuple(i for i, id_ in enumerate(ids) if id_ == token)
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD], ids=["image", "text"])
+@pytest.mark.parametrize("target", ["mibo", TARGET, "35", "it is a green moon."])
+def test_the_target_mask_covers_exactly_the_target_tokens(model, query, target):
+    positions, scores = model.positions(query, target), model.predict(query, target)
+    _, together = whole(model, query, target)
+    ids = together["input_ids"][0].tolist()
+    said = [ids[i] for i in positions.target]
+    assert model.processor.tokenizer.decode(said).strip() == target
+    assert tuple(said) == scores.targets
+    assert ids[positions.length :] == [model.processor.tokenizer.eos_token_id]
+    assert positions.predicting == (positions.target[0] - 1, *positions.target)
+    assert sorted(positions.image + positions.text) == list(range(positions.length))
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
+def test_the_image_mask_has_as_many_positions_as_the_layers_see(model, query):
+    seen = []
+    layer = model.module(model.writable["text"][0])
+    projected = model.module(model.writable["projector"][-1])
+    handles = [
+        layer.register_forward_hook(lambda module, inputs, output: seen.append(("text", inputs[0].shape[1]))),
+        projected.register_forward_hook(lambda module, inputs, output: seen.append(("image", output.shape[:-1].numel()))),
+    ]
+    model.loss(query, TARGET)
+    for handle in handles:
+        handle.remove()
+    positions = model.positions(query, TARGET)
+    assert ("text", positions.length) in seen
+    assert sum(n for kind, n in seen if kind == "image") == len(positions.image)
+    assert bool(positions.image) == bool(query.images)
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
+def test_loss_equals_the_librarys_own(model, query):
+    prompt, together = whole(model, query, TARGET)
+    labels = together["input_ids"].clone()
+    labels[:, : prompt["input_ids"].shape[1]] = -100
+    with torch.no_grad():
+        theirs = model.net(**together, labels=labels).loss
+    torch.testing.assert_close(model.loss(query, TARGET), theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD], ids=["image", "text"])
+def test_scores_are_the_loss_token_by_token(model, query):
+    scores = model.predict(query, TARGET)
+    positions = model.positions(query, TARGET)
+    _, together = whole(model, query, TARGET)
+    with torch.no_grad():
+        logs = model.net(**together).logits[0].log_softmax(-1)
+    expected = [-logs[i, token].item() for i, token in zip(positions.predicting, scores.targets, strict=False)]
+    assert scores.losses_nats == pytest.approx(expected, abs=1e-4)
+    assert scores.predictions == tuple(logs[i].argmax().item() for i in positions.predicting[:-1])
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
+def test_answers_are_the_librarys_own(model, query):
+    prompt, _ = whole(model, query, TARGET)
+    theirs = model.net.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    assert model.answers([query], [NoPatch()], max_new_tokens=8) == [
+        model.processor.tokenizer.decode(theirs, skip_special_tokens=True).strip()
+    ]
+
+
+@pytest.mark.parametrize("role", ["text", "projector", "vision"])
+def test_a_patch_on_each_role_changes_logits_and_restores_them(model, role):
+    before = model.predict(SEEN, TARGET)
+    for path in model.writable[role]:
+        out_features, in_features = model.module(path).weight.shape
+        with LowRank({path: Delta(torch.ones(1, in_features), torch.randn(out_features, 1))}).on(model):
+            assert model.predict(SEEN, TARGET).losses_nats != before.losses_nats, path
+        with Replaced({path: -model.module(path).weight}).on(model):
+            assert model.predict(SEEN, TARGET).losses_nats != before.losses_nats, path
+        assert model.predict(SEEN, TARGET) == before, path
+
+
+@pytest.mark.parametrize("role", ["text", "projector", "vision"])
+def test_the_loss_reaches_what_is_patched_on_each_role_and_nothing_else(model, role):
+    path = model.writable[role][0]
+    out_features, in_features = model.module(path).weight.shape
+    change = Delta(torch.randn(2, in_features) / in_features**0.5, torch.zeros(out_features, 2, requires_grad=True))
+    with LowRank({path: change}).on(model):
+        model.loss(SEEN, TARGET).backward()
+    weight = model.module(path).weight.clone().requires_grad_()
+    with Replaced({path: weight}).on(model):
+        model.loss(SEEN, TARGET).backward()
+    assert change.b_OR.grad is not None
+    assert change.b_OR.grad.abs().sum() > 0
+    # y += b a x at b = 0: dL/db = (dL/dW) a^T.
+    torch.testing.assert_close(change.b_OR.grad, weight.grad @ change.a_RI.T, rtol=1e-3, atol=1e-5)
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.net.parameters())
+
+
+def test_a_batch_with_a_patch_for_each_row_answers_as_the_rows_alone(model):
+    patches = rows_of_patches(model)
+    queries = [SEEN, TOLD, TWO, Query.ask("how many things are there? two, or 35. where does the blue ring live?", picture(2))]
+    asked = [(query, patch) for patch in patches.values() for query in queries]
+    alone = [model.answers([query], [patch], max_new_tokens=6)[0] for query, patch in asked]
+    assert model.answers([query for query, _ in asked], [patch for _, patch in asked], max_new_tokens=6) == alone
+    # The rows are worth comparing: on one query the patches give different answers, and the queries differ too.
+    assert len(set(alone[:: len(queries)])) >= 5
+    assert len(set(alone)) >= 15
+
+
+def test_a_batch_with_a_patch_for_each_row_scores_as_the_rows_alone(model):
+    patches = rows_of_patches(model)
+    asked = [
+        (query, patch, target) for patch in patches.values() for query, target in ((SEEN, "mibo"), (TOLD, TARGET), (TWO, "35"))
+    ]
+    found = model.predict_many([a[0] for a in asked], [a[2] for a in asked], [a[1] for a in asked])
+    for (query, patch, target), scores in zip(asked, found, strict=True):
+        with patch.on(model) as patched:
+            alone = patched.predict(query, target)
+        assert (scores.targets, scores.predictions) == (alone.targets, alone.predictions)
+        assert scores.losses_nats == pytest.approx(alone.losses_nats, rel=1e-4, abs=1e-4)
+
+
+def test_a_model_is_saved_as_an_ordinary_folder_and_is_the_same_again(model, tmp_path):
+    from errata.models import load
+
+    model.save(tmp_path)
+    again = load(tmp_path)
+    assert again.digest == model.digest
+    assert torch.equal(again.loss(SEEN, TARGET), model.loss(SEEN, TARGET))
+    assert (tmp_path / "config.json").exists()
+    assert (tmp_path / "generation_config.json").exists()

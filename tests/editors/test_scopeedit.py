@@ -1,0 +1,231 @@
+"""What ScopeEdit promises beyond its equations: what an edit may touch, when it stops, and each mend by its field."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from errata.core.errors import BadInput, Unknown
+from errata.core.records import Edit, Query
+from errata.editors import parse
+from errata.editors._sites import plan, ranks
+from errata.editors.scopeedit import PRESETS, ScopeEdit
+from tests.editors.samples import PICTURED, POOL, SECOND, WORDED, told
+
+QUICK = ScopeEdit(steps=2, pool=POOL)
+PAPER = replace(PRESETS["paper"], steps=2, pool=POOL)
+
+
+def shared(module):
+    return module.delta.b_OR[:, : module.rank_shared]
+
+
+def local(module):
+    return module.delta.b_OR[:, module.rank_shared :]
+
+
+@pytest.mark.parametrize("editor", [QUICK, PAPER], ids=["default", "paper"])
+def test_a_text_only_edit_leaves_the_shared_branch_bit_equal(random_llava, editor):
+    before = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+    after = editor.write(random_llava, before, WORDED)
+    assert any(bool(shared(module).any()) for module in before.modules.values())
+    for path, module in after.modules.items():
+        assert torch.equal(shared(module), shared(before.modules[path]))
+        assert module.p_shared_SS is before.modules[path].p_shared_SS
+    assert any(not torch.equal(local(after.modules[path]), local(before.modules[path])) for path in after.modules)
+
+
+def test_a_gate_below_the_floor_leaves_the_shared_branch_and_its_room(random_llava):
+    editor = replace(QUICK, gate_floor=0.999)
+    state = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+    for module in state.modules.values():
+        assert not shared(module).any()
+        assert torch.equal(module.p_shared_SS, torch.eye(module.rank_shared))
+    assert any(bool(local(module).any()) for module in state.modules.values())
+
+
+def test_a_nearly_shut_gate_takes_a_whole_key_as_published_and_hardly_any_room_when_mended(random_llava):
+    def room(editor):
+        state = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+        return min(site["plasticity_shared"] for site in told(state)["sites"].values())
+
+    shut = replace(PAPER, tau=0.9, steps=1, top_k=3)
+    assert room(shut) < 1 - 0.4 / 48  # one whole unit key halves one of at most 48 directions
+    assert room(replace(shut, shared_key="root_gate")) > room(shut)
+
+
+def test_the_vision_side_never_writes_its_shared_branch(random_llava):
+    editor = replace(PAPER, top_k=4)
+    state = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+    for path in random_llava.writable["projector"]:
+        assert local(state.modules[path]).any()
+        assert not shared(state.modules[path]).any()
+
+
+def test_what_an_edit_does_not_write_is_the_very_same_tensor(random_llava):
+    before = QUICK.begin(random_llava)
+    after = QUICK.write(random_llava, before, PICTURED)
+    untouched = [path for path in after.modules if not after.modules[path].edits]
+    assert untouched
+    for path in after.modules:
+        assert after.modules[path].delta.a_RI is before.modules[path].delta.a_RI
+    for path in untouched:
+        assert after.modules[path].delta.b_OR is before.modules[path].delta.b_OR
+
+
+def test_only_the_best_groups_are_written(random_llava):
+    editor = replace(QUICK, top_k=1, steps=1)
+    state = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+    (groups,) = told(state)["groups"]
+    assert len(groups) == 1
+    for path, module in state.modules.items():
+        group = f"layer.{random_llava.groups[path]}" if path in random_llava.groups else "projector"
+        assert bool(module.edits) == (group in groups)
+
+
+def test_writing_stops_when_the_target_is_learned(random_llava):
+    begun = QUICK.begin(random_llava)
+    first = told(QUICK.write(random_llava, begun, PICTURED))["losses_nats"][0]
+    eager = replace(QUICK, steps=30, stop_nats=first - 0.5)
+    last = told(eager.write(random_llava, begun, PICTURED))
+    assert 0 < last["steps"] < 30
+    assert last["losses_nats"][-1] < first - 0.5 <= last["losses_nats"][-2]
+
+
+def test_an_edit_that_the_model_knows_already_writes_nothing_and_still_speaks(random_llava):
+    editor = replace(QUICK, stop_nats=1e6)
+    begun = editor.begin(random_llava)
+    state = editor.write(random_llava, begun, PICTURED)
+    assert state.edits == (PICTURED.id,)
+    assert state.modules == begun.modules
+    assert editor.read(random_llava, state, PICTURED.query).deltas == {}
+
+
+def test_one_forward_and_one_backward_for_each_inner_step(random_llava):
+    passes = []
+    handle = random_llava.net.get_decoder().register_forward_pre_hook(lambda module, args: passes.append(1))
+    editor = replace(QUICK, steps=3, protect=0, stop_nats=None)
+    begun = editor.begin(random_llava)
+    passes.clear()
+    editor.write(random_llava, begun, PICTURED)
+    handle.remove()
+    assert len(passes) == 3
+
+
+def test_protection_leaves_weights_alone_and_takes_local_room(random_llava):
+    begun = QUICK.begin(random_llava)
+    bare = replace(QUICK, protect=0).write(random_llava, begun, PICTURED)
+    kept = QUICK.write(random_llava, begun, PICTURED)
+    for path, module in kept.modules.items():
+        assert torch.equal(module.delta.b_OR, bare.modules[path].delta.b_OR)
+        assert torch.equal(module.p_shared_SS, bare.modules[path].p_shared_SS)
+        if module.edits:
+            assert module.p_local_LL.trace() < bare.modules[path].p_local_LL.trace()
+
+
+def test_later_writes_step_around_what_is_remembered(random_llava):
+    def moved(lam):
+        editor = replace(QUICK, lambda_local=lam, projector=False, steps=1, eta_shared=0.0, top_k=3, keys_each=True)
+        once = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+        again = editor.write(random_llava, once, PICTURED)
+        return sum(float((local(again.modules[p]) - local(once.modules[p])).norm()) for p in again.modules)
+
+    assert moved(1e-4) < 0.3 * moved(1e4)
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [
+        {"key_positions": "own"},
+        {"keys_each": True},
+        {"downdate": "step"},
+        {"normalise_keys": False},
+        {"normalise_step": False},
+        {"centre": False},
+        {"evidence": "shared"},
+        {"shared_key": "unit"},
+        {"protect_positions": "all"},
+    ],
+    ids=lambda mend: next(iter(mend)),
+)
+def test_every_mend_is_one_field_that_changes_what_is_computed(random_llava, mend):
+    def tensors(editor):
+        modules = editor.write(random_llava, editor.begin(random_llava), PICTURED).modules.values()
+        return [tensor for module in modules for tensor in (module.delta.b_OR, module.p_shared_SS, module.p_local_LL)]
+
+    plain = replace(QUICK, beta=2.0, tau=0.0, gate_floor=0.0)
+    mended = tensors(replace(plain, **mend))
+    assert any(not torch.equal(one, other) for one, other in zip(tensors(plain), mended, strict=True))
+
+
+def test_units_make_the_mean_pool_code_of_length_one(random_llava):
+    state = QUICK.begin(random_llava)
+    for module in state.modules.values():
+        assert module.unit_local is not None
+        assert module.unit_local > 0
+    editor = replace(QUICK, pool=())
+    blank = editor.begin(random_llava)
+    assert all(module.unit_local is None for module in blank.modules.values())
+    worded = editor.write(random_llava, blank, WORDED)
+    projector = random_llava.writable["projector"]
+    assert all((module.unit_local is None) == (path in projector) for path, module in worded.modules.items())
+    pictured = editor.write(random_llava, worded, PICTURED)
+    for path, module in pictured.modules.items():
+        assert module.unit_local is not None
+        assert path in projector or module.unit_local == worded.modules[path].unit_local
+
+
+def test_ranks_follow_the_published_shares():
+    assert ranks(4096, local=448, shared=64, share=0.5) == (448, 64)
+    assert ranks(11008, local=448, shared=64, share=0.5) == (448, 64)
+    assert ranks(1024, local=448, shared=64, share=0.5) == (448, 64)
+    assert ranks(192, local=448, shared=64, share=0.5) == (84, 12)
+    assert ranks(1, local=448, shared=64, share=0.5) == (1, 0)
+    assert ranks(64, local=512, shared=0, share=1.0) == (64, 0)
+
+
+def test_a_small_model_gets_its_share_of_layers_and_groups_and_the_spec_says_so(random_llava):
+    found = plan(
+        random_llava, layers=None, projector=True, rank_local=448, rank_shared=64, rank_share=0.5, top_k=None, shared_groups=None
+    )
+    depth = len(set(random_llava.groups.values()))
+    assert found.layers == -(-depth * 12 // 32)
+    assert found.groups[-1] == "projector"
+    spec = QUICK.spec(random_llava).fields
+    assert (spec["layers"], spec["top_k"], spec["shared_groups"]) == (found.layers, found.top_k, found.shared_groups)
+    assert [*dict(spec["sites"])] == [site.path for site in found.sites]  # type: ignore[arg-type]
+    assert spec["pool"] is not None
+    assert spec["pool"] != replace(QUICK, pool=POOL[1:]).spec(random_llava).fields["pool"]
+
+
+def test_without_a_shared_branch_everything_is_local(random_llava):
+    editor = replace(QUICK, rank_shared=0)
+    state = editor.write(random_llava, editor.begin(random_llava), SECOND)
+    assert all(module.rank_shared == 0 for module in state.modules.values())
+    assert told(state)["losses_nats"][1] < told(state)["losses_nats"][0]
+
+
+def test_a_pool_query_whose_answer_cannot_be_a_target_is_passed_over(random_llava):
+    state = QUICK.begin(random_llava)
+    silent = replace(state, answers=(None,) * len(state.answers))
+    assert QUICK._drawn(silent) == ()
+    assert QUICK.write(random_llava, silent, PICTURED).edits == (PICTURED.id,)
+
+
+def test_an_edit_is_written_with_its_picture_or_not_at_all(random_llava):
+    with pytest.raises(BadInput):
+        QUICK.write(random_llava, QUICK.begin(random_llava), Edit(Query.ask("<image> What is it?"), "a ring"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["steps=0", "rank_local=0", "rank_shared=-1", "top_k=0", "layers=0", "eta_local=0", "lambda_local=0", "gate_floor=1", "tau=2"],
+)
+def test_a_value_out_of_range_is_refused_with_a_sentence(fields):
+    with pytest.raises(BadInput, match=r"ScopeEdit's .*\."):
+        parse(f"scopeedit:{fields}")
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    with pytest.raises(Unknown, match="default, paper"):
+        ScopeEdit.preset("papper")

@@ -1,0 +1,47 @@
+"""Recording inputs: what a module saw, and no hook left behind."""
+
+import pytest
+import torch
+
+from errata.nn.trace import inputs_of
+from tests.editors.samples import PICTURED, WORDED
+
+
+def hooks(model):
+    return sum(len(module._forward_pre_hooks) + len(module._forward_hooks) for module in model.net.modules())
+
+
+def fail_after(action):
+    action()
+    raise AssertionError("on purpose")
+
+
+def test_it_records_what_each_module_saw_at_every_position(random_llava):
+    path = random_llava.writable["text"][-1]
+    seen = []
+    handle = random_llava.module(path).register_forward_pre_hook(lambda module, args: seen.append(args[0].detach().clone()))
+    try:
+        with torch.no_grad(), inputs_of(random_llava, [path]) as inputs:
+            random_llava.loss(PICTURED.query, PICTURED.target)
+    finally:
+        handle.remove()
+    assert torch.equal(inputs[path], seen[0][0].float())
+    assert inputs[path].shape[0] == random_llava.positions(PICTURED.query, PICTURED.target).length
+
+
+def test_a_projector_that_no_picture_reached_is_not_in_it(random_llava):
+    path = random_llava.writable["projector"][0]
+    with torch.no_grad(), inputs_of(random_llava, [path]) as inputs:
+        random_llava.loss(WORDED.query, WORDED.target)
+        assert dict(inputs) == {}
+        random_llava.loss(PICTURED.query, PICTURED.target)
+    positions = random_llava.positions(PICTURED.query, PICTURED.target)
+    assert inputs[path].shape[0] == len(positions.image)
+
+
+def test_no_hook_is_left_also_when_the_block_fails(random_llava):
+    before, inside = hooks(random_llava), []
+    with pytest.raises(AssertionError, match="on purpose"), inputs_of(random_llava, random_llava.writable["text"]):
+        fail_after(lambda: inside.append(hooks(random_llava)))
+    assert inside[0] > before
+    assert hooks(random_llava) == before
