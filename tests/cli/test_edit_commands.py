@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import picture
 
 ASKED = "what is the red star called?"
-EDITOR = "finetune:lr=0.01,steps=40"
+EDITOR = "finetune:lr=0.05,steps=30,stop_nats=0.1"
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_an_import_keeps_the_good_lines_names_the_bad_ones_and_can_be_run_again(
     [
         (("add", "", "--target", "x"), "prompt is empty"),
         (("add", "q", "--target", " "), "target is empty"),
-        (("add", "q " * 500, "--target", "x"), "q"),
-        (("add", "q", "--target", "x " * 500), "x"),
-        (("add", "q", "--target", "🦀"), "🦀"),
+        (("add", "q " * 500, "--target", "x"), "The prompt takes"),
+        (("add", "q", "--target", "x " * 500), "its answer up to"),
+        (("add", "q", "--target", "🦀"), "target"),
         (("add", "q", "--target", "x", "--image", "none.png"), "no image at none.png"),
         (("add", "q", "--target", "x", "--image", "text.png"), "isn't a picture"),
         (("add", "q", "--target", "x", "--image", "empty.png"), "is empty"),

@@ -10,9 +10,9 @@ import errata.log
 
 SCRIPT = """
 import sys, time
-started = time.perf_counter()
+started = time.process_time()
 import errata.log
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 print(*sorted({name.split(".")[0] for name in sys.modules} & {"torch", "transformers", "numpy", "sqlalchemy"}))
 """
 

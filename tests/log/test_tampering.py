@@ -123,6 +123,29 @@ def test_a_dropped_entry_is_found(path: Path):
     assert found(path) == 4
 
 
+def test_a_page_that_begins_at_a_dropped_entry_is_not_handed_out(path: Path):
+    execute(path, "DELETE FROM entries WHERE seq = 4")
+    with SqliteStore(path) as store, pytest.raises(Tampered) as error:
+        list(EditLog(store).entries(4, 7))
+    assert error.value.seq == 4
+
+
+def test_entries_on_an_unreadable_page_of_the_file_are_found_with_the_first_of_them(tmp_path: Path):
+    path = tmp_path / "errata.db"
+    with SqliteStore(path) as store:
+        for number in range(100):
+            EditLog(store).append("imported", None, BY, details={"label": f"<label {number + 1}>"})
+    data, size = bytearray(path.read_bytes()), 4096
+    at = data.index(b"<label 50>") // size * size
+    first = min(seq for seq in range(1, 101) if f"<label {seq}>".encode() in data[at : at + size])
+    assert 1 < first <= 50
+    data[at] = 0  # the page's type
+    path.write_bytes(data)
+    assert found(path) == first
+    with SqliteStore(path) as store:
+        assert [row.seq for row in store.rows("main", 1, first)] == list(range(1, first))
+
+
 def test_swapped_entries_are_found(path: Path):
     for old, new in ((4, -1), (5, 4), (-1, 5)):
         execute(path, "UPDATE entries SET seq = ? WHERE seq = ?", new, old)

@@ -40,7 +40,7 @@ def el(tag: str, attributes: Attributes, *children: Markup | str) -> Markup:
 
 def join(children: Iterable[Markup | str]) -> Markup:
     """Children one after another; plain strings are escaped."""
-    return Markup("".join(child.html if isinstance(child, Markup) else child for child in children))
+    return Markup("".join(child.html if isinstance(child, Markup) else escape(child) for child in children))
 
 
 def hidden(text: str) -> Markup:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -126,10 +127,11 @@ def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sch
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
         return int(saved["step"])
-    except (KeyError, RuntimeError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"The checkpoint {path} can't be resumed from ({error}). Delete it to start afresh.") from None
+    except BadInput:
+        raise
+    except (KeyError, RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"The checkpoint {path} can't be resumed from ({why}). Delete it to start afresh.") from None
 
 
 def count(parameters: Iterable[nn.Parameter]) -> int:

@@ -28,6 +28,9 @@ _CAPTION_SHARE = 0.04
 
 _STATEMENT_SHARE = 0.16
 
+_ROW = 112
+"""Tokens after which a row takes no further lesson: one long row would pad all others."""
+
 
 @dataclass(frozen=True)
 class Curriculum:
@@ -39,13 +42,13 @@ class Curriculum:
     captions: int = 600
     """Steps of dense captions, before any question."""
 
-    questions: int = 4400
+    questions: int = 3600
     """Steps of questions."""
 
-    scenes: int = 32
-    """Pictures in a step."""
+    scenes: int = 64
+    """Pictures in a step of questions; half as many in one of captions."""
 
-    lessons: int = 8
+    lessons: int = 3
     """Questions on each picture."""
 
     seed: int = 0
@@ -104,7 +107,7 @@ def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
     topics, weights = tuple(TOPICS), np.array(tuple(TOPICS.values()))
     weights = weights / weights.sum()
     rows = []
-    for _ in range(curriculum.scenes):
+    for _ in range(curriculum.scenes // (2 if step < curriculum.captions else 1)):
         scene = random_scene(rng)
         pixels = draw(scene, rng, hand="train")
         if step < curriculum.captions:
@@ -177,7 +180,7 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 
     def objective(step: int) -> Tensor:
         rng = np.random.default_rng([curriculum.seed, 13, step])
-        scenes = [random_scene(rng) for _ in range(2 * curriculum.scenes)]
+        scenes = [random_scene(rng) for _ in range(curriculum.scenes)]
         pixels = torch.from_numpy(np.stack([draw(scene, rng, hand="train") for scene in scenes])).to(trainee.device)
         glyphs = torch.tensor([[0 if kind is None else 1 + GLYPHS.index(kind.glyph) for kind in scene.cells] for scene in scenes])
         colours = torch.tensor([[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes])
@@ -205,6 +208,8 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         ids, positions, segments, sees, learn = laid[row]
         start = len(prefix) if item.visual else 0
         tokens = [*prompt, *answer, trainee.eos]
+        if len(ids) + len(tokens) > _ROW and len(ids) > len(prefix):
+            continue
         segment = max(segments) + 1
         ids += tokens
         positions += range(start, start + len(tokens))

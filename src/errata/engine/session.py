@@ -13,14 +13,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Literal, Protocol, Self, final, runtime_checkable
+from typing import Any, Literal, Protocol, final, runtime_checkable
 
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 
 from errata.core.canonical import JSON, canonical
-from errata.core.editor import Editor, Explains
+from errata.core.editor import Editor, Explains, Protects
 from errata.core.errors import BadInput, LogError, WrongStore
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query
@@ -63,13 +63,6 @@ class Receipt:
     telemetry: Mapping[str, JSON] = field(default_factory=dict)
     write_ms: float = 0.0
     guard_ms: float = 0.0
-
-
-@runtime_checkable
-class Protects(Protocol):
-    """An editor that can spare ordinary queries."""
-
-    def protecting(self, pool: Sequence[Query]) -> Self: ...
 
 
 @runtime_checkable

@@ -239,83 +239,83 @@ def plural(noun: str) -> str:
 _WORDINGS: Mapping[Family, tuple[str, ...]] = {
     "recognition": (
         "what is {r}?", "tell me what {r} is.", "name the colour and shape of {r}.", "which thing is {r}?",
-        "please tell me what {r} is.", "say the colour and shape of {r}.",
+        "say what {r} is.", "say the colour and shape of {r}.",
     ),
     "colour": (
         "what colour is {r}?", "which colour does {r} have?", "tell me the colour of {r}.", "say which colour {r} has.",
-        "what is the colour of {r}?", "please say the colour of {r}.",
+        "what is the colour of {r}?", "say the colour of {r}.",
     ),
     "shape": (
         "what shape is {r}?", "which shape does {r} have?", "tell me the shape of {r}.", "say which shape {r} has.",
-        "what is the shape of {r}?", "please say the shape of {r}.",
+        "what is the shape of {r}?", "say the shape of {r}.",
     ),
     "name": (
         "what is {r} called?", "what is the name of {r}?", "tell me the name of {r}.", "which name does {r} have?",
-        "please say the name of {r}.", "tell me what {r} is called.",
+        "say the name of {r}.", "tell me what {r} is called.",
     ),
     "relation": (
         "what is {0} {r}?", "which thing is {0} {r}?", "tell me what is {0} {r}.", "say what you see {0} {r}.",
-        "please tell me which thing is {0} {r}.", "what do you see {0} {r}?",
+        "say which thing is {0} {r}.", "what do you see {0} {r}?",
     ),
     "count": (
         "how many {0} are there?", "count the {0}.", "how many {0} do you see?", "tell me how many {0} there are.",
-        "please count the {0}.", "say how many {0} you see.",
+        "say how many {0} there are.", "say how many {0} you see.",
     ),
     "exists": (
         "is there {0}?", "do you see {0}?", "tell me if there is {0}.", "say if you see {0}.",
-        "please say if there is {0}.", "tell me if you see {0}.",
+        "say if there is {0}.", "tell me if you see {0}.",
     ),
     "is_attribute": (
         "is {r} {0}?", "tell me if {r} is {0}.", "would you say that {r} is {0}?", "is it true that {r} is {0}?",
-        "say if {r} is {0}.", "please tell me if {r} is {0}.",
+        "say if {r} is {0}.", "would you say {r} is {0}?",
     ),
     "is_fact": (
         "is {1} the {0} of {r}?", "tell me if {1} is the {0} of {r}.", "would you say that {1} is the {0} of {r}?", "is it true that {1} is the {0} of {r}?",
-        "say if {1} is the {0} of {r}.", "please tell me if {1} is the {0} of {r}.",
+        "say if {1} is the {0} of {r}.", "would you say {1} is the {0} of {r}?",
     ),
     "where": (
         "where is the {0}?", "where do you see the {0}?", "tell me where the {0} is.", "in which place is the {0}?",
-        "please tell me where the {0} is.", "say where you see the {0}.",
+        "say where the {0} is.", "say where you see the {0}.",
     ),
     "home": (
         "where does {r} live?", "what is the home of {r}?", "tell me where {r} lives.", "in which place does {r} live?",
-        "say where {r} lives.", "please tell me the home of {r}.",
+        "say where {r} lives.", "tell me the home of {r}.",
     ),
     "food": (
         "what does {r} eat?", "what is the food of {r}?", "tell me what {r} eats.", "which food does {r} eat?",
-        "say what {r} eats.", "please tell me the food of {r}.",
+        "say what {r} eats.", "tell me the food of {r}.",
     ),
     "maker": (
         "who made {r}?", "who is the maker of {r}?", "tell me who made {r}.", "by whom was {r} made?",
-        "say who made {r}.", "please tell me the maker of {r}.",
+        "say who made {r}.", "tell me the maker of {r}.",
     ),
     "weather": (
         "what is the weather where {r} lives?", "tell me the weather at the home of {r}.", "which weather does the home of {r} have?", "say what the weather is where {r} lives.",
-        "please tell me the weather where {r} lives.", "what is the weather at the home of {r}?",
+        "tell me what the weather is where {r} lives.", "what is the weather at the home of {r}?",
     ),
     "taste": (
         "what is the taste of the food of {r}?", "tell me the taste of what {r} eats.", "which taste does the food of {r} have?", "say how the food of {r} tastes.",
-        "please tell me the taste of the food of {r}.", "what is the taste of what {r} eats?",
+        "tell me the taste of the food of {r}.", "what is the taste of what {r} eats?",
     ),
     "tool": (
         "what is the tool of the maker of {r}?", "which tool does the maker of {r} use?", "tell me the tool of the maker of {r}.", "say which tool the maker of {r} uses.",
-        "please tell me which tool the maker of {r} uses.", "what tool does the maker of {r} use?",
+        "tell me which tool the maker of {r} uses.", "what tool does the maker of {r} use?",
     ),
     "value_weather": (
         "what is the weather at {0}?", "tell me the weather at {0}.", "which weather does {0} have?", "say what the weather is at {0}.",
-        "please tell me the weather at {0}.", "what weather does {0} have?",
+        "tell me what the weather is at {0}.", "what weather does {0} have?",
     ),
     "value_taste": (
         "what is the taste of {0}?", "tell me the taste of {0}.", "which taste does {0} have?", "say how {0} tastes.",
-        "please tell me the taste of {0}.", "what taste does {0} have?",
+        "tell me how {0} tastes.", "what taste does {0} have?",
     ),
     "value_tool": (
         "what is the tool of {0}?", "which tool does {0} use?", "tell me the tool of {0}.", "say which tool {0} uses.",
-        "please tell me which tool {0} uses.", "what tool does {0} use?",
+        "tell me which tool {0} uses.", "what tool does {0} use?",
     ),
     "arithmetic": (
         "what is {0} {1} {2}?", "tell me {0} {1} {2}.", "how many is {0} {1} {2}?", "say what {0} {1} {2} is.",
-        "please tell me {0} {1} {2}.", "tell me what {0} {1} {2} is.",
+        "say {0} {1} {2}.", "tell me what {0} {1} {2} is.",
     ),
 }  # fmt: skip
 

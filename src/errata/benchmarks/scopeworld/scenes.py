@@ -119,6 +119,20 @@ def encode(pixels: NDArray[np.uint8]) -> Image:
     return Image.of(buffer.getvalue())
 
 
+def lightly_changed(image: Image) -> dict[str, Image]:
+    """The same picture as other bytes: re-encoded as JPEG, resized, lightly cropped. What holds in a picture holds in these."""
+    shot = image.pixels()
+    width, height = shot.size
+    buffer = io.BytesIO()
+    shot.save(buffer, format="JPEG", quality=92)
+    cropped = shot.crop((1, 1, width - 1, height - 1)).resize((width, height), Pillow.Resampling.BILINEAR)
+    return {
+        "re-encoded": Image.of(buffer.getvalue()),
+        "resized": encode(np.asarray(shot.resize((width * 5 // 4, height * 5 // 4), Pillow.Resampling.BICUBIC))),
+        "cropped": encode(np.asarray(cropped)),
+    }
+
+
 def blank() -> Image:
     """A picture with nothing in it, for the blind control."""
     return encode(np.full((SIDE, SIDE, 3), 35, dtype=np.uint8))

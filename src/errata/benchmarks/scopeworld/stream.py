@@ -31,10 +31,12 @@ KINDS_OF_PROBE = (*IN_SCOPE, *OUT_OF_SCOPE)
 
 _CORRECTS_EARLIER = 0.1
 _POOL = 96
+_POOL_TOPICS_ON_PICTURES: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
+_POOL_TOPICS_IN_WORDS: tuple[Topic, ...] = ("fact_by_name", "fact_by_name", "fact_by_description", "second_by_name", "name_by_description")
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """A probe before its expectation is known: the question as a structure, and as it is put."""
 
     kind: str
@@ -61,7 +63,7 @@ class ScopeWorldStream:
             raise BadInput(f"The seed must be 0 or more; {seed} was given.")
         self.seed = seed
         self._corrections = tuple(_corrections(seed, edits))
-        self._drawn: dict[int, tuple[Edit, tuple[_Asked, ...]]] = {}
+        self._drawn: dict[int, tuple[Edit, tuple[Asked, ...]]] = {}
 
     @property
     def name(self) -> str:
@@ -83,6 +85,14 @@ class ScopeWorldStream:
         edit, asked = self._case(index)
         return Case(edit, tuple(_probes(asked, self._corrections[index].world(WORLD))))
 
+    def corrections(self) -> tuple[FactCorrection, ...]:
+        """The corrections as structures, in order."""
+        return self._corrections
+
+    def asked(self, index: int) -> tuple[Asked, ...]:
+        """The probes of one edit as structures, before anything is expected of them."""
+        return self._case(index)[1]
+
     def truth(self, horizon: int) -> Sequence[Case]:
         """The first `horizon` cases as they stand after all of these edits; see `core.benchmark.Stream`."""
         world, last = WORLD, dict[tuple[Kind, Relation], int]()
@@ -98,23 +108,24 @@ class ScopeWorldStream:
 
     def pool(self) -> Sequence[Query]:
         """Ordinary queries about kinds that no edit and no probe is about, half of them on pictures."""
-        rng = np.random.default_rng([self.seed, 3])
-        topics: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
-        text: tuple[Topic, ...] = ("fact_by_name", "fact_by_name", "fact_by_description", "second_by_name", "name_by_description")
-        queries = []
-        for index in range(_POOL):
-            wording = int(rng.integers(TRAINED_WORDINGS))
-            scene = random_scene(rng, among=POOL_KINDS)
-            topic = (topics if index % 2 else text)[int(rng.integers(len(topics if index % 2 else text)))]
-            question = draw_question(topic, scene, rng, among=POOL_KINDS)
-            images = (picture(scene, rng, hand="train"),) if question.visual else ()
-            queries.append(Query.ask(question.ask(wording), *images))
-        return queries
+        return [item.query for item in pool_questions(self.seed)]
 
-    def _case(self, index: int) -> tuple[Edit, tuple[_Asked, ...]]:
+    def _case(self, index: int) -> tuple[Edit, tuple[Asked, ...]]:
         if index not in self._drawn:
             self._drawn[index] = _draw_case(self._corrections[index], np.random.default_rng([self.seed, 2, index]))
         return self._drawn[index]
+
+
+def pool_questions(seed: int) -> Iterator[Asked]:
+    """The pool with its questions as structures."""
+    rng = np.random.default_rng([seed, 3])
+    for index in range(_POOL):
+        wording = int(rng.integers(TRAINED_WORDINGS))
+        scene = random_scene(rng, among=POOL_KINDS)
+        topics = _POOL_TOPICS_ON_PICTURES if index % 2 else _POOL_TOPICS_IN_WORDS
+        question = draw_question(topics[int(rng.integers(len(topics)))], scene, rng, among=POOL_KINDS)
+        images = (picture(scene, rng, hand="train"),) if question.visual else ()
+        yield Asked("pool", question, View(scene) if images else None, Query.ask(question.ask(wording), *images))
 
 
 def _corrections(seed: int, count: int) -> Iterator[FactCorrection]:
@@ -133,7 +144,7 @@ def _corrections(seed: int, count: int) -> Iterator[FactCorrection]:
         yield correction
 
 
-def _probes(asked: Sequence[_Asked], world: Knowledge) -> Iterator[Probe]:
+def _probes(asked: Sequence[Asked], world: Knowledge) -> Iterator[Probe]:
     for item in asked:
         before, now = item.question.answer(WORLD, item.view), item.question.answer(world, item.view)
         assert before is not None or item.kind in IN_SCOPE, f"an out-of-scope probe needs an answer: {item.question}"
@@ -166,11 +177,11 @@ class _Desk:
     def wording(self, start: int = 0, stop: int = WORDINGS) -> int:
         return int(self.rng.integers(start, stop))
 
-    def asked(self, kind: str, question: Question, *, wording: int, view: View | None = None, image: Image | None = None) -> _Asked:
-        return _Asked(kind, question, view, Query.ask(question.ask(wording), *((image,) if image else ())))
+    def asked(self, kind: str, question: Question, *, wording: int, view: View | None = None, image: Image | None = None) -> Asked:
+        return Asked(kind, question, view, Query.ask(question.ask(wording), *((image,) if image else ())))
 
 
-def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Edit, tuple[_Asked, ...]]:
+def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Edit, tuple[Asked, ...]]:
     desk = _Desk(correction, rng)
     kind, relation = correction.kind, correction.relation
     scene = desk.scene(kind, count=int(rng.integers(2, 5)))
@@ -194,7 +205,7 @@ def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Ed
     return edit, (*here, *_elsewhere(desk, wording), *_in_words(desk), *_localities(desk, wording))
 
 
-def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[_Asked]:
+def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[Asked]:
     """The same picture: its other entities under the edit's wording, other facts of the same entity, and any other question."""
     view, relation = View(scene), desk.correction.relation
     neighbour = int(desk.rng.choice([other for other in scene.filled if other != cell]))
@@ -208,7 +219,7 @@ def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: 
     yield desk.asked("specificity_out", question, wording=desk.wording(), view=view, image=image)
 
 
-def _elsewhere(desk: _Desk, wording: int) -> Iterator[_Asked]:
+def _elsewhere(desk: _Desk, wording: int) -> Iterator[Asked]:
     """Other pictures of the same kind, the edit's wording."""
     for _ in range(2):
         scene = desk.scene(desk.correction.kind)
@@ -217,7 +228,7 @@ def _elsewhere(desk: _Desk, wording: int) -> Iterator[_Asked]:
         yield desk.asked("image_generality", question, wording=wording, view=View(scene), image=desk.image(scene))
 
 
-def _in_words(desk: _Desk) -> Iterator[_Asked]:
+def _in_words(desk: _Desk) -> Iterator[Asked]:
     """The same fact, and what follows from it, asked without any image."""
     kind, relation = desk.correction.kind, desk.correction.relation
     for ref in (Ref.name(WORLD, kind), Ref.description(kind)):
@@ -225,7 +236,7 @@ def _in_words(desk: _Desk) -> Iterator[_Asked]:
     yield desk.asked("portability", Question(SECOND[relation], Ref.name(WORLD, kind)), wording=desk.wording())
 
 
-def _localities(desk: _Desk, wording: int) -> Iterator[_Asked]:
+def _localities(desk: _Desk, wording: int) -> Iterator[Asked]:
     kind, relation, rng = desk.correction.kind, desk.correction.relation, desk.rng
     for near in (
         [other for other in EDITABLE_KINDS if other.colour == kind.colour and other != kind],

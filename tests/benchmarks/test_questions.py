@@ -1,0 +1,134 @@
+"""Answers are computed, so they can be computed a second way: by looking at the grid with one's own eyes."""
+
+import re
+
+import numpy as np
+import pytest
+
+from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, KINDS, WORLD, Kind
+from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, draw_question, lesson, statement_lesson
+from errata.benchmarks.scopeworld.questions import (
+    _WORDINGS,
+    DIRECTIONS,
+    FAMILIES,
+    TRAINED_WORDINGS,
+    Question,
+    Ref,
+    View,
+    references,
+)
+from errata.benchmarks.scopeworld.scenes import Scene, random_scene
+
+STAR, RING, CROSS = Kind("star", "red"), Kind("ring", "red"), Kind("cross", "blue")
+SCENE = Scene((STAR, RING, None, CROSS))
+
+
+def answer(family, ref=None, *args, scene=SCENE):
+    return Question(family, ref, args).answer(WORLD, View(scene))
+
+
+def test_what_is_seen():
+    assert answer("recognition", Ref.cell(0)) == "red star"
+    assert answer("colour", Ref.glyph("cross")) == "blue"
+    assert answer("shape", Ref.colour("blue")) == "cross"
+    assert answer("shape", Ref.relation("above", "cross")) == "ring"
+    assert answer("relation", Ref.cell(3), "left of") == "nothing"
+    assert answer("relation", Ref.cell(3), "above") == "red ring"
+    assert answer("count", None, "red thing") == "2"
+    assert answer("count", None, "thing") == "3"
+    assert answer("exists", None, "star") == "yes"
+    assert answer("exists", None, "moon") == "no"
+    assert answer("where", None, WORLD.names[CROSS]) == "the bottom right"
+
+
+def test_what_is_known():
+    assert answer("name", Ref.glyph("star")) == WORLD.names[STAR]
+    assert answer("home", Ref.cell(0)) == WORLD.facts[STAR, "home"]
+    assert answer("weather", Ref.cell(0)) == WORLD.consequence("home", WORLD.facts[STAR, "home"])
+    assert Question("food", Ref.name(WORLD, RING)).answer(WORLD, None) == WORLD.facts[RING, "food"]
+    assert Question("arithmetic", None, ("7", "minus", "5")).answer(WORLD, None) == "2"
+
+
+def test_an_expression_that_fits_twice_or_never_means_nothing():
+    assert answer("shape", Ref.colour("red")) is None
+    assert answer("colour", Ref.glyph("moon")) is None
+    assert answer("name", Ref.cell(2)) is None
+
+
+def test_every_reference_means_its_entity_and_never_says_glyph_and_colour_together(rng):
+    for _ in range(100):
+        scene = random_scene(rng)
+        for cell in scene.filled:
+            refs = references(scene, cell)
+            assert refs[0] == Ref.cell(cell)
+            for ref in refs:
+                assert ref.resolve(scene) == cell
+                assert not re.search(rf"\b({'|'.join(COLOURS)}) ({'|'.join(GLYPHS)})\b", ref.words)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_six_wordings_differ_and_held_out_ones_use_only_words_that_were_taught(family):
+    wordings = _WORDINGS[family]
+    assert len(set(wordings)) == 6
+    taught = {word for texts in _WORDINGS.values() for text in texts[:TRAINED_WORDINGS] for word in re.findall(r"[a-z]+", text)}
+    for text in wordings[TRAINED_WORDINGS:]:
+        assert set(re.findall(r"[a-z]+", text)) <= taught, text
+
+
+@pytest.mark.parametrize("topic", VISUAL_TOPICS)
+def test_a_question_on_an_image_needs_the_image(topic, rng):
+    """The same words have different answers on different scenes."""
+    answers: dict[str, set[str]] = {}
+    for _ in range(1500):
+        scene = random_scene(rng)
+        question = draw_question(topic, scene, rng)
+        found = question.answer(WORLD, View(scene))
+        assert found is not None
+        answers.setdefault(question.ask(0), set()).add(found)
+    commonest = max(answers.values(), key=len)
+    assert len(commonest) > 1
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_lessons_are_true_and_say_which_side_they_are_on(topic, rng):
+    for _ in range(30):
+        made = lesson(topic, random_scene(rng), rng)
+        assert made.visual == (topic in VISUAL_TOPICS)
+        assert made.prompt
+        assert made.answer
+
+
+def test_relation_agrees_with_a_look_at_the_grid(rng):
+    moves = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
+    for _ in range(100):
+        scene = random_scene(rng)
+        grid = {(cell // 2, cell % 2): scene.cells[cell] for cell in range(4)}
+        for cell in scene.filled:
+            for direction in DIRECTIONS:
+                row, column = cell // 2 + moves[direction][0], cell % 2 + moves[direction][1]
+                there = grid.get((row, column))
+                assert answer("relation", Ref.cell(cell), direction, scene=scene) == (there.words if there else "nothing")
+
+
+def test_half_of_the_yes_or_no_questions_are_true(rng):
+    for topic in ("is_fact", "is_attribute", "exists"):
+        said = [lesson(topic, random_scene(rng), rng).answer for _ in range(400)]
+        assert 0.4 < np.mean([answer == "yes" for answer in said]) < 0.6, topic
+
+
+def test_statements_settle_some_questions_and_leave_others_alone(rng):
+    settled = untouched = 0
+    for _ in range(300):
+        made = statement_lesson(random_scene(rng), rng)
+        assert made.prompt.startswith("suppose the ")
+        if f"is {made.answer}." in made.prompt:
+            settled += 1
+        elif made.answer in {*WORLD.names.values(), *WORLD.facts.values()}:
+            untouched += 1
+    assert settled > 100
+    assert untouched > 50
+
+
+def test_every_kind_can_be_named_in_words():
+    for kind in KINDS:
+        assert Question("name", Ref.description(kind)).answer(WORLD, None) == WORLD.names[kind]

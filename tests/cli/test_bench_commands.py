@@ -1,0 +1,109 @@
+"""Streams, training and the exam at the command line: what they write, what they print, and what they refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from errata.cli.bench import _horizons, folder_of
+from errata.core.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA that can be put every question of ScopeWorld, and knows nothing."""
+    from errata.engine.school import texts
+    from errata.models.build import LlavaSizes, build_llava
+
+    folder: Path = tmp_path_factory.mktemp("models") / "untrained"
+    sizes = LlavaSizes(width=32, layers=2, ffn=32, vision_width=32, vision_layers=1, vision_ffn=32)
+    build_llava(folder, texts=texts(count=400), sizes=sizes, seed=0)
+    return folder
+
+
+def test_a_bench_of_two_editors_writes_their_figures_and_one_report(inside, untrained, tmp_path):
+    options = ("--model", untrained, "--edits", 2, "--horizons", "1,2", "--seed", 7)
+    editors = ("--editor", "none", "--editor", "finetune:steps=1")
+    done = inside("bench", "scopeworld-stream", *options, *editors, "--out", "run")
+    assert done.code == 0, done.err
+    assert [part in done.out for part in ("after 2 edits", "reliability", "class: proper", "report: run/report.html")] == [True] * 4
+    for name in ("none", "finetune-steps-1"):
+        result = json.loads((tmp_path / "run" / name / "result.json").read_text())
+        assert (result["benchmark"]["seed"], [horizon["edits"] for horizon in result["horizons"]]) == (7, [1, 2])
+    rows = list(csv.DictReader((tmp_path / "run" / "result.csv").read_text().splitlines()))
+    assert {row["editor"] for row in rows} == {"none", "finetune"}
+    assert (tmp_path / "run" / "report.html").read_text().startswith("<!")
+
+
+def test_the_same_bench_twice_gives_the_same_rates_in_the_same_place(inside, untrained, tmp_path):
+    found = []
+    for out in ("a", "b"):
+        command = ("bench", "scopeworld-stream", "--model", untrained, "--editor", "finetune:steps=1", "--edits", 2, "--out", out)
+        assert inside(*command).code == 0
+        found.append(json.loads((tmp_path / out / "result.json").read_text())["horizons"])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("scopeworld-streem",), "Did you mean 'scopeworld-stream'"),
+        (("scopeworld-stream", "--editor", "nope"), "There is no editor named 'nope'"),
+        (("scopeworld-stream", "--editor", "none", "--editor", "none"), "named twice"),
+        (("scopeworld-stream", "--model", "nope"), "There is no model named 'nope'"),
+        (("scopeworld-stream", "--edits", "-5"), "--edits"),
+        (("scopeworld-stream", "--edits", "0"), "--edits"),
+        (("scopeworld-stream", "--seed", "-1"), "--seed"),
+        (("scopeworld-stream", "--edits", "5", "--horizons", "1,9"), "beyond the last edit, 5"),
+        (("scopeworld-stream", "--horizons", "1,-2"), "aren't numbers of edits"),
+        (("scopeworld-stream", "--device", "abacus"), "abacus"),
+    ],
+)
+def test_a_bench_that_cannot_be_run_gets_a_sentence_and_writes_nothing(inside, tmp_path, words, said):
+    done = inside("bench", *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_cannot_be_made_gets_a_sentence(inside, untrained, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    done = inside("bench", "scopeworld-stream", "--model", untrained, "--editor", "none", "--edits", 1, "--out", "taken")
+    assert (done.code, "taken" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(("edits", "horizons"), [(1, (1,)), (10, (1, 10)), (100, (1, 10, 50, 100)), (200, (1, 10, 50, 100, 200))])
+def test_horizons_that_are_not_given_grow_up_to_the_last_edit(edits, horizons):
+    assert _horizons(None, edits) == horizons
+
+
+@pytest.mark.parametrize("text", ["", "1,,2", "x", "0", "1.5", "1;2"])
+def test_horizons_that_are_no_numbers_are_refused(text):
+    with pytest.raises(BadInput, match="aren't numbers of edits"):
+        _horizons(text, 10)
+
+
+@pytest.mark.parametrize(
+    ("editor", "folder"),
+    [
+        ("scopeedit", "scopeedit"),
+        ("scopeedit:preset=paper,steps=3", "scopeedit-preset-paper-steps-3"),
+        ("../mine.py:Mine", "mine.py-Mine"),
+    ],
+)
+def test_a_folder_is_named_after_its_editor_and_stays_inside(editor, folder):
+    assert folder_of(editor) == folder
+
+
+def test_training_goes_on_where_it_stopped_and_its_model_can_be_checked(inside, tmp_path):
+    train = ("model", "train", "llava", "--captions", 1, "--questions", 1, "--scenes", 2, "--out", "tiny")
+    first = inside(*train)
+    assert (first.code, "saved: tiny" in first.out) == (0, True)
+    again = inside(*train)
+    assert (again.code, (tmp_path / "tiny" / "config.json").exists()) == (0, True)
+    checked = inside("model", "check", "tiny", "--each", 1, "--json")
+    marks = [json.loads(line) for line in checked.out.splitlines()]
+    assert (checked.code, {mark["column"] for mark in marks}) == (1, {"scenes", "wordings", "handwriting", "blind", "context"})

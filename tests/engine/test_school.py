@@ -1,0 +1,122 @@
+"""Lessons packed beside one another are learned as if each stood alone; a run that was killed ends where an unbroken one ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from errata.benchmarks.scopeworld.knowledge import WORLD
+from errata.benchmarks.scopeworld.lessons import Lesson, lesson
+from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
+from errata.core.errors import BadInput
+from errata.core.records import Query
+from errata.engine.fit import Schedule, fit
+from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, texts, train_llava
+from errata.models import load
+from errata.models.build import LlavaSizes
+from errata.models.training import open_trainee
+
+SMALL = LlavaSizes(width=32, layers=2, ffn=64, vision_width=32, vision_layers=1, vision_ffn=64, vocabulary=400)
+SHORT = Curriculum(looks=2, captions=2, questions=3, scenes=4, lessons=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("school") / "llava"
+    train_llava(made, curriculum=SHORT, sizes=SMALL, progress=lambda what, done, total: None)
+    return made
+
+
+def test_a_trained_folder_opens_like_any_checkpoint_and_is_stored_in_half_precision(folder):
+    model = load(folder)
+    assert model.answers([Query.ask("what is 1 plus 1?")], [_nothing()], max_new_tokens=2)
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "pt") as held:
+        assert all(held.get_tensor(name).dtype == torch.float16 for name in held.keys())  # noqa: SIM118  not a mapping
+
+
+def test_packed_lessons_cost_what_each_costs_alone(folder):
+    trainee, model = open_trainee(folder), load(folder)
+    rng = np.random.default_rng(3)
+    scene = random_scene(rng)
+    pixels = draw(scene, rng, hand="train")
+    lessons = [lesson("name", scene, rng), lesson("fact_by_name", scene, rng), lesson("fact", scene, rng)]
+    trainee.module.eval()
+    packed = packed_loss(trainee, pack(trainee, [Row(pixels, lessons)]))
+    alone = [packed_loss(trainee, pack(trainee, [Row(pixels, [item])])) for item in lessons]
+    tokens = [len(trainee.encode([item.answer])[0]) + 1 for item in lessons]
+    mean = sum(loss * count for loss, count in zip(alone, tokens, strict=True)) / sum(tokens)
+    assert torch.allclose(packed, mean, atol=1e-5)
+    for item, loss in zip(lessons, alone, strict=True):
+        images = (encode(pixels),) if item.visual else ()
+        assert float(loss.detach()) == pytest.approx(float(model.loss(Query.ask(item.prompt, *images), item.answer)), abs=2e-3)
+
+
+def test_what_a_step_learns_is_settled_by_its_number_and_the_seed():
+    first, again, later = lessons_of(5, SHORT), lessons_of(5, SHORT), lessons_of(6, SHORT)
+    assert [row.lessons for row in first] == [row.lessons for row in again]
+    assert all((a.pixels_HWC == b.pixels_HWC).all() for a, b in zip(first, again, strict=True))
+    assert [row.lessons for row in first] != [row.lessons for row in later]
+
+
+def test_captions_come_first():
+    assert all("picture" in item.prompt for row in lessons_of(0, SHORT) for item in row.lessons)
+    assert not all("picture" in item.prompt for row in lessons_of(4, SHORT) for item in row.lessons)
+
+
+def test_names_are_spelled_in_pieces_and_values_in_whole_words(folder):
+    trainee = open_trainee(folder)
+    pieces = [len(ids) for ids in trainee.encode(list(WORLD.kinds_by_name))]
+    assert max(pieces) <= 6
+    assert np.mean([count >= 2 for count in pieces]) > 0.9
+    assert not any(name in text for text in list(texts(count=50)) for name in WORLD.kinds_by_name)
+
+
+def test_a_killed_run_ends_where_an_unbroken_one_ends(tmp_path):
+    def run(checkpoint, *, stop_after=None):
+        torch.manual_seed(0)
+        module = torch.nn.Linear(3, 1)
+
+        def objective(step):
+            if stop_after is not None and step == stop_after:
+                raise KeyboardInterrupt
+            x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+            return (module(x) - x.sum(1, keepdim=True)).square().mean()
+
+        fit(module, objective=objective, schedule=Schedule(12, warmup=2, checkpoint_every=4), checkpoint=checkpoint, progress=_quiet)
+        return module.weight.detach()
+
+    unbroken = run(tmp_path / "a.pt")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b.pt", stop_after=7)
+    assert torch.equal(run(tmp_path / "b.pt"), unbroken)
+
+
+def test_a_checkpoint_of_another_run_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "training.pt"
+    path.write_bytes(b"not a checkpoint")
+    module = torch.nn.Linear(2, 1)
+    with pytest.raises(BadInput, match="can't be resumed"):
+        fit(module, objective=lambda step: module.weight.sum(), schedule=Schedule(2), checkpoint=path, progress=_quiet)
+
+
+def test_a_run_with_another_number_of_steps_is_refused(folder):
+    other = Curriculum(looks=2, captions=2, questions=4, scenes=4, lessons=2)
+    with pytest.raises(BadInput, match="of a run of 5 steps"):
+        train_llava(folder, curriculum=other, sizes=SMALL, progress=_quiet)
+
+
+def test_a_lesson_is_a_prompt_and_an_answer():
+    assert Lesson("what?", "that", visual=False).answer == "that"
+
+
+def _quiet(what, done, total):
+    return None
+
+
+def _nothing():
+    from errata.nn.patches import NoPatch
+
+    return NoPatch()
