@@ -114,8 +114,8 @@ def horizon_of(judged: tuple[Judged, ...], edits: int) -> Horizon:
             hits[outcome.probe.kind] += good
     rates = {kind: Rate(hits[kind], asked[kind]) for kind in (*CHANGE, *STAY)}
     inside, outside = rates["specificity_in"], rates["specificity_out"]
-    both = 2 * inside.n * outside.n
-    rates["specificity"] = Rate(inside.hits * outside.n + outside.hits * inside.n, both)
+    both = inside.n + outside.n
+    rates["specificity"] = Rate(both * ((inside.rate or 0) + (outside.rate or 0)) / 2, both)
     rates["cross_edit"] = Rate(0, 0) if edits < 5 else Rate(hits["reliability"] // 3, asked["reliability"] // 3)
     forced = {kind: Rate(min(3 * rate.n, 3 * rate.hits + rate.n), 3 * rate.n) for kind, rate in rates.items() if kind in CHANGE}
     scored = [one for one in part if one.label is not None]
@@ -186,6 +186,11 @@ def runs() -> list[Run]:
     return four_runs()
 
 
+@pytest.fixture(scope="module")
+def page(runs: list[Run], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page_of(tmp_path_factory.mktemp("page"), runs)
+
+
 def page_of(folder: Path, runs: list[Run], seed: int = 7) -> str:
     return write_report(folder / "deep" / "report.html", runs, seed=seed).read_text(encoding="utf-8")
 
@@ -228,8 +233,7 @@ def parsed(page: str) -> Balance:
     return parser
 
 
-def test_page_is_balanced_and_asks_for_nothing_outside_itself(runs: list[Run], tmp_path: Path) -> None:
-    page = page_of(tmp_path, runs)
+def test_page_is_balanced_and_asks_for_nothing_outside_itself(page: str) -> None:
     seen = parsed(page)
     assert "http:" not in page
     assert "https:" not in page
@@ -243,8 +247,8 @@ def test_page_is_balanced_and_asks_for_nothing_outside_itself(runs: list[Run], t
     assert {anchor.removeprefix("#") for anchor in anchors} <= set(seen.values("id"))
 
 
-def test_page_says_what_was_run(runs: list[Run], tmp_path: Path) -> None:
-    seen = parsed(page_of(tmp_path, runs))
+def test_page_says_what_was_run(page: str) -> None:
+    seen = parsed(page)
     words = " ".join(seen.words)
     for said in (
         "scopeworld-stream after 40 edits",
@@ -258,8 +262,8 @@ def test_page_says_what_was_run(runs: list[Run], tmp_path: Path) -> None:
     assert {"3f" * 32, "a7" * 32} <= set(seen.values("title"))
 
 
-def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(runs: list[Run], tmp_path: Path) -> None:
-    seen = parsed(page_of(tmp_path, runs))
+def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(page: str) -> None:
+    seen = parsed(page)
     assert len(seen.values("alt")) == seen.tags["img"]
     assert all(seen.values("alt"))
     spoken = {"role", "aria-hidden"}
@@ -269,9 +273,11 @@ def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(runs: lis
     assert seen.tags["caption"] == seen.tags["table"]
 
 
-def test_same_runs_and_seed_give_the_same_bytes_and_another_seed_another_gallery(runs: list[Run], tmp_path: Path) -> None:
-    assert page_of(tmp_path, runs) == page_of(tmp_path, four_runs())
-    assert page_of(tmp_path, runs, seed=8) != page_of(tmp_path, runs, seed=7)
+def test_same_runs_and_seed_give_the_same_bytes_and_another_seed_another_gallery(
+    page: str, runs: list[Run], tmp_path: Path
+) -> None:
+    assert page_of(tmp_path, four_runs()) == page
+    assert page_of(tmp_path, runs, seed=8) != page
 
 
 def test_no_text_of_a_run_can_break_out_of_the_page(tmp_path: Path) -> None:
@@ -319,8 +325,7 @@ def test_gallery_is_filled_from_the_other_half_when_one_is_short(runs: list[Run]
     assert draw([], count=6, seed=1, salt="") == ()
 
 
-def test_gallery_marks_met_and_missed_by_sign_and_word(runs: list[Run], tmp_path: Path) -> None:
-    page = page_of(tmp_path, runs)
+def test_gallery_marks_met_and_missed_by_sign_and_word(page: str) -> None:
     assert page.count('✓<span class="sr"> met</span>') == page.count('class="mark met"') > 0
     assert page.count('✗<span class="sr"> not met</span>') == page.count('class="mark missed"') > 0
     assert "refused by the read-back" in page
@@ -347,10 +352,10 @@ def test_one_edit_of_difference_is_no_lead() -> None:
     assert leaders(pair, "reliability") == frozenset()
 
 
-def test_with_few_edits_nothing_is_bold(tmp_path: Path) -> None:
+def test_with_few_edits_nothing_is_bold(page: str, tmp_path: Path) -> None:
     pair = [made_run("a", Habits(1, 1, 1, 1), horizons=(6,)), made_run("b", Habits(0, 0, 0, 1), horizons=(6,))]
     assert "<strong>" not in page_of(tmp_path, pair)
-    assert "<strong>" in page_of(tmp_path, four_runs())
+    assert "<strong>" in page
 
 
 def test_the_lead_sentence_follows_the_numbers(runs: list[Run]) -> None:
@@ -439,8 +444,7 @@ def test_json_is_the_run_in_its_promised_layout(runs: list[Run], tmp_path: Path)
     assert set(read) == {"benchmark", "model", "editor", "protocol", "horizons", "cost"}
 
 
-def test_style_sheet_serves_light_dark_and_paper(runs: list[Run], tmp_path: Path) -> None:
-    page = page_of(tmp_path, runs)
+def test_style_sheet_serves_light_dark_and_paper(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
     used = set(re.findall(r"var\((--[a-z0-9-]+)", page))

@@ -14,9 +14,7 @@ DEFAULT_STORE = Path("errata.db")
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]
 StoreModelName = Annotated[
     str | None,
-    typer.Option(
-        "--model", help=f"Shipped name, checkpoint folder or hub id. Not given: the log's own, or {DEFAULT_MODEL}."
-    ),
+    typer.Option("--model", help=f"Shipped name, checkpoint folder or hub id. Not given: the log's own, or {DEFAULT_MODEL}."),
 ]
 EditorName = Annotated[
     str | None,

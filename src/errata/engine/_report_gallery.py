@@ -129,7 +129,7 @@ def _picture(image: Image, alt: str, *, thumb: bool = False) -> Markup:
     pixels = image.pixels()
     small = max(pixels.size) <= _SMALL
     data = io.BytesIO()
-    if True:
+    if small:
         pixels.save(data, "PNG")
     else:
         longest = _THUMB if thumb else _SHOWN

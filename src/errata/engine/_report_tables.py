@@ -173,14 +173,7 @@ def _rate_cell(one: Shown, kind: Kind, *, strong: bool, css: str) -> Markup:
         return el("td", {"class": f"{css} void"}, "–", hidden(" not asked"))
     number = f"{100 * rate.rate:.1f}"
     shown = el("strong", {}, number, hidden(" clear lead")) if strong else number
-    return el("td", {"class": css, "style": f"--r:{100 * rate.rate:.1f}%"}, shown, _count(rate, kind, one))
-
-
-def _count(rate: Rate, kind: Kind, one: Shown) -> Markup:
-    # The composite's n is no count of probes; its halves' are.
-    halves = [one.last.rates[name].n for name in ("specificity_in", "specificity_out") if name in one.last.rates]
-    n = sum(halves) if kind.name == "specificity" and len(halves) == 2 else rate.n
-    return el("small", {}, f"n {n}")
+    return el("td", {"class": css, "style": f"--r:{100 * rate.rate:.1f}%"}, shown, el("small", {}, f"n {rate.n}"))
 
 
 def _plain_rate(rate: Rate | None) -> Markup:

@@ -23,10 +23,10 @@ from errata.engine.fit import Progress, Schedule, fit
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.training import Trainee, open_trainee
 
-_CAPTION_SHARE = 0.04
+_CAPTION_SHARE = 0.03
 """Captions among the lessons of the question phase."""
 
-_STATEMENT_SHARE = 0.16
+_STATEMENT_SHARE = 0.25
 
 _ROW = 112
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
@@ -42,7 +42,7 @@ class Curriculum:
     captions: int = 600
     """Steps of dense captions, before any question."""
 
-    questions: int = 3600
+    questions: int = 4800
     """Steps of questions."""
 
     scenes: int = 64

@@ -52,9 +52,9 @@ Topic = Literal[
 
 TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
-        "recognition": 1.0, "colour": 0.6, "shape": 0.6, "name": 1.6, "relation": 0.9, "count": 0.8, "exists": 0.5, "is_attribute": 0.8, "is_fact": 0.9,
-        "where": 0.5, "fact": 2.6, "second": 1.6, "fact_by_name": 1.2, "fact_by_description": 1.0, "name_by_description": 0.5,
-        "second_by_name": 0.7, "second_by_description": 0.6, "is_fact_by_name": 0.5, "value": 0.3, "arithmetic": 0.4,
+        "recognition": 0.8, "colour": 0.5, "shape": 0.5, "name": 1.2, "relation": 1.1, "count": 1.1, "exists": 0.9, "is_attribute": 1.2, "is_fact": 1.5,
+        "where": 1.0, "fact": 2.4, "second": 1.5, "fact_by_name": 0.9, "fact_by_description": 0.6, "name_by_description": 0.3,
+        "second_by_name": 0.8, "second_by_description": 0.6, "is_fact_by_name": 1.0, "value": 0.15, "arithmetic": 0.8,
     }
 )  # fmt: skip
 """How often each is drawn in training."""
