@@ -1,4 +1,5 @@
-"""The stream is the same for the same seed, scores later edits against the later world, and shows an editor nothing it may not see."""
+"""The stream is the same for the same seed, scores later edits against the later world, and shows an editor nothing it may
+not see."""
 
 from collections import Counter
 

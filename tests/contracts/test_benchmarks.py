@@ -1,4 +1,5 @@
-"""One matrix for every stream that can be named: same seed, same bytes; ids unique; images that open; nothing claimed that isn't there."""
+"""One matrix for every stream that can be named: same seed, same bytes; ids unique; images that open; nothing claimed that
+isn't there."""
 
 import pytest
 

@@ -107,7 +107,8 @@ def test_every_field_of_the_figures_file_is_there(tuned):
 
 
 def test_an_edit_shows_an_editor_only_what_its_user_sent(random_llava):
-    """No probe reaches a write, the guard or the pool: whatever is put to the editor or the model while an edit is made is the edit's."""
+    """No probe reaches a write, the guard or the pool: whatever is put to the editor or the model while an edit is made is
+    the edit's."""
     from errata.engine.session import Session
 
     stream = ScopeWorldStream(seed=5, edits=6)
@@ -198,7 +199,11 @@ def test_classes_share_out_every_scored_edit_and_leave_out_the_overruled():
 
 
 def test_specificity_is_the_mean_of_its_halves():
-    found = [outcome("specificity_in", good=True), outcome("specificity_out", good=False, stays=True), outcome("specificity_out", good=True, stays=True)]
+    found = [
+        outcome("specificity_in", good=True),
+        outcome("specificity_out", good=False, stays=True),
+        outcome("specificity_out", good=True, stays=True),
+    ]
     case = scored(Case(EDITS[0], tuple(o.probe for o in found)), found, committed=True)
     assert rates([case], ["specificity_in", "specificity_out"])["specificity"].rate == pytest.approx(0.75)
 

@@ -447,5 +447,10 @@ def test_json_is_the_run_in_its_promised_layout(runs: list[Run], tmp_path: Path)
 def test_style_sheet_serves_light_dark_and_paper(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
-    used = set(re.findall(r"var\((--[a-z0-9-]+)", page))
-    assert used <= set(re.findall(r"(--[a-z0-9-]+)\s*:", page))
+    light, _, rest = page.partition("@media screen and (prefers-color-scheme: dark)")
+    named = set(re.findall(r"(--[a-z0-9-]+):", light))
+    dark = set(re.findall(r"(--[a-z0-9-]+):", rest.partition("@media print")[0].partition("* {")[0]))
+    own = {"--c", "--r"}  # set by an editor's class and by a cell
+    assert set(re.findall(r"var\((--[a-z0-9-]+)", page)) <= named | own
+    assert dark <= named
+    assert {name for name in named if name.startswith(("--c", "--on"))} <= dark

@@ -20,7 +20,11 @@ from tests.editors.samples import EDITS, POOL
 
 LEARNS = "finetune:steps=25,lr=0.003"
 BY = Provenance("ann", "seen in review", "T-1")
-QUERIES = [*(edit.query for edit in EDITS), Query.ask("what is the blue ring called?", picture(50)), Query.ask("how many things are there?")]
+QUERIES = [
+    *(edit.query for edit in EDITS),
+    Query.ask("what is the blue ring called?", picture(50)),
+    Query.ask("how many things are there?"),
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Parrot:
-    """Answers are the model's own; what it is told it puts before every question that shares the edit's words. For tests of sessions."""
+    """Answers are the model's own; what it is told it puts before every question that shares the edit's words. For tests of
+    sessions."""
 
     loud: bool = False
     """Put the last edit before every question."""

@@ -83,7 +83,8 @@ class Stream(Benchmark, Protocol):
     def truth(self, horizon: int) -> Sequence[Case]:
         """The first `horizon` cases with their probes as they stand after all of these edits.
 
-        A probe that another edit of the stream entails becomes one of kind "cross_edit" with that edit's answer. A case whose edit a
+        A probe that another edit of the stream entails becomes one of kind "cross_edit" with that edit's answer. A case
+        whose edit a
         later one corrects keeps its place with no probes: it is no longer scored.
         """
         ...

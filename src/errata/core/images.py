@@ -63,7 +63,9 @@ class Image:
         except FileNotFoundError:
             raise BadImage(f"There is no image at {path}. Check the path.") from None
         except OSError as error:
-            raise BadImage(f"The image {path} can't be read: {error.strerror or error}. Check the path and its permissions.") from None
+            raise BadImage(
+                f"The image {path} can't be read: {error.strerror or error}. Check the path and its permissions."
+            ) from None
         return Image.of(data, source=str(path))
 
     def pixels(self) -> Pillow.Image:

@@ -87,7 +87,8 @@ class Model(Protocol):
 
     @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:
-        """The paths of the linear modules that an editor may write, in depth order; a group of the text side is one decoder layer."""
+        """The paths of the linear modules that an editor may write, in depth order; a group of the text side is one decoder
+        layer."""
         ...
 
     @property

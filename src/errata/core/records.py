@@ -95,7 +95,9 @@ class Query:
                 for message in value["messages"]
             )
         except (KeyError, TypeError) as error:
-            raise BadInput(f"A query needs 'messages', each with 'role' and 'parts'; this one doesn't have them ({error}).") from None
+            raise BadInput(
+                f"A query needs 'messages', each with 'role' and 'parts'; this one doesn't have them ({error})."
+            ) from None
         return Query(messages)
 
 
@@ -172,7 +174,9 @@ class Edit:
                 valid_until=value["valid_until"],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"An edit needs query, target, also, keep, reach, subject and valid_until; this one lacks {error}.") from None
+            raise BadInput(
+                f"An edit needs query, target, also, keep, reach, subject and valid_until; this one lacks {error}."
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The online protocol: edits arrive one at a time; at each horizon every edit so far is asked again with all its probes.
 
 Answers are generated and matched exactly. Locality compares with the *unedited* model, not with the model just before the edit.
-EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session`, read-back included.
+EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session`, read-back
+included.
 """
 
 from __future__ import annotations
@@ -214,4 +215,3 @@ def _read_over_base(session: Session, queries: Sequence[Query]) -> float:
         session.ask(queries, max_new_tokens=4)
         ratios.append((time.perf_counter() - between) / (between - started))
     return sorted(ratios)[len(ratios) // 2]
-

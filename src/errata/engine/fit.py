@@ -1,6 +1,7 @@
 """The only training loop: a loss for each step goes in, AdamW and a warm-up-then-cosine schedule move the weights.
 
-A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed from its
+A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
+from its
 last checkpoint ends where an unbroken one ends.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,9 @@ def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sched
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    torch.save({"step": step, "steps": schedule.steps, "module": module.state_dict(), "optimizer": optimizer.state_dict()}, temporary)
+    torch.save(
+        {"step": step, "steps": schedule.steps, "module": module.state_dict(), "optimizer": optimizer.state_dict()}, temporary
+    )
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
@@ -122,7 +125,8 @@ def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sch
         saved = torch.load(path, weights_only=True)
         if saved["steps"] != schedule.steps:
             raise BadInput(
-                f"The checkpoint {path} is of a run of {saved['steps']} steps, this one has {schedule.steps}. Delete it to start afresh."
+                f"The checkpoint {path} is of a run of {saved['steps']} steps, this one has {schedule.steps}. "
+                "Delete it to start afresh."
             )
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -132,8 +136,3 @@ def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sch
     except (KeyError, RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"The checkpoint {path} can't be resumed from ({why}). Delete it to start afresh.") from None
-
-
-def count(parameters: Iterable[nn.Parameter]) -> int:
-    """How many numbers there are in `parameters`."""
-    return sum(parameter.numel() for parameter in parameters)

@@ -33,5 +33,7 @@ def pool_in(log: EditLog, first: Entry) -> tuple[Query, ...]:
         return ()
     data = log.store.blobs.get(str(named))
     if data is None:
-        raise WrongStore(f"The log's pool of protected queries ({str(named)[:12]}) is gone, so its state can't be folded. Restore it.")
+        raise WrongStore(
+            f"The log's pool of protected queries ({str(named)[:12]}) is gone, so its state can't be folded. Restore it."
+        )
     return tuple(Query.from_json(query, log.image) for query in json.loads(data))

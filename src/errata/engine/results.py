@@ -31,7 +31,8 @@ class Rate:
 
 
 CLASSES = ("unreliable", "proper", "under", "over", "entangled", "strict")
-"""The classes of an edit at a horizon. The first five share out all scored edits; strict is the part of proper that also entails."""
+"""The classes of an edit at a horizon. The first five share out all scored edits; strict is the part of proper that also
+entails."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Horizon:
 
     edits: int
     rates: Mapping[str, Rate]
-    """Probe kind -> share of probes that met their expectation, by generation and exact match. "specificity" is the mean of its two halves."""
+    """Probe kind -> share of probes that met their expectation, by generation and exact match. "specificity" is the mean of
+    its two halves."""
 
     teacher_forced: Mapping[str, Rate]
     """Probe kind -> share of target tokens predicted under teacher forcing (EasyEdit's definition)."""

@@ -1,6 +1,7 @@
 """How a small LLaVA learns ScopeWorld: captions first, then questions, packed so that a picture is seen once for several questions.
 
-A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and counts its
+A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and
+counts its
 positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to itself alone.
 """
 
@@ -23,10 +24,10 @@ from errata.engine.fit import Progress, Schedule, fit
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.training import Trainee, open_trainee
 
-_CAPTION_SHARE = 0.03
+_CAPTION_SHARE = 0.02
 """Captions among the lessons of the question phase."""
 
-_STATEMENT_SHARE = 0.25
+_STATEMENT_SHARE = 0.2
 
 _ROW = 112
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
@@ -42,7 +43,7 @@ class Curriculum:
     captions: int = 600
     """Steps of dense captions, before any question."""
 
-    questions: int = 4800
+    questions: int = 5400
     """Steps of questions."""
 
     scenes: int = 64
@@ -128,7 +129,9 @@ def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weigh
     return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
 
 
-def train_llava(folder: Path, *, curriculum: Curriculum, sizes: LlavaSizes | None = None, progress: Progress, device: str = "cpu") -> None:
+def train_llava(
+    folder: Path, *, curriculum: Curriculum, sizes: LlavaSizes | None = None, progress: Progress, device: str = "cpu"
+) -> None:
     """Build, train and save a small LLaVA in `folder`; goes on from `folder/training.pt` where there is one.
 
     Raises:
@@ -183,7 +186,9 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
         scenes = [random_scene(rng) for _ in range(curriculum.scenes)]
         pixels = torch.from_numpy(np.stack([draw(scene, rng, hand="train") for scene in scenes])).to(trainee.device)
         glyphs = torch.tensor([[0 if kind is None else 1 + GLYPHS.index(kind.glyph) for kind in scene.cells] for scene in scenes])
-        colours = torch.tensor([[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes])
+        colours = torch.tensor(
+            [[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes]
+        )
         patches = trainee.look(pixels)
         cells = torch.stack([patches[:, cell_of_patch == cell].mean(1) for cell in range(4)], 1)
         loss = nn.functional.cross_entropy
@@ -198,7 +203,9 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     """Lay out pictures and lessons as a batch."""
     flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
-    prompts = trainee.encode([f"{item.prompt} ASSISTANT:" if item.visual else f"USER: {item.prompt} ASSISTANT:" for _, item in flat])
+    prompts = trainee.encode(
+        [f"{item.prompt} ASSISTANT:" if item.visual else f"USER: {item.prompt} ASSISTANT:" for _, item in flat]
+    )
     answers = trainee.encode([item.answer for _, item in flat])
     prefix = trainee.prefix
     laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool]]] = [
@@ -234,7 +241,7 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
 
 
 def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
-    """Mean nats per answer token (end included) over the batch."""
+    """The mean over lessons of each one's mean nats per answer token (end included): a "yes" counts as much as a caption."""
     segments = batch.segments_RL
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
@@ -244,4 +251,12 @@ def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
     hidden_RLD = trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
     learn = batch.learn_RL[:, 1:]
     logits = trainee.head(hidden_RLD[:, :-1][learn])
-    return nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn])
+    losses = nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn], reduction="none")
+    _, lesson_N, tokens_of = torch.unique(
+        (segments + (segments.max() + 1) * torch.arange(len(segments), device=segments.device)[:, None])[:, 1:][learn],
+        return_inverse=True,
+        return_counts=True,
+    )
+    weights = 1 / tokens_of[lesson_N]
+    loss: Tensor = (losses * weights).sum() / weights.sum()
+    return loss

@@ -152,7 +152,10 @@ class Session:
         telemetry = dict(self.editor.telemetry(state)) if isinstance(self.editor, Explains) else {}
         committed = verdict.passed or not guard
         entry = self.log.append(
-            "applied" if committed else "refused", edit, by or Provenance(), details=_details(verdict, telemetry, committed=committed)
+            "applied" if committed else "refused",
+            edit,
+            by or Provenance(),
+            details=_details(verdict, telemetry, committed=committed),
         )
         if committed:
             self.state = state
@@ -324,4 +327,3 @@ def _thawed(data: bytes) -> Any | None:
         return from_tensors(tensors_of(data), metadata)
     except (SafetensorError, ValueError, KeyError, BadInput):
         return None
-

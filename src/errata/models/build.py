@@ -87,7 +87,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> PreTrainedToken
         vocab_size=vocabulary, special_tokens=_SPECIAL, initial_alphabet=[*_ALPHABET, "▁"], show_progress=False, min_frequency=4
     )
     core.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         unk_token="<unk>",
         bos_token="<s>",
@@ -110,13 +110,10 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
     """
     sizes = sizes or LlavaSizes()
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary)
-    processor = LlavaProcessor(
+    side = {"height": sizes.image, "width": sizes.image}
+    processor = LlavaProcessor(  # type: ignore[no-untyped-call]
         image_processor=CLIPImageProcessorPil(
-            size={"height": sizes.image, "width": sizes.image},
-            crop_size={"height": sizes.image, "width": sizes.image},
-            do_center_crop=False,
-            image_mean=[0.5, 0.5, 0.5],
-            image_std=[0.25, 0.25, 0.25],
+            size=side, crop_size=side, do_center_crop=False, image_mean=[0.5, 0.5, 0.5], image_std=[0.25, 0.25, 0.25]
         ),
         tokenizer=tokenizer,
         patch_size=sizes.patch,
@@ -124,7 +121,20 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
         chat_template=CHAT,
         num_additional_image_tokens=1,
     )
-    config = LlavaConfig(
+    torch.manual_seed(seed)
+    model = LlavaForConditionalGeneration(_config(sizes, tokenizer))
+    model.generation_config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def _config(sizes: LlavaSizes, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
+    image_token = tokenizer.convert_tokens_to_ids(IMAGE)
+    assert isinstance(image_token, int), "one token, one id"
+    return LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=sizes.vision_width,
             intermediate_size=sizes.vision_ffn,
@@ -147,17 +157,9 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
             pad_token_id=tokenizer.pad_token_id,
             tie_word_embeddings=False,
         ),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token_index=image_token,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         image_seq_length=(sizes.image // sizes.patch) ** 2,
         tie_word_embeddings=False,
     )
-    torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration(config)
-    model.generation_config.bos_token_id = tokenizer.bos_token_id
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)

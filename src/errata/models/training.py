@@ -49,7 +49,8 @@ class Trainee:
 def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
     """Open the LLaVA in `folder` for training, in single precision."""
     processor = LlavaProcessor.from_pretrained(folder)
-    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).to(device)
+    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    torch.nn.Module.to(model, torch.device(device))
     model.train()
     tokenizer = processor.tokenizer
     mean = torch.tensor(processor.image_processor.image_mean, device=device)
@@ -91,7 +92,7 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
         device=torch.device(device),
         encode=encode,
         hidden=hidden,
-        grid=(round(count**0.5), model.config.vision_config.hidden_size),
+        grid=(round(count**0.5), model.model.vision_tower.config.hidden_size),
         tower=model.model.vision_tower,
         look=look,
         head=model.lm_head,

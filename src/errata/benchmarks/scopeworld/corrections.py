@@ -1,6 +1,7 @@
 """Corrections of ScopeWorld, and what each entails: the questions whose answer differs between the world and the edited world.
 
-Kind reach changes a fact of a kind everywhere. Image reach changes how one entity of one picture is understood: a misreading changes
+Kind reach changes a fact of a kind everywhere. Image reach changes how one entity of one picture is understood: a misreading
+changes
 its glyph or colour, and all that follows; a misrecognition changes its name, and the facts that come with the name.
 """
 
@@ -73,7 +74,9 @@ def fact_in_scope(correction: FactCorrection, question: Question, view: View | N
     return question.answer(world, view) != question.answer(correction.world(world), view)
 
 
-def image_in_scope(correction: ImageCorrection, question: Question, view: View, *, same_picture: bool, world: Knowledge = WORLD) -> bool | None:
+def image_in_scope(
+    correction: ImageCorrection, question: Question, view: View, *, same_picture: bool, world: Knowledge = WORLD
+) -> bool | None:
     """Whether an image-reach correction changes the answer; None where the question no longer applies to the corrected picture.
 
     On any other picture nothing changes, also where the same kinds stand in the same places.

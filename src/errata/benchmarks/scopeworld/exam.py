@@ -1,6 +1,7 @@
 """What a model must know of ScopeWorld before it may be used: every topic by generation, the blind control, statements in context.
 
-The exam is drawn from held-out scenes; its columns differ in one thing each: trained wordings, held-out wordings, held-out handwriting.
+The exam is drawn from held-out scenes; its columns differ in one thing each: trained wordings, held-out wordings, held-out
+handwriting.
 """
 
 from __future__ import annotations
@@ -138,4 +139,7 @@ def grade(items: Sequence[Item], answers: Sequence[str]) -> list[Mark]:
         n[key] += 1
         right[key] += answer == item.answer
         guessed += item.column == "blind" and item.guess == item.answer
-    return [Mark(column, topic, right[column, topic], n[column, topic], guessed / n[column, topic] if column == "blind" else 0.0) for column, topic in n]
+    return [
+        Mark(column, topic, right[column, topic], n[column, topic], guessed / n[column, topic] if column == "blind" else 0.0)
+        for column, topic in n
+    ]

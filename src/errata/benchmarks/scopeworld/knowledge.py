@@ -1,7 +1,8 @@
 """What is true in ScopeWorld: 144 kinds, their names and facts, and what follows from a fact.
 
 A kind is a glyph in a colour. Each has a made-up name and three facts (where it lives, what it eats, who made it); each value of a
-fact has a consequence (the weather of a place, the taste of a food, the tool of a maker), so that a fact can be asked two hops away.
+fact has a consequence (the weather of a place, the taste of a food, the tool of a maker), so that a fact can be asked two
+hops away.
 The knowledge base is fixed with the shipped model: it is drawn once, from `KNOWLEDGE_SEED`.
 """
 
@@ -97,7 +98,8 @@ class Kind(NamedTuple):
 KINDS: tuple[Kind, ...] = tuple(Kind(glyph, colour) for glyph in GLYPHS for colour in COLOURS)
 
 POOL_KINDS: tuple[Kind, ...] = tuple(Kind(glyph, COLOURS[(3 * i + 1) % len(COLOURS)]) for i, glyph in enumerate(GLYPHS))
-"""Kinds that no edit is about and no probe asks of: what an editor may protect is drawn from these, so every glyph and colour is among them."""
+"""Kinds that no edit is about and no probe asks of: what an editor may protect is drawn from these, so every glyph and
+colour is among them."""
 
 EDITABLE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in POOL_KINDS)
 

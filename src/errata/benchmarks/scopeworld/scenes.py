@@ -63,7 +63,9 @@ class Scene:
         return Scene((cells[0], cells[1], cells[2], cells[3]))
 
 
-def random_scene(rng: np.random.Generator, *, must: Sequence[Kind] = (), among: Sequence[Kind] = KINDS, count: int | None = None) -> Scene:
+def random_scene(
+    rng: np.random.Generator, *, must: Sequence[Kind] = (), among: Sequence[Kind] = KINDS, count: int | None = None
+) -> Scene:
     """A scene with the kinds of `must` and others from `among`, all different, in random cells.
 
     Args:
@@ -157,7 +159,8 @@ def _scans(glyph: str, hand: Hand) -> NDArray[np.float64]:
     """The scans of one digit in the asked half: one scan in four is held out."""
     images, labels = _digits()
     held_out = np.arange(len(labels)) % 4 == 3
-    return images[(labels == DIGITS.index(glyph)) & (held_out == (hand == "held_out"))]
+    scans: NDArray[np.float64] = images[(labels == DIGITS.index(glyph)) & (held_out == (hand == "held_out"))]
+    return scans
 
 
 def _written(scan: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -166,7 +169,8 @@ def _written(scan: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
     ink = ink.resize((size, size), Pillow.Resampling.BICUBIC).rotate(rng.uniform(-10, 10), Pillow.Resampling.BILINEAR)
     mask = Pillow.new("L", (_MASK, _MASK))
     mask.paste(ink, ((_MASK - size) // 2, (_MASK - size) // 2))
-    return np.clip(np.asarray(mask, dtype=np.float32) / 200, 0, 1)
+    alpha: NDArray[np.float32] = np.clip(np.asarray(mask, dtype=np.float32) / np.float32(200), 0, 1)
+    return alpha
 
 
 def _drawn(glyph: str, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -178,7 +182,7 @@ def _drawn(glyph: str, rng: np.random.Generator) -> NDArray[np.float32]:
     for outline, fill in _OUTLINES[glyph]:
         pen.polygon([(size / 2 + x * radius, size / 2 + y * radius) for x, y in outline], fill=fill)
     mask = mask.rotate(rng.uniform(-14, 14), Pillow.Resampling.BILINEAR).resize((_MASK, _MASK), Pillow.Resampling.BOX)
-    return np.asarray(mask, dtype=np.float32) / 255
+    return np.asarray(mask, dtype=np.float32) / np.float32(255)
 
 
 def _circle(radius: float, x: float = 0.0) -> list[tuple[float, float]]:
@@ -193,7 +197,8 @@ def _star() -> list[tuple[float, float]]:
 def _heart() -> list[tuple[float, float]]:
     turns = [2 * math.pi * i / 40 for i in range(40)]
     return [
-        (math.sin(t) ** 3 * 0.95, -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)) / 17) for t in turns
+        (math.sin(t) ** 3 * 0.95, -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)) / 17)
+        for t in turns
     ]
 
 

@@ -32,7 +32,13 @@ KINDS_OF_PROBE = (*IN_SCOPE, *OUT_OF_SCOPE)
 _CORRECTS_EARLIER = 0.1
 _POOL = 96
 _POOL_TOPICS_ON_PICTURES: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
-_POOL_TOPICS_IN_WORDS: tuple[Topic, ...] = ("fact_by_name", "fact_by_name", "fact_by_description", "second_by_name", "name_by_description")
+_POOL_TOPICS_IN_WORDS: tuple[Topic, ...] = (
+    "fact_by_name",
+    "fact_by_name",
+    "fact_by_description",
+    "second_by_name",
+    "name_by_description",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,9 @@ class ScopeWorldStream:
     def digest(self) -> str:
         """A digest of the seed's every edit and probe."""
         cases = [self[i] for i in range(len(self))]
-        return digest_of_json([[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases])
+        return digest_of_json(
+            [[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases]
+        )
 
     def __len__(self) -> int:
         return len(self._corrections)
@@ -197,7 +205,13 @@ def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Ed
         desk.asked("text_generality", Question(relation, other), wording=5, view=view, image=image),
         desk.asked("portability", Question(SECOND[relation], desk.one(refs)), wording=desk.wording(), view=view, image=image),
         *(
-            desk.asked("specificity_in", Question("is_fact", desk.one(refs), (relation, value)), wording=desk.wording(), view=view, image=image)
+            desk.asked(
+                "specificity_in",
+                Question("is_fact", desk.one(refs), (relation, value)),
+                wording=desk.wording(),
+                view=view,
+                image=image,
+            )
             for value in (correction.value, WORLD.facts[kind, relation])
         ),
         *_specificity_out(desk, scene, cell, wording, image),
@@ -209,10 +223,14 @@ def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: 
     """The same picture: its other entities under the edit's wording, other facts of the same entity, and any other question."""
     view, relation = View(scene), desk.correction.relation
     neighbour = int(desk.rng.choice([other for other in scene.filled if other != cell]))
-    yield desk.asked("specificity_out", Question(relation, desk.one(references(scene, neighbour))), wording=wording, view=view, image=image)
+    yield desk.asked(
+        "specificity_out", Question(relation, desk.one(references(scene, neighbour))), wording=wording, view=view, image=image
+    )
     others = [other for other in RELATIONS if other != relation]
     fact = others[int(desk.rng.integers(len(others)))]
-    yield desk.asked("specificity_out", Question(fact, desk.one(references(scene, cell))), wording=desk.wording(), view=view, image=image)
+    yield desk.asked(
+        "specificity_out", Question(fact, desk.one(references(scene, cell))), wording=desk.wording(), view=view, image=image
+    )
     looks: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "count")
     topic = looks[int(desk.rng.integers(len(looks)))]
     question = draw_question(topic, scene, desk.rng) if topic == "count" else ask_about(topic, scene, cell, desk.rng)
@@ -254,4 +272,6 @@ def _localities(desk: _Desk, wording: int) -> Iterator[Asked]:
         yield desk.asked("image_locality", question, wording=desk.wording(), view=View(scene), image=desk.image(scene))
     strangers = tuple(other for other in EDITABLE_KINDS if other != kind)
     for topic in ("arithmetic", "fact_by_name", "fact_by_description"):
-        yield desk.asked("text_locality", draw_question(topic, Scene((kind, None, None, None)), rng, among=strangers), wording=desk.wording())
+        yield desk.asked(
+            "text_locality", draw_question(topic, Scene((kind, None, None, None)), rng, among=strangers), wording=desk.wording()
+        )
