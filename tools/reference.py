@@ -5,13 +5,18 @@ Run as `python -m tools.reference`; with `--check` it writes nothing and exits w
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from tools.commands import Command, Parameter, commands
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND_LINE = ROOT / "docs" / "reference" / "command-line.md"
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def command_line() -> str:
@@ -20,6 +25,48 @@ def command_line() -> str:
 
     sections = "\n".join(_section(command) for command in commands(app).values())
     return f"# The command line\n\nMade from the program by `make docs`; a check fails when it is stale.\n\n{sections}"
+
+
+def editors() -> str:
+    """The page of every editor: its fields, what each is, its default, and its value in each preset."""
+    from errata.editors import EDITORS
+    from errata.editors.scopeedit import PRESETS
+
+    presets: dict[str, Mapping[str, Any]] = {"scopeedit": {name: preset for name, preset in PRESETS.items() if name != "default"}}
+    sections = "\n".join(_editor(name, kind, presets.get(name, {})) for name, kind in EDITORS.items())
+    return f"# The editors\n\nMade from the program by `make docs`; a check fails when it is stale.\n\n{sections}"
+
+
+def _editor(name: str, kind: type, presets: Mapping[str, Any]) -> str:
+    module = sys.modules[kind.__module__]
+    lines = [f"## {name}", "", *inspect.cleandoc(module.__doc__ or "").splitlines(), ""]
+    said = _said(kind)
+    rows = [
+        f"| `{each.name}` | {said[each.name]} | `{each.default}` |"
+        + "".join(f" `{vars(preset)[each.name]}` |" for preset in presets.values())
+        for each in fields(kind)
+        if each.name in said
+    ]
+    if rows:
+        lines += [
+            "| field | | default |" + "".join(f" {preset} |" for preset in presets),
+            "|---|---|---|" + "---|" * len(presets),
+            *rows,
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _said(kind: type) -> dict[str, str]:
+    """Field -> the docstring beneath it."""
+    body = ast.parse(inspect.cleandoc(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef), "an editor is a class"
+    found = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            text = ast.literal_eval(below.value)
+            found[field.target.id] = " ".join(str(text).split()).replace("|", "\\|")
+    return {name: text for name, text in found.items() if name != "pool"}
 
 
 def _section(command: Command) -> str:
@@ -46,15 +93,15 @@ def _row(parameter: Parameter) -> str:
 
 
 def main() -> int:
-    page = command_line()
-    if "--check" not in sys.argv[1:]:
-        COMMAND_LINE.write_text(page, encoding="utf-8")
-        print(f"Wrote {COMMAND_LINE.relative_to(ROOT)}")
-        return 0
-    if COMMAND_LINE.exists() and COMMAND_LINE.read_text(encoding="utf-8") == page:
-        return 0
-    print(f"{COMMAND_LINE.relative_to(ROOT)} isn't what the program says. Run: make docs")
-    return 1
+    pages = {REFERENCE / "command-line.md": command_line(), REFERENCE / "editors.md": editors()}
+    stale = [path for path, page in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != page]
+    for path in stale:
+        if "--check" in sys.argv[1:]:
+            print(f"{path.relative_to(ROOT)} isn't what the program says. Run: make docs")
+        else:
+            path.write_text(pages[path], encoding="utf-8")
+            print(f"Wrote {path.relative_to(ROOT)}")
+    return 1 if stale and "--check" in sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

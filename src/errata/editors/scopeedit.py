@@ -71,14 +71,14 @@ class ScopeEdit:
     scale: float = 2.0
     """s = alpha / r > 0."""
 
-    eta_local: float = 0.1
-    """eta_l > 0: step of the local branch on the text side."""
+    eta_local: float = 5.0
+    """eta_l > 0: step of the local branch on the text side; published 0.1, of raw steps (`normalise_step`)."""
 
     eta_vision: float = 0.1
-    """eta_v >= 0: step of the local branch on the vision side; published 0.001."""
+    """eta_v >= 0: step of the local branch on the vision side; published 0.001, of raw steps."""
 
-    eta_shared: float = 0.2
-    """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0."""
+    eta_shared: float = 10.0
+    """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0, of raw steps."""
 
     lambda_local: float = 1.0
     """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
