@@ -121,7 +121,7 @@ def claims(markdown: str) -> Iterator[Claim]:
         elif not fence:
             yield from (Claim(number, span, whole=False) for span in _SPAN.findall(line) if span.startswith("errata "))
         else:
-            words = f"{pending} {line.strip()}" if pending else line.strip().removeprefix("$ ")
+            words = f"{pending} {line.strip()}" if pending else line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
             started = started if pending else number
             pending = words.removesuffix("\\").strip() if words.endswith("\\") else ""
             if not pending and words.startswith("errata "):

@@ -93,7 +93,7 @@ def test_a_folder_is_named_after_its_editor_and_stays_inside(editor, folder):
 
 
 def test_training_goes_on_where_it_stopped_and_its_model_can_be_checked(inside, tmp_path):
-    train = ("model", "train", "llava", "--captions", 1, "--questions", 1, "--scenes", 2, "--out", "tiny")
+    train = ("model", "train", "llava", "--looks", 1, "--captions", 1, "--questions", 1, "--scenes", 2, "--out", "tiny")
     first = inside(*train)
     assert (first.code, "saved: tiny" in first.out) == (0, True)
     again = inside(*train)

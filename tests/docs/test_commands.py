@@ -29,8 +29,12 @@ def known():
 
 
 def test_commands_are_found_in_blocks_and_spans_with_their_lines():
-    page = "Use `errata ask x`.\n\n```sh\n$ errata edit add \\\n    --target x\nls\n```\n\nnot errata ask\n"
-    assert list(claims(page)) == [(1, "errata ask x", False), (4, "errata edit add --target x", True)]
+    page = "Use `errata ask x`.\n\n```sh\n$ errata edit add \\\n    --target x\n.venv/bin/errata edit show 1\nls\n```\n\nnot errata ask\n"
+    assert list(claims(page)) == [
+        (1, "errata ask x", False),
+        (4, "errata edit add --target x", True),
+        (6, "errata edit show 1", True),
+    ]
 
 
 @pytest.mark.parametrize(

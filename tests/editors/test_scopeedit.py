@@ -125,7 +125,7 @@ def test_protection_leaves_weights_alone_and_takes_local_room(random_llava):
 
 def test_later_writes_step_around_what_is_remembered(random_llava):
     def moved(lam):
-        editor = replace(QUICK, lambda_local=lam, projector=False, steps=1, eta_shared=0.0, top_k=3, keys_each=True)
+        editor = replace(QUICK, lambda_local=lam, projector=False, steps=1, eta_local=0.05, eta_shared=0.0, top_k=3, keys_each=True)
         once = editor.write(random_llava, editor.begin(random_llava), PICTURED)
         again = editor.write(random_llava, once, PICTURED)
         return sum(float((local(again.modules[p]) - local(once.modules[p])).norm()) for p in again.modules)

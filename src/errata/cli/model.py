@@ -51,7 +51,8 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from.")] = Path(
         "out/llava-tiny"
     ),
-    captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come first.")] = None,
+    looks: Annotated[int | None, typer.Option("--looks", min=1, help="Steps of the vision tower alone, which come first.")] = None,
+    captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws weights, scenes and questions.")] = 0,
@@ -64,7 +65,7 @@ def train(
     \b
     Examples:
       errata model train llava --out out/llava-tiny
-      errata model train llava --out out/small --captions 300 --questions 700 --seed 1
+      errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
     from dataclasses import replace
 
@@ -73,6 +74,7 @@ def train(
     plan = Curriculum(seed=seed)
     plan = replace(
         plan,
+        looks=plan.looks if looks is None else looks,
         captions=plan.captions if captions is None else captions,
         questions=plan.questions if questions is None else questions,
         scenes=plan.scenes if scenes is None else scenes,

@@ -51,9 +51,9 @@ Topic = Literal[
 
 TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
-        "recognition": 1.0, "colour": 0.4, "shape": 0.4, "name": 1.2, "relation": 1.0, "count": 1.4, "exists": 1.8, "is_attribute": 2.4, "is_fact": 1.8,
-        "where": 1.2, "fact": 2.0, "second": 1.0, "fact_by_name": 0.5, "fact_by_description": 0.3, "name_by_description": 0.2,
-        "second_by_name": 0.4, "second_by_description": 0.25, "is_fact_by_name": 1.2, "value": 0.1, "arithmetic": 0.4,
+        "recognition": 0.9, "colour": 0.4, "shape": 0.4, "name": 0.9, "relation": 1.1, "count": 1.5, "exists": 1.5, "is_attribute": 2.2, "is_fact": 2.4,
+        "where": 2.2, "fact": 1.6, "second": 0.8, "fact_by_name": 0.4, "fact_by_description": 0.25, "name_by_description": 0.15,
+        "second_by_name": 0.3, "second_by_description": 0.2, "is_fact_by_name": 1.4, "value": 0.1, "arithmetic": 0.3,
     }
 )  # fmt: skip
 """How often each is drawn in training."""
