@@ -92,16 +92,21 @@ def _row(parameter: Parameter) -> str:
     return f"| {names} | {words} | {default} |"
 
 
-def main() -> int:
+def stale() -> dict[Path, str]:
+    """Each generated page that isn't what the program says, with what it should be."""
     pages = {REFERENCE / "command-line.md": command_line(), REFERENCE / "editors.md": editors()}
-    stale = [path for path, page in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != page]
-    for path in stale:
+    return {path: page for path, page in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != page}
+
+
+def main() -> int:
+    old = stale()
+    for path, page in old.items():
         if "--check" in sys.argv[1:]:
             print(f"{path.relative_to(ROOT)} isn't what the program says. Run: make docs")
         else:
-            path.write_text(pages[path], encoding="utf-8")
+            path.write_text(page, encoding="utf-8")
             print(f"Wrote {path.relative_to(ROOT)}")
-    return 1 if stale and "--check" in sys.argv[1:] else 0
+    return 1 if old and "--check" in sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

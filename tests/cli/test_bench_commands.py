@@ -92,12 +92,17 @@ def test_a_folder_is_named_after_its_editor_and_stays_inside(editor, folder):
     assert folder_of(editor) == folder
 
 
-def test_training_goes_on_where_it_stopped_and_its_model_can_be_checked(inside, tmp_path):
+def test_training_goes_on_where_it_stopped_and_saves_a_checkpoint_folder(inside, tmp_path):
     train = ("model", "train", "llava", "--looks", 1, "--captions", 1, "--questions", 1, "--scenes", 2, "--out", "tiny")
     first = inside(*train)
     assert (first.code, "saved: tiny" in first.out) == (0, True)
+    weights = (tmp_path / "tiny" / "model.safetensors").read_bytes()
     again = inside(*train)
-    assert (again.code, (tmp_path / "tiny" / "config.json").exists()) == (0, True)
-    checked = inside("model", "check", "tiny", "--each", 1, "--json")
+    assert (again.code, (tmp_path / "tiny" / "model.safetensors").read_bytes() == weights) == (0, True)
+
+
+def test_a_model_that_does_not_pass_the_exam_exits_with_1(inside, untrained):
+    checked = inside("model", "check", untrained, "--each", 1, "--json")
     marks = [json.loads(line) for line in checked.out.splitlines()]
     assert (checked.code, {mark["column"] for mark in marks}) == (1, {"scenes", "wordings", "handwriting", "blind", "context"})
+    assert [mark for mark in marks if mark["column"] == "scenes" and mark["passed"]] == []

@@ -29,7 +29,8 @@ def known():
 
 
 def test_commands_are_found_in_blocks_and_spans_with_their_lines():
-    page = "Use `errata ask x`.\n\n```sh\n$ errata edit add \\\n    --target x\n.venv/bin/errata edit show 1\nls\n```\n\nnot errata ask\n"
+    block = "$ errata edit add \\\n    --target x\n.venv/bin/errata edit show 1\nls"
+    page = f"Use `errata ask x`.\n\n```sh\n{block}\n```\n\nnot errata ask\n"
     assert list(claims(page)) == [
         (1, "errata ask x", False),
         (4, "errata edit add --target x", True),

@@ -71,13 +71,13 @@ class ScopeEdit:
     scale: float = 2.0
     """s = alpha / r > 0."""
 
-    eta_local: float = 5.0
+    eta_local: float = 8.0
     """eta_l > 0: step of the local branch on the text side; published 0.1, of raw steps (`normalise_step`)."""
 
     eta_vision: float = 0.1
     """eta_v >= 0: step of the local branch on the vision side; published 0.001, of raw steps."""
 
-    eta_shared: float = 10.0
+    eta_shared: float = 16.0
     """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0, of raw steps."""
 
     lambda_local: float = 1.0
@@ -92,10 +92,10 @@ class ScopeEdit:
     beta: float = 10.0
     """Sharpness of the gate, > 0."""
 
-    steps: int = 10
+    steps: int = 30
     """Inner steps per edit at most, >= 1; published: always 5."""
 
-    stop_nats: float | None = 0.1
+    stop_nats: float | None = 0.05
     """Stop once the target's mean loss is below this; None: never, as published."""
 
     key_positions: KeyPositions = "predicting"
