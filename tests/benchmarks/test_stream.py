@@ -77,8 +77,9 @@ def test_a_corrected_correction_is_no_longer_scored(stream):
 
 def test_a_stream_may_be_longer_than_the_worlds_distinct_facts():
     facts = len(EDITABLE_KINDS) * len(RELATIONS)
-    corrections = ScopeWorldStream(seed=SEED, edits=facts + 40).corrections()
-    assert len(corrections) == facts + 40
+    corrections = ScopeWorldStream(seed=SEED, edits=facts + 200).corrections()
+    assert len(corrections) == facts + 200
+    assert all(c.value != WORLD.facts[c.kind, c.relation] for c in corrections)
 
 
 def test_one_target_in_five_was_never_an_answer_and_one_in_ten_is_a_sentence():

@@ -190,6 +190,11 @@ def test_the_five_classes_and_strict(given, label, strict):
     assert (case.label, case.strict) == (label, strict)
 
 
+def test_an_edit_that_nothing_was_asked_of_is_never_proper():
+    found = [outcome("near_locality", good=True, stays=True)]
+    assert scored(Case(EDITS[0], (found[0].probe,)), found, committed=True).label == "unreliable"
+
+
 def test_classes_share_out_every_scored_edit_and_leave_out_the_overruled():
     overruled = scored(Case(EDITS[1], ()), (), committed=True)
     found = classes([labelled(), labelled(text=False), overruled])

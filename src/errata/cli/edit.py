@@ -90,7 +90,10 @@ def add(
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
 
     def check(opened: Model) -> None:
-        opened.check(made.query, made.target)
+        for query in (made.query, *made.also):
+            opened.check(query, made.target)
+        for query in made.keep:
+            opened.check(query)
 
     with session_to_edit(Place(model, editor, device, dtype), store, branch, check) as session:
         receipt = session.edit(made, by)

@@ -62,6 +62,7 @@ def fit(
     objective: Callable[[int], Tensor],
     schedule: Schedule,
     checkpoint: Path,
+    run: str = "",
     progress: Progress,
     each: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
@@ -71,6 +72,7 @@ def fit(
         objective: the loss (a scalar tensor) of a step.
         schedule: how many steps, how large.
         checkpoint: a file; where it exists the run goes on from it.
+        run: what the run is of, in any words; a checkpoint of another is refused.
         progress: shown to whoever waits.
         each: told each step's loss.
 
@@ -85,7 +87,7 @@ def fit(
         lr=schedule.learning_rate,
         betas=(0.9, 0.98),
     )
-    start = _resume(checkpoint, module, optimizer, schedule)
+    start = _resume(checkpoint, module, optimizer, schedule, run)
     device = parameters[0].device.type
     for step in range(start, schedule.steps):
         for group in optimizer.param_groups:
@@ -99,35 +101,38 @@ def fit(
         each(step, float(loss.detach()))
         progress(f"loss {float(loss.detach()):.3f}", step + 1, schedule.steps)
         if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
-            _save(checkpoint, module, optimizer, schedule, step + 1)
+            _save(checkpoint, module, optimizer, schedule, run, step + 1)
 
 
 def _precision(device: str, schedule: Schedule) -> AbstractContextManager[object]:
     return torch.autocast(device, torch.bfloat16) if schedule.bfloat16 else nullcontext()
 
 
-def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, step: int) -> None:
+def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, run: str, step: int) -> None:
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     torch.save(
-        {"step": step, "steps": schedule.steps, "module": module.state_dict(), "optimizer": optimizer.state_dict()}, temporary
+        {"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizer": optimizer.state_dict()},
+        temporary,
     )
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule) -> int:
+def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, run: str) -> int:
     if not path.exists():
         return 0
     try:
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         if saved["steps"] != schedule.steps:
             raise BadInput(
                 f"The checkpoint {path} is of a run of {saved['steps']} steps, this one has {schedule.steps}. "
                 "Delete it to start afresh."
             )
+        if saved["run"] != run:
+            raise BadInput(f"The checkpoint {path} is of another run: {saved['run']}. Delete it to start afresh.")
         module.load_state_dict(saved["module"])
         optimizer.load_state_dict(saved["optimizer"])
         return int(saved["step"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ class Curriculum:
     captions: int = 600
     """Steps of dense captions, before any question."""
 
-    questions: int = 6600
+    questions: int = 6000
     """Steps of questions."""
 
     scenes: int = 64
@@ -143,8 +143,9 @@ def train_llava(
     Raises:
         BadInput: the checkpoint is of another run.
     """
-    if not (folder / "config.json").exists():
+    if not (folder / "processor_config.json").exists():  # the last file that is written
         build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed)
+    run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
     trainee = open_trainee(folder, device=device)
     if not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
@@ -162,6 +163,7 @@ def train_llava(
         objective=lambda step: packed_loss(trainee, pack(trainee, lessons_of(step, curriculum))),
         schedule=Schedule(curriculum.steps, learning_rate=curriculum.learning_rate, warmup=200, bfloat16=curriculum.half(device)),
         checkpoint=folder / "training.pt",
+        run=run,
         progress=progress,
         each=each,
     )
@@ -204,7 +206,15 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 
     bfloat16 = curriculum.half(trainee.device.type)
     schedule = Schedule(curriculum.looks, learning_rate=curriculum.learning_rate, bfloat16=bfloat16)
-    fit(looks, objective=objective, schedule=schedule, checkpoint=checkpoint, progress=progress)
+    fit(looks, objective=objective, schedule=schedule, checkpoint=checkpoint, run=repr(curriculum), progress=progress)
+
+
+def _settled(folder: Path, curriculum: Curriculum, device: str) -> Curriculum:
+    """The curriculum with its precision decided: once for a folder, so that a resumed run goes on as it began."""
+    kept = folder / "precision.txt"
+    if not kept.exists():
+        kept.write_text("bfloat16" if curriculum.half(device) else "float32")
+    return replace(curriculum, bfloat16=kept.read_text() == "bfloat16")
 
 
 def faster_in_bfloat16(device: str) -> bool:

@@ -8,6 +8,7 @@ A crash before the append: it never happened. After it: opening the session agai
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal, Protocol, final, runtime_checkable
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
@@ -85,6 +87,7 @@ class Session:
         self.log = log
         self.state = state
         self._snapshot_every = snapshot_every
+        self._at = ""
 
     @staticmethod
     def open(
@@ -120,7 +123,7 @@ class Session:
         else:
             _check_same(first, model, editor)
         session = Session(model, editor, log, state=None, snapshot_every=snapshot_every)
-        session.state = session._fold()[0]
+        session._follow()
         return session
 
     @property
@@ -137,15 +140,18 @@ class Session:
         Args:
             edit: the correction.
             by: who, and why.
-            guard: False commits what was written without reading it back.
+            guard: False commits what was written whatever the read-back finds.
 
         Raises:
             BadInput: the edit can't be put to this model, or is in force already; nothing was changed.
+            Conflict: another writer appended while this edit was written; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
         self._check(edit)
+        self._catch_up()
         started = time.perf_counter()
         state = self.editor.write(self.model, self.state, edit)
+        settled()
         written = time.perf_counter()
         verdict = read_back(self.model, self.editor, before=self.state, after=state, edit=edit)
         guard_ms = (time.perf_counter() - written) * 1000
@@ -156,7 +162,9 @@ class Session:
             edit,
             by or Provenance(),
             details=_details(verdict, telemetry, committed=committed),
+            after=self._at,
         )
+        self._at = entry.hash
         if committed:
             self.state = state
             self._snapshot(entry)
@@ -182,13 +190,15 @@ class Session:
         """
         if edit_id not in self.log.ids_in_force():
             raise BadInput(f"The edit {edit_id[:12]} isn't in force, so there is nothing to take back.")
+        self._catch_up()
         query = self.log.edit(edit_id).query
         before = self.ask([query])[0].text
-        entry = self.log.append("reverted", None, by or Provenance(), edit_id=edit_id, details={"before": before})
+        entry = self.log.append("reverted", None, by or Provenance(), edit_id=edit_id, details={"before": before}, after=self._at)
         if isinstance(self.editor, Forgets):
             self.state, how = self.editor.forget(self.state, edit_id), "forgotten exactly, without a replay"
+            self._at = entry.hash
         else:
-            self.state, replayed = self._fold()
+            replayed = self._follow()
             how = f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made"
         return Receipt(edit_id, "reverted", entry.seq, how, before, self.ask([query])[0].text)
 
@@ -210,7 +220,7 @@ class Session:
         """
         view = self.log.at(seq)
         past = Session(self.model, self.editor, view, state=None, snapshot_every=self._snapshot_every)
-        past.state = past._fold()[0]
+        past._follow()
         return past
 
     def snapshot_bytes(self) -> int:
@@ -218,8 +228,7 @@ class Session:
         return len(_frozen(self.state))
 
     def _check(self, edit: Edit) -> None:
-        self.model.check(edit.query, edit.target)
-        for query in edit.also:
+        for query in (edit.query, *edit.also):
             self.model.check(query, edit.target)
         for query in edit.keep:
             self.model.check(query)
@@ -227,6 +236,19 @@ class Session:
             raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
         if self.log.upto is not None:
             raise LogError(f"This session shows the past, after entry {self.log.upto}; it can't be edited. Edit the present one.")
+
+    def _catch_up(self) -> None:
+        """Fold anew where another writer appended: an edit is judged on the state that the log says."""
+        head = self.log.head
+        if head is not None and head.hash != self._at:
+            self._follow()
+
+    def _follow(self) -> int:
+        """Take the state that the log says; how many edits were written for it."""
+        head = self.log.head  # read before the fold: if the log grows meanwhile, the next append is a conflict
+        self._at = head.hash if head is not None else ""
+        self.state, written = self._fold()
+        return written
 
     def _fold(self) -> tuple[Any, int]:
         """The state that the log says, and how many edits were written for it."""
@@ -244,7 +266,8 @@ class Session:
 
     def _snapshot(self, entry: Entry) -> None:
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
-            Snapshots(self.log).put(entry, _frozen(self.state))
+            with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
+                Snapshots(self.log).put(entry, _frozen(self.state))
 
 
 def recorded_editor(log: EditLog) -> str | None:
@@ -254,6 +277,12 @@ def recorded_editor(log: EditLog) -> str | None:
         return None
     asked = first.details.get("asked")
     return asked if isinstance(asked, str) and asked else None
+
+
+def settled() -> None:
+    """Wait until an accelerator has done what it was given, so that a clock reads what it should."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query], asked: str) -> None:

@@ -99,7 +99,15 @@ def draw_fact_correction(rng: np.random.Generator, *, taken: Mapping[tuple[Kind,
     """A correction of a fact that none of `taken` (fact -> its present value) corrects yet; of any where all are taken."""
     free = [(kind, relation) for kind in EDITABLE_KINDS for relation in RELATIONS if (kind, relation) not in taken]
     kind, relation = free[int(rng.integers(len(free)))] if free else list(taken)[int(rng.integers(len(taken)))]
-    return FactCorrection(kind, relation, draw_value(relation, taken.get((kind, relation), WORLD.facts[kind, relation]), rng))
+    return correct_again(kind, relation, taken.get((kind, relation), WORLD.facts[kind, relation]), rng)
+
+
+def correct_again(kind: Kind, relation: Relation, current: str, rng: np.random.Generator) -> FactCorrection:
+    """A correction of one fact to neither its present value nor the unedited world's: undoing an edit is no edit."""
+    value = draw_value(relation, current, rng)
+    while value == WORLD.facts[kind, relation]:
+        value = draw_value(relation, current, rng)
+    return FactCorrection(kind, relation, value)
 
 
 def draw_image_correction(rng: np.random.Generator) -> ImageCorrection:
@@ -117,9 +125,13 @@ def draw_image_correction(rng: np.random.Generator) -> ImageCorrection:
         names = list(UNSEEN_NAMES) if rng.random() < 0.2 else known
         return ImageCorrection(scene, cell, "name", names[int(rng.integers(len(names)))])
     if aspect == "glyph":
-        values = [glyph for glyph in GLYPHS if Kind(glyph, kind.colour) not in present]
+        values = [
+            glyph for glyph in GLYPHS if Kind(glyph, kind.colour) in EDITABLE_KINDS and Kind(glyph, kind.colour) not in present
+        ]
         return ImageCorrection(scene, cell, "glyph", values[int(rng.integers(len(values)))])
-    values = [colour for colour in COLOURS if Kind(kind.glyph, colour) not in present]
+    values = [
+        colour for colour in COLOURS if Kind(kind.glyph, colour) in EDITABLE_KINDS and Kind(kind.glyph, colour) not in present
+    ]
     return ImageCorrection(scene, cell, "colour", values[int(rng.integers(len(values)))])
 
 

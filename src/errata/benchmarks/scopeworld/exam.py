@@ -69,7 +69,8 @@ def _context(count: int, rng: np.random.Generator) -> list[Item]:
         scene = random_scene(rng)
         lesson = statement_lesson(scene, rng, held_out=True)
         images = (picture(scene, rng, hand="train"),) if lesson.visual else ()
-        items.append(Item("context", "statements", Query.ask(lesson.prompt, *images), lesson.answer))
+        topic = "overrides" if lesson.overridden else "statements on something else"
+        items.append(Item("context", topic, Query.ask(lesson.prompt, *images), lesson.answer))
     return items
 
 

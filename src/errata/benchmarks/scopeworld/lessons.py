@@ -1,7 +1,7 @@
 """What a small model learns ScopeWorld from: dense captions, questions of every family, statements in context.
 
-Lessons are drawn from training handwriting and trained wordings only; `exam` draws the same families from held-out handwriting and,
-where asked, held-out wordings. Nothing here knows how a model is trained.
+Lessons are drawn from training handwriting and trained wordings only; `exam` draws the same families from fresh scenes
+and, in one column each, from held-out wordings or handwriting. Nothing here knows how a model is trained.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Lesson:
     prompt: str
     answer: str
     visual: bool
+    overridden: bool = False
+    """Whether a statement before the question changes its answer."""
 
 
 _CELL_WORDS = tuple(CELLS)
@@ -181,7 +183,7 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
     if answer is None or not said:
         return statement_lesson(scene, rng, held_out=held_out)
     wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else int(rng.integers(TRAINED_WORDINGS))
-    return Lesson(" ".join([*said, asked.ask(wording)]), answer, on_image)
+    return Lesson(" ".join([*said, asked.ask(wording)]), answer, on_image, answer != asked.answer(WORLD, View(scene)))
 
 
 def _touched(aspect: str, value: str, scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator) -> Question:

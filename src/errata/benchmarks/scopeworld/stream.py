@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from errata.benchmarks.scopeworld.corrections import FactCorrection, draw_fact_correction, draw_value
+from errata.benchmarks.scopeworld.corrections import FactCorrection, correct_again, draw_fact_correction
 from errata.benchmarks.scopeworld.knowledge import EDITABLE_KINDS, POOL_KINDS, RELATIONS, WORLD, Kind, Knowledge, Relation
 from errata.benchmarks.scopeworld.lessons import Topic, ask_about, draw_question
 from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, WORDINGS, Question, Ref, View, references
@@ -142,10 +142,7 @@ def _corrections(seed: int, count: int) -> Iterator[FactCorrection]:
     for _ in range(count):
         if taken and rng.random() < _CORRECTS_EARLIER:
             kind, relation = list(taken)[int(rng.integers(len(taken)))]
-            value = draw_value(relation, taken[kind, relation], rng)
-            while value == WORLD.facts[kind, relation]:
-                value = draw_value(relation, taken[kind, relation], rng)
-            correction = FactCorrection(kind, relation, value)
+            correction = correct_again(kind, relation, taken[kind, relation], rng)
         else:
             correction = draw_fact_correction(rng, taken=taken)
         taken[correction.kind, correction.relation] = correction.value
