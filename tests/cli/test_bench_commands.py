@@ -33,7 +33,7 @@ def test_a_bench_of_two_editors_writes_figures_and_a_report_and_its_rates_come_a
     for result in results.values():
         assert (result["benchmark"]["seed"], [horizon["edits"] for horizon in result["horizons"]]) == (7, [1])
     rows = list(csv.DictReader((tmp_path / "run" / "result.csv").read_text().splitlines()))
-    assert {row["editor"] for row in rows} == {"none", "finetune"}
+    assert {row["editor"] for row in rows} == {"none", "finetune:steps=1"}
     assert (tmp_path / "run" / "report.html").read_text().startswith("<!")
 
     again = inside("bench", "scopeworld-stream", *options, "--editor", "finetune:steps=1", "--out", "again")

@@ -454,3 +454,9 @@ def test_style_sheet_serves_light_dark_and_paper(page: str) -> None:
     assert set(re.findall(r"var\((--[a-z0-9-]+)", page)) <= named | own
     assert dark <= named
     assert {name for name in named if name.startswith(("--c", "--on"))} <= dark
+
+
+def test_a_run_is_labelled_as_it_was_asked_for(runs: list[Run]) -> None:
+    named = [replace(run, asked=f"editor:number={index}") for index, run in enumerate(runs)]
+    assert labels(named) == tuple(run.asked for run in named)
+    assert labels([replace(run, asked="same") for run in runs]) == labels(runs)

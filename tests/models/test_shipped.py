@@ -29,7 +29,7 @@ def test_it_takes_at_most_sixteen_megabytes_and_three_to_eight_million_parameter
 
 
 def test_a_sample_of_the_exam_is_answered(shipped):
-    """Eight questions of each topic. The bound guards against a broken model; docs/scopeworld.md says how far it is from the exam's."""
+    """Eight questions of each topic. The bound guards against a broken model; docs/scopeworld.md has the whole exam."""
     items = [item for item in exam(each=8, seed=77) if item.column in ("scenes", "wordings", "handwriting")]
     said = shipped.answers([item.query for item in items], [NoPatch()] * len(items), max_new_tokens=32)
     right = defaultdict(list)

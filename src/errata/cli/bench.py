@@ -116,6 +116,7 @@ def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
                 edits=wanted.edits,
                 progress=progress,
                 baseline=baseline,
+                asked=text,
             )
         # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
         folder = out if len(editors) == 1 else out / folder_of(text)

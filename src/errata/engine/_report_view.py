@@ -91,7 +91,10 @@ def view(runs: Sequence[Run], seed: int) -> View:
 
 
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:
-    """A short, distinct name for each run: the editor's, and where two runs share it the fewest fields that tell them apart."""
+    """A short, distinct name for each run: as it was asked for, or the editor's with the fewest fields that tell runs apart."""
+    asked = tuple(run.asked for run in runs)
+    if all(asked) and len(set(asked)) == len(asked):
+        return asked
     return tuple(_label(index, runs) for index in range(len(runs)))
 
 

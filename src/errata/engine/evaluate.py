@@ -63,6 +63,7 @@ def run_stream(
     edits: int,
     progress: Progress,
     baseline: Baseline | None = None,
+    asked: str = "",
 ) -> Run:
     """Stream a benchmark's first `edits` edits through an editor and score it at each horizon.
 
@@ -71,6 +72,7 @@ def run_stream(
         seed: the seed that the stream was drawn from, for the record.
         progress: shown to whoever waits.
         baseline: the unedited model's answers, to share among editors.
+        asked: how the editor was named, for the report.
 
     Raises:
         BadInput: a horizon out of range, or an edit that this model can't be given.
@@ -99,6 +101,7 @@ def run_stream(
         horizons=tuple(found),
         cost=meter.cost(session, [case.case.edit.query for case in last]),
         judged=tuple(_judged(position, case, meter.receipts) for position, case in enumerate(last)),
+        asked=asked,
     )
 
 

@@ -142,6 +142,8 @@ class Run:
     horizons: tuple[Horizon, ...]
     cost: Cost
     judged: tuple[Judged, ...]
+    asked: str = ""
+    """How the editor was named, such as "scopeedit:preset=paper"; for the report's labels."""
 
     def to_json(self) -> dict[str, JSON]:
         return {
