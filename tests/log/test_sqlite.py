@@ -19,6 +19,7 @@ from errata.core.errors import LogError
 from errata.log import EditLog, SqliteStore
 from errata.log.entry import sealed
 from tests.log.worlds import BY, edit, filled, picture, words
+from tools.proofs import Record
 
 APPENDING = """
 import sys
@@ -152,7 +153,7 @@ def test_half_written_files_are_invisible_and_swept_away_once_old(tmp_path: Path
 
 
 @pytest.mark.proof(sample=8, full=200)
-def test_a_killed_writer_loses_no_acknowledged_entry_and_leaves_a_log_that_verifies(tmp_path: Path, trials: int):
+def test_a_killed_writer_loses_no_acknowledged_entry_and_leaves_a_log_that_verifies(tmp_path: Path, trials: int, record: Record):
     path, draw, kept = tmp_path / "errata.db", random.Random(3), ""
     for _ in range(trials):
         with SqliteStore(path) as store:
@@ -171,6 +172,7 @@ def test_a_killed_writer_loses_no_acknowledged_entry_and_leaves_a_log_that_verif
             log = EditLog(store)
             assert log.verify(kept) >= int(kept.split(":")[0])
             assert list(log.in_force()) == [edit(number) for number in range(len(log))]
+            record.update(kills=trials, entries=len(log), lost=0)
 
 
 def test_a_writer_killed_between_images_and_entry_has_changed_nothing(tmp_path: Path):

@@ -15,6 +15,7 @@ from errata.core.errors import BadInput, ErrataError, LogError, Tampered
 from errata.log import EditLog, Entry, MemoryStore, Row, SqliteStore
 from errata.log.entry import hash_of
 from tests.log.worlds import BY, edit, filled, flips, picture
+from tools.proofs import Record
 
 COLUMNS = ("branch", "seq", "kind", "time", "body", "previous", "hash")
 
@@ -61,11 +62,11 @@ def entries_of(path: Path) -> list[Entry]:
 
 
 @pytest.mark.proof(sample=150, full=2000)
-def test_any_changed_character_of_any_column_is_found_in_its_entry(path: Path, trials: int):
+def test_any_changed_character_of_any_column_is_found_in_its_entry(path: Path, trials: int, record: Record):
     rows, draw = rows_of(path), random.Random(7)
     with closing(sqlite3.connect(path, isolation_level=None)) as database, SqliteStore(path) as store:
         database.execute("PRAGMA synchronous = OFF")
-        log = EditLog(store)
+        log, found = EditLog(store), 0
         for trial in range(trials):
             row, column = draw.choice(rows), COLUMNS[trial % len(COLUMNS)]
             old: str | int = row.body.decode() if column == "body" else getattr(row, column)
@@ -81,11 +82,13 @@ def test_any_changed_character_of_any_column_is_found_in_its_entry(path: Path, t
             with pytest.raises(Tampered) as error:
                 log.verify()
             assert error.value.seq == row.seq, (column, row.seq, new)
+            found += 1
             with pytest.raises(Tampered):
                 EditLog(store).ids_in_force()
             back = (old, new if column == "branch" else row.branch, new if column == "seq" else row.seq)
             database.execute(f"UPDATE entries SET {column} = ? {where}", back)
         assert log.verify() == 11
+    record.update(found=found, skipped=trials - found)
 
 
 def test_every_single_character_of_one_body_counts(written: Path):
@@ -96,7 +99,7 @@ def test_every_single_character_of_one_body_counts(written: Path):
 
 
 @pytest.mark.proof(sample=60, full=2000)
-def test_a_flipped_byte_of_the_file_is_found_or_changes_no_entry(written: Path, tmp_path: Path, trials: int):
+def test_a_flipped_byte_of_the_file_is_found_or_changes_no_entry(written: Path, tmp_path: Path, trials: int, record: Record):
     clean, draw = entries_of(written), random.Random(11)
     original = written.read_bytes()
     path = tmp_path / "errata.db"
@@ -116,6 +119,7 @@ def test_a_flipped_byte_of_the_file_is_found_or_changes_no_entry(written: Path, 
         except ErrataError:
             noticed += 1
     assert noticed > trials // 10
+    record.update(noticed=noticed, changed_no_entry=trials - noticed)
 
 
 def test_a_dropped_entry_is_found(path: Path):
