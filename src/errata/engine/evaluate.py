@@ -1,8 +1,8 @@
 """The online protocol: edits arrive one at a time; at each horizon every edit so far is asked again with all its probes.
 
 Answers are generated and matched exactly. Locality compares with the *unedited* model, not with the model just before the edit.
-EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session`, read-back
-included.
+EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session` and its
+read-back.
 """
 
 from __future__ import annotations

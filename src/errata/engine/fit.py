@@ -1,8 +1,7 @@
 """The only training loop: a loss for each step goes in, AdamW and a warm-up-then-cosine schedule move the weights.
 
 A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
-from its
-last checkpoint ends where an unbroken one ends.
+from its last checkpoint ends where an unbroken one ends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a small LLaVA learns ScopeWorld: captions first, then questions, packed so that a picture is seen once for several questions.
 
 A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and
-counts its
-positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to itself alone.
+counts its positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to
+itself alone.
 """
 
 from __future__ import annotations
@@ -285,11 +285,9 @@ def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
     learn = batch.learn_RL[:, 1:]
     logits = trainee.head(hidden_RLD[:, :-1][learn])
     losses = nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn], reduction="none")
-    _, lesson_N, tokens_of = torch.unique(
-        (segments + (segments.max() + 1) * torch.arange(len(segments), device=segments.device)[:, None])[:, 1:][learn],
-        return_inverse=True,
-        return_counts=True,
-    )
+    rows_R1 = torch.arange(len(segments), device=segments.device)[:, None]
+    lesson_RL = segments + (segments.max() + 1) * rows_R1
+    _, lesson_N, tokens_of = torch.unique(lesson_RL[:, 1:][learn], return_inverse=True, return_counts=True)
     weights = 1 / tokens_of[lesson_N]
     loss: Tensor = (losses * weights).sum() / weights.sum()
     return loss

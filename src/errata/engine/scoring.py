@@ -33,9 +33,9 @@ class Scored:
         """One of the five classes; None for an edit that a later one corrected."""
         if not self.outcomes:
             return None
-        if not (self.committed and self._asked(("reliability",)) and self._all(("reliability",))):
+        if not (self.committed and self._given(("reliability",))):
             return "unreliable"
-        learned, kept = self._asked(LEARNED) and self._all(LEARNED), self._kept()
+        learned, kept = self._given(LEARNED), self._kept()
         return {(True, True): "proper", (False, True): "under", (True, False): "over", (False, False): "entangled"}[learned, kept]
 
     @property
@@ -43,9 +43,9 @@ class Scored:
         """Proper, and everything that it entails is given too."""
         return self.label == "proper" and self._all(ENTAILED)
 
-    def _asked(self, kinds: Sequence[str]) -> bool:
-        """Whether there is a probe of these kinds: nothing asked is nothing learned."""
-        return any(outcome.probe.kind in kinds for outcome in self.outcomes)
+    def _given(self, kinds: Sequence[str]) -> bool:
+        """Whether probes of these kinds are there and all met: nothing asked is nothing learned."""
+        return any(outcome.probe.kind in kinds for outcome in self.outcomes) and self._all(kinds)
 
     def _all(self, kinds: Sequence[str]) -> bool:
         return all(met for outcome, met in zip(self.outcomes, self.met, strict=True) if outcome.probe.kind in kinds)
