@@ -81,7 +81,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_ends(tmp_path):
             if stop_after is not None and step == stop_after:
                 raise KeyboardInterrupt
             x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
-            return (module(x) - x.sum(1, keepdim=True)).square().mean()
+            return [lambda: (module(x) - x.sum(1, keepdim=True)).square().mean()]
 
         fit(
             module, objective=objective, schedule=Schedule(12, warmup=2, checkpoint_every=4), checkpoint=checkpoint, progress=_quiet
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_run_is_refused_with_a_sentence(tmp_path):
     path.write_bytes(b"not a checkpoint")
     module = torch.nn.Linear(2, 1)
     with pytest.raises(BadInput, match="can't be resumed"):
-        fit(module, objective=lambda step: module.weight.sum(), schedule=Schedule(2), checkpoint=path, progress=_quiet)
+        fit(module, objective=lambda step: [module.weight.sum], schedule=Schedule(2), checkpoint=path, progress=_quiet)
 
 
 def test_a_run_with_another_number_of_steps_is_refused(folder):

@@ -1,5 +1,7 @@
-"""The only training loop: a loss for each step goes in, AdamW and a warm-up-then-cosine schedule move the weights.
+"""The only training loop: the parts of a loss for each step go in, a warm-up-then-cosine schedule moves the weights.
 
+The parts of a step are worked on side by side, each by one thread: on small models two threads that share one product are
+slower than two that have one each (bench/train.py; docs/decisions/0005). They are summed in their order, whoever was first.
 A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
 from its last checkpoint ends where an unbroken one ends.
 """
@@ -8,8 +10,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,6 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from errata.core.errors import BadInput
+from errata.nn.muon import Muon
+
+Part = Callable[[], Tensor]
+"""Works out one part of a step's loss, a scalar tensor."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, how much is done and how much there is."""
@@ -29,7 +36,10 @@ class Schedule:
 
     steps: int
     learning_rate: float = 2e-3
-    """Peak of the schedule."""
+    """Peak of the schedule, for AdamW."""
+
+    matrix_rate: float | None = None
+    """Peak for the matrices inside the network, which Muon then moves; None: AdamW moves everything."""
 
     final_share: float = 0.02
     """The last learning rate, as a share of the peak."""
@@ -47,31 +57,33 @@ class Schedule:
     bfloat16: bool = False
     """Compute the loss under bfloat16 autocast."""
 
-    def rate(self, step: int) -> float:
-        """The learning rate at a step."""
+    def share(self, step: int) -> float:
+        """The learning rate at a step, as a share of its peak."""
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * done)))
+        return self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def fit(
     module: nn.Module,
     *,
-    objective: Callable[[int], Tensor],
+    objective: Callable[[int], Sequence[Part]],
     schedule: Schedule,
     checkpoint: Path,
     run: str = "",
+    inner: Callable[[str], bool] = lambda name: True,
     progress: Progress,
     each: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """Train every parameter of `module` that wants a gradient.
 
     Args:
-        objective: the loss (a scalar tensor) of a step.
+        objective: the parts of a step's loss, which is their sum.
         schedule: how many steps, how large.
         checkpoint: a file; where it exists the run goes on from it.
         run: what the run is of, in any words; a checkpoint of another is refused.
+        inner: whether the matrix of this name lies inside the network, for Muon.
         progress: shown to whoever waits.
         each: told each step's loss.
 
@@ -79,48 +91,104 @@ def fit(
         BadInput: the checkpoint is of another run.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    decayed = [p for p in parameters if p.ndim >= 2]
-    plain = [p for p in parameters if p.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": schedule.weight_decay}, {"params": plain, "weight_decay": 0.0}],
-        lr=schedule.learning_rate,
-        betas=(0.9, 0.98),
-    )
-    start = _resume(checkpoint, module, optimizer, schedule, run)
+    optimizers = _optimizers(module, schedule, inner)
+    start = _resume(checkpoint, module, optimizers, schedule, run)
     device = parameters[0].device.type
-    for step in range(start, schedule.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate(step)
+    with _workers(device) as (workers, together):
+        for step in range(start, schedule.steps):
+            for optimizer, peak in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * schedule.share(step)
+            loss = _gradients(parameters, objective(step), workers, device, schedule)
+            with together():
+                nn.utils.clip_grad_norm_(parameters, schedule.clip)
+                for optimizer, _ in optimizers:
+                    optimizer.step()
+            each(step, loss)
+            progress(f"loss {loss:.3f}", step + 1, schedule.steps)
+            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
+                _save(checkpoint, module, optimizers, schedule, run, step + 1)
+
+
+_Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
+"""Each with the peak of its learning rate."""
+
+
+def _optimizers(module: nn.Module, schedule: Schedule, inner: Callable[[str], bool]) -> _Optimizers:
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    matrices = [p for name, p in named if schedule.matrix_rate is not None and p.ndim == 2 and inner(name)]
+    taken = {id(p) for p in matrices}
+    others = [p for _, p in named if id(p) not in taken]
+    groups = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": schedule.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    found: list[tuple[torch.optim.Optimizer, float]] = []
+    if others:
+        adam = torch.optim.AdamW([group for group in groups if group["params"]], betas=(0.9, 0.98))
+        found.append((adam, schedule.learning_rate))
+    if matrices and schedule.matrix_rate is not None:
+        found.append((Muon(matrices, weight_decay=schedule.weight_decay), schedule.matrix_rate))
+    return found
+
+
+def _gradients(
+    parameters: Sequence[nn.Parameter], parts: Sequence[Part], workers: Executor, device: str, schedule: Schedule
+) -> float:
+    """Put the gradient of the sum of the parts on the parameters; the sum."""
+
+    def work(part: Part) -> tuple[float, tuple[Tensor | None, ...]]:
         with _precision(device, schedule):
-            loss = objective(step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, schedule.clip)
-        optimizer.step()
-        each(step, float(loss.detach()))
-        progress(f"loss {float(loss.detach()):.3f}", step + 1, schedule.steps)
-        if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
-            _save(checkpoint, module, optimizer, schedule, run, step + 1)
+            loss = part()
+        return float(loss.detach()), torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    total = 0.0
+    for parameter in parameters:
+        parameter.grad = None
+    for loss, gradients in workers.map(work, parts):
+        total += loss
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    return total
+
+
+@contextmanager
+def _workers(device: str) -> Iterator[tuple[Executor, Callable[[], AbstractContextManager[None]]]]:
+    """As many workers as torch may use threads, each of one thread; and a `with` block in which all threads work together."""
+    threads = torch.get_num_threads()
+    count = threads if device == "cpu" else 1
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        torch.set_num_threads(threads)
+        yield
+        torch.set_num_threads(1)
+
+    with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+        torch.set_num_threads(1)
+        try:
+            yield workers, together
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _precision(device: str, schedule: Schedule) -> AbstractContextManager[object]:
     return torch.autocast(device, torch.bfloat16) if schedule.bfloat16 else nullcontext()
 
 
-def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, run: str, step: int) -> None:
+def _save(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, step: int) -> None:
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    torch.save(
-        {"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizer": optimizer.state_dict()},
-        temporary,
-    )
+    states = [optimizer.state_dict() for optimizer, _ in optimizers]
+    torch.save({"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizers": states}, temporary)
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule, run: str) -> int:
+def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str) -> int:
     if not path.exists():
         return 0
     try:
@@ -133,7 +201,8 @@ def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sch
         if saved["run"] != run:
             raise BadInput(f"The checkpoint {path} is of another run: {saved['run']}. Delete it to start afresh.")
         module.load_state_dict(saved["module"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for (optimizer, _), state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         return int(saved["step"])
     except BadInput:
         raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +20,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, WORLD, made_up_name
-from errata.benchmarks.scopeworld.lessons import TOPICS, Lesson, Topic, caption, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import TOPICS, CaptionStyle, Lesson, Topic, caption, lesson, statement_lesson
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
-from errata.engine.fit import Progress, Schedule, fit
+from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.training import Trainee, open_trainee
 
-_CAPTION_SHARE = 0.02
-"""Captions among the lessons of the question phase."""
+_CAPTION_SHARE = 0.1
+"""Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
+
+_KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
 
 _STATEMENT_SHARE = 0.25
+
+_PART = 8
+"""Rows of a step that one thread works on at a time: few enough for their activations to stay in a cache."""
+
+_LOOKS = 16
+"""Pictures that one thread works on at a time while the tower warms up."""
 
 _ROW = 120
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
@@ -38,13 +47,13 @@ _ROW = 120
 class Curriculum:
     """How long, and on how much a step."""
 
-    looks: int = 800
+    looks: int = 600
     """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained)."""
 
-    captions: int = 600
+    captions: int = 250
     """Steps of dense captions, before any question."""
 
-    questions: int = 6000
+    questions: int = 2400
     """Steps of questions."""
 
     scenes: int = 64
@@ -54,7 +63,12 @@ class Curriculum:
     """Questions on each picture."""
 
     seed: int = 0
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
+    """Peak for embeddings, the head and vectors, which AdamW moves."""
+
+    matrix_rate: float = 6e-3
+    """Peak for all other matrices, which Muon moves."""
+
     bfloat16: bool | None = None
     """Multiply in bfloat16; None: where this machine is faster at it."""
 
@@ -90,6 +104,9 @@ class Batch(NamedTuple):
     learn_RL: Tensor
     """True where the token is to be predicted."""
 
+    lessons: int
+    """How many lessons there are."""
+
 
 def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:
     """What the tokenizer is trained on: lessons as the model will read them, every kind's name replaced by one made up on the spot.
@@ -118,8 +135,8 @@ def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
         scene = random_scene(rng)
         pixels = draw(scene, rng, hand="train")
         if step < curriculum.captions:
-            names = rng.random() < min(0.5, step / max(1, curriculum.captions))
-            items = [caption(scene, WORLD, style="looks")] + ([caption(scene, WORLD, style="names")] if names else [])
+            known = rng.random() < min(0.8, 2 * step / max(1, curriculum.captions))
+            items = [caption(scene, WORLD, style="looks")] + ([_told(scene, rng)] if known else [])
         else:
             items = [_draw(scene, rng, topics, weights) for _ in range(curriculum.lessons)]
         rows.append(Row(pixels, items))
@@ -129,10 +146,15 @@ def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
 def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64]) -> Lesson:
     chance = rng.random()
     if chance < _CAPTION_SHARE:
-        return caption(scene, WORLD, style="looks" if rng.random() < 0.5 else "names")
+        return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
     if chance < _CAPTION_SHARE + _STATEMENT_SHARE:
         return statement_lesson(scene, rng)
     return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
+
+
+def _told(scene: Scene, rng: np.random.Generator) -> Lesson:
+    """A caption of what isn't to be seen but known: the names of all that is there, or their homes, foods or makers."""
+    return caption(scene, WORLD, style=_KNOWN[int(rng.integers(len(_KNOWN)))])
 
 
 def train_llava(
@@ -160,14 +182,26 @@ def train_llava(
 
     fit(
         trainee.module,
-        objective=lambda step: packed_loss(trainee, pack(trainee, lessons_of(step, curriculum))),
-        schedule=Schedule(curriculum.steps, learning_rate=curriculum.learning_rate, warmup=200, bfloat16=curriculum.half(device)),
+        objective=lambda step: parts_of(trainee, lessons_of(step, curriculum)),
+        schedule=Schedule(
+            curriculum.steps,
+            learning_rate=curriculum.learning_rate,
+            matrix_rate=curriculum.matrix_rate,
+            warmup=100,
+            bfloat16=curriculum.half(device),
+        ),
         checkpoint=folder / "training.pt",
         run=run,
+        inner=_inner,
         progress=progress,
         each=each,
     )
     trainee.save(folder)
+
+
+def _inner(name: str) -> bool:
+    """Whether a matrix lies between embeddings and head."""
+    return "embed" not in name and "lm_head" not in name
 
 
 class _Looks(nn.Module):
@@ -189,24 +223,41 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
     rows, columns = torch.arange(side).div(half, rounding_mode="floor"), torch.arange(side).div(half, rounding_mode="floor")
     cell_of_patch = (rows[:, None] * 2 + columns[None, :]).flatten().to(trainee.device)
 
-    def objective(step: int) -> Tensor:
+    def objective(step: int) -> list[Part]:
         rng = np.random.default_rng([curriculum.seed, 13, step])
         scenes = [random_scene(rng) for _ in range(curriculum.scenes)]
-        pixels = torch.from_numpy(np.stack([draw(scene, rng, hand="train") for scene in scenes])).to(trainee.device)
+        pixels = [draw(scene, rng, hand="train") for scene in scenes]
+        size = _LOOKS if trainee.device.type == "cpu" else len(scenes)
+        return [partial(share, scenes[i : i + size], pixels[i : i + size]) for i in range(0, len(scenes), size)]
+
+    def share(scenes: Sequence[Scene], pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
         glyphs = torch.tensor([[0 if kind is None else 1 + GLYPHS.index(kind.glyph) for kind in scene.cells] for scene in scenes])
         colours = torch.tensor(
             [[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes]
         )
-        patches = trainee.look(pixels)
+        patches = trainee.look(torch.from_numpy(np.stack(pixels)).to(trainee.device))
         cells = torch.stack([patches[:, cell_of_patch == cell].mean(1) for cell in range(4)], 1)
         loss = nn.functional.cross_entropy
-        return loss(looks.glyph(cells).flatten(0, 1).float(), glyphs.flatten().to(trainee.device)) + loss(
+        both = loss(looks.glyph(cells).flatten(0, 1).float(), glyphs.flatten().to(trainee.device)) + loss(
             looks.colour(cells).flatten(0, 1).float(), colours.flatten().to(trainee.device)
         )
+        return both * (len(scenes) / curriculum.scenes)
 
-    bfloat16 = curriculum.half(trainee.device.type)
-    schedule = Schedule(curriculum.looks, learning_rate=curriculum.learning_rate, bfloat16=bfloat16)
-    fit(looks, objective=objective, schedule=schedule, checkpoint=checkpoint, run=repr(curriculum), progress=progress)
+    schedule = Schedule(
+        curriculum.looks,
+        learning_rate=curriculum.learning_rate,
+        matrix_rate=curriculum.matrix_rate,
+        bfloat16=curriculum.half(trainee.device.type),
+    )
+    fit(
+        looks,
+        objective=objective,
+        schedule=schedule,
+        checkpoint=checkpoint,
+        run=repr(curriculum),
+        inner=lambda name: name.startswith("tower") and _inner(name),
+        progress=progress,
+    )
 
 
 def _settled(folder: Path, curriculum: Curriculum, device: str) -> Curriculum:
@@ -231,6 +282,19 @@ def faster_in_bfloat16(device: str) -> bool:
             rounds.append(time.perf_counter() - started)
         seconds[dtype] = sorted(rounds)[4]
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
+
+
+def parts_of(trainee: Trainee, rows: Sequence[Row]) -> list[Part]:
+    """A step's loss, the mean over its lessons, as a sum of parts: rows of like length together, few enough for a cache."""
+    size = _PART if trainee.device.type == "cpu" else len(rows)
+    rows = sorted(rows, key=lambda row: sum(len(item.prompt) + len(item.answer) for item in row.lessons))
+    batches = [pack(trainee, rows[start : start + size]) for start in range(0, len(rows), size)]
+    total = sum(batch.lessons for batch in batches)
+    return [partial(_share, trainee, batch, total) for batch in batches]
+
+
+def _share(trainee: Trainee, batch: Batch, total: int) -> Tensor:
+    return packed_loss(trainee, batch) * (batch.lessons / total)
 
 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
@@ -270,6 +334,7 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         padded(2, -1).to(device),
         padded(3, 0).bool().to(device),
         padded(4, 0).bool().to(device),
+        sum(max(row[2]) for row in laid),
     )
 
 

@@ -83,6 +83,18 @@ class Lesson:
     """Whether a statement before the question changes its answer."""
 
 
+CaptionStyle = Literal["looks", "names", "home", "food", "maker"]
+"""What a caption says of every cell."""
+
+_CAPTIONS: Mapping[CaptionStyle, str] = MappingProxyType(
+    {
+        "looks": "describe the picture.",
+        "names": "name every thing in the picture.",
+        "home": "tell me the home of every thing in the picture.",
+        "food": "tell me the food of every thing in the picture.",
+        "maker": "tell me the maker of every thing in the picture.",
+    }
+)
 _CELL_WORDS = tuple(CELLS)
 _FILLER = (
     "small", "quiet", "golden", "broken", "empty", "silver", "wooden", "narrow", "gentle", "hidden", "early", "late", "cold", "warm", "tall", "round",
@@ -91,14 +103,15 @@ _FILLER = (
 )  # fmt: skip
 
 
-def caption(scene: Scene, world: Knowledge, *, style: Literal["looks", "names"]) -> Lesson:
-    """What stands in every cell: its looks, or its name."""
+def caption(scene: Scene, world: Knowledge, *, style: CaptionStyle) -> Lesson:
+    """What stands in every cell: its looks, its name, or one of its facts."""
     parts = []
     for cell, kind in enumerate(scene.cells):
-        said = "nothing" if kind is None else kind.words if style == "looks" else world.names[kind]
+        said = "nothing"
+        if kind is not None:
+            said = kind.words if style == "looks" else world.names[kind] if style == "names" else world.facts[kind, style]
         parts.append(f"{_CELL_WORDS[cell]}: {said}")
-    prompt = "describe the picture." if style == "looks" else "name every thing in the picture."
-    return Lesson(prompt, ", ".join(parts), visual=True)
+    return Lesson(_CAPTIONS[style], ", ".join(parts), visual=True)
 
 
 def draw_question(
