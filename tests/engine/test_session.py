@@ -12,7 +12,8 @@ from errata.core.errors import BadInput, LogError, WrongStore
 from errata.core.model import Model
 from errata.core.records import Edit, Provenance, Query, Spec
 from errata.editors import parse
-from errata.engine.session import Session, recorded_editor
+from errata.engine.beginnings import recorded_editor
+from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore, SqliteStore
 from errata.nn.patches import NoPatch, Rewrite
 from tests.conftest import picture

@@ -79,8 +79,9 @@ def test_every_kind_of_withdrawal_takes_an_edit_out_of_force(kind: Kind):
 def test_no_other_kind_changes_what_is_in_force(kind: Kind):
     log = EditLog(MemoryStore())
     log.append("applied", words(1), BY)
-    log.append(kind, words(1), BY)
+    log.append("proposed", words(2), BY)
     log.append(kind, words(2), BY)
+    log.append(kind, words(3) if kind != "approved" else None, BY, edit_id=words(2).id if kind == "approved" else None)
     assert list(log.in_force()) == [words(1)]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, NewType, cast, get_args
 
@@ -134,6 +135,8 @@ class Edit:
             raise BadInput("The target is empty. Say what the right answer is.")
         if self.reach not in get_args(Reach):
             raise BadInput(f"The reach {self.reach!r} isn't known. Use one of: {', '.join(get_args(Reach))}.")
+        if self.valid_until is not None:
+            instant(self.valid_until)
 
     @cached_property
     def id(self) -> EditId:
@@ -177,6 +180,19 @@ class Edit:
             raise BadInput(
                 f"An edit needs query, target, also, keep, reach, subject and valid_until; this one lacks {error}."
             ) from None
+
+
+def instant(text: str) -> datetime:
+    """The moment that an ISO 8601 time names; a day alone is its beginning, and a time without a zone is in UTC.
+
+    Raises:
+        BadInput: it names none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput(f"{text!r} is no time. Write it in UTC as 2026-12-31 or 2026-12-31T18:00:00Z.") from None
 
 
 @dataclass(frozen=True)

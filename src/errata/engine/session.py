@@ -2,69 +2,42 @@
 
     an edit is written (pure: nothing has happened) -> read back -> appended to the log (the commit point) -> the state moves on
 
-A crash before the append: it never happened. After it: opening the session again folds it in. Taking an edit back appends
-"reverted" and folds what remains, from the newest snapshot that serves.
+A crash before the append: it never happened. After it: opening the session again folds it in. Taking an edit back works out the
+state without it first, appends "reverted", and moves on. An edit of a query that an edit in force corrects already takes its place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any, Literal, Protocol, final, runtime_checkable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol, final, runtime_checkable
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as tensors_of
-from safetensors.torch import save as bytes_of
 
-from errata.core.canonical import JSON, canonical
+from errata.core.canonical import JSON, digest_of_json
 from errata.core.editor import Editor, Explains, Protects
-from errata.core.errors import BadInput, LogError, WrongStore
+from errata.core.errors import BadInput, LogError
+from errata.core.matching import same
 from errata.core.model import Model
-from errata.core.records import Edit, EditId, Provenance, Query
-from errata.editors import from_tensors, to_tensors
+from errata.core.records import Edit, EditId, Provenance, Query, instant
+from errata.core.rules import Breach, Rules
+from errata.engine.beginnings import begin, check_same
+from errata.engine.frozen import frozen, thawed
 from errata.engine.guard import Verdict, read_back
-from errata.engine.pools import pool_in, put_pool
-from errata.log import EditLog, Entry, Snapshots
+from errata.engine.pools import pool_in
+from errata.engine.receipts import Answer, Moved, Receipt, Status, receipt_in
+from errata.engine.scope import broken
+from errata.log import EditLog, Entry, Kind, Snapshots
 
 SNAPSHOT_EVERY = 25
 """Edits between snapshots, unless said otherwise."""
 
-_PACKAGES = ("torch", "transformers", "safetensors")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the corrected model says, and which edits spoke."""
-
-    text: str
-    edits: tuple[EditId, ...]
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of an edit."""
-
-    edit: EditId
-    status: Literal["applied", "refused", "reverted"]
-    seq: int
-    """The number of its entry in the log."""
-
-    why: str
-    """Why it was refused, or how it was taken back; empty for an applied edit."""
-
-    before: str
-    after: str
-    kept: tuple[bool, ...] = ()
-    """For each query of the edit's `keep`, whether its answer stayed."""
-
-    telemetry: Mapping[str, JSON] = field(default_factory=dict)
-    write_ms: float = 0.0
-    guard_ms: float = 0.0
+_CLOCK: Final = Provenance("errata", "its time is over")
+_NOTHING: Final[Mapping[str, JSON]] = {}
+_STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
 
 
 @runtime_checkable
@@ -74,6 +47,39 @@ class Forgets(Protocol):
     def forget(self, state: Any, edit: EditId) -> Any: ...
 
 
+class Rebuilt(NamedTuple):
+    """A state without some edits, and how it came about."""
+
+    state: Any
+    how: str
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A write and what the guard found; nothing has happened yet."""
+
+    edit: Edit
+    state: Any
+    verdict: Verdict
+    breaches: tuple[Breach, ...]
+    telemetry: Mapping[str, JSON]
+    supersedes: tuple[EditId, ...]
+    write_ms: float
+    guard_ms: float
+
+    @property
+    def why(self) -> str:
+        """Why it must be refused; empty when it may pass."""
+        return self.verdict.why or "; ".join(breach.sentence for breach in self.breaches)
+
+    def receipt(self, status: Status, seq: int, *, why: str, moved: tuple[Moved, ...] = (), asked: int = 0) -> Receipt:
+        verdict = self.verdict
+        return Receipt(
+            self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
+            self.write_ms, self.guard_ms, self.supersedes, moved, asked,
+        )  # fmt: skip
+
+
 @final
 class Session:
     """Made by `Session.open`. Not for use by several threads at once.
@@ -81,13 +87,17 @@ class Session:
     The editor's state moves only after the log has the entry, so the two never disagree for longer than it takes to fold one edit.
     """
 
-    def __init__(self, model: Model, editor: Editor[Any], log: EditLog, *, state: Any, snapshot_every: int) -> None:
+    def __init__(
+        self, model: Model, editor: Editor[Any], log: EditLog, *, state: Any, snapshot_every: int, clock: Callable[[], datetime]
+    ) -> None:
         self.model = model
         self.editor = editor
         self.log = log
         self.state = state
         self._snapshot_every = snapshot_every
+        self._clock = clock
         self._at = ""
+        self._next_end: datetime | None = None
 
     @staticmethod
     def open(
@@ -98,6 +108,7 @@ class Session:
         pool: Sequence[Query] = (),
         snapshot_every: int = SNAPSHOT_EVERY,
         asked: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> Session:
         """The session of a log. An empty log begins here: its first entry says which model, which editor and which pool.
 
@@ -105,6 +116,7 @@ class Session:
             pool: ordinary queries for an editor that protects some; kept with the log, which from then on is where they come from.
             snapshot_every: edits between snapshots, at least 1.
             asked: how the editor was named, so that the next session can be opened without naming it.
+            clock: the time now, in UTC: an edit whose `valid_until` is over doesn't speak any more.
 
         Raises:
             WrongStore: the log is of another model, or of an editor with other fields.
@@ -119,10 +131,10 @@ class Session:
             editor = editor.protecting(pool)
         if first is None:
             if log.upto is None:
-                _begin(log, model, editor, pool, asked)
+                begin(log, model, editor, pool, asked)
         else:
-            _check_same(first, model, editor)
-        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every)
+            check_same(first, model, editor)
+        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock)
         session._follow()
         return session
 
@@ -131,76 +143,145 @@ class Session:
         """The log's last entry: its hash names the state."""
         return self.log.head
 
-    def edit(self, edit: Edit, by: Provenance | None = None, *, guard: bool = True) -> Receipt:
+    def edit(
+        self,
+        edit: Edit,
+        by: Provenance | None = None,
+        *,
+        guard: bool = True,
+        key: str = "",
+        rules: Rules | None = None,
+    ) -> Receipt:
         """Apply a correction, or refuse it whole.
 
-        It is refused when it wasn't learned (its query, or one of its `also`, doesn't give the target) or when the answer to one of
-        its `keep` moved. Either way the log says so.
+        It is refused when it wasn't learned (its query, or one of its `also`, doesn't give the target), when the answer to one of
+        its `keep` moved, or when it breaks a rule. Either way the log says so. An edit in force of the same query is superseded.
 
         Args:
             edit: the correction.
             by: who, and why.
             guard: False commits what was written whatever the read-back finds.
+            key: names the request: asked again under the same key, the first receipt comes back and nothing is done.
+            rules: what must and must not follow on this branch.
 
         Raises:
             BadInput: the edit can't be put to this model, or is in force already; nothing was changed.
             Conflict: another writer appended while this edit was written; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
+        done = self.log.keyed(key) if key else None
+        if done is not None:
+            return receipt_in(done)
         self._check(edit)
         self._catch_up()
-        started = time.perf_counter()
-        state = self.editor.write(self.model, self.state, edit)
-        settled()
-        written = time.perf_counter()
-        verdict = read_back(self.model, self.editor, before=self.state, after=state, edit=edit)
-        guard_ms = (time.perf_counter() - written) * 1000
-        telemetry = dict(self.editor.telemetry(state)) if isinstance(self.editor, Explains) else {}
-        committed = verdict.passed or not guard
-        entry = self.log.append(
-            "applied" if committed else "refused",
-            edit,
-            by or Provenance(),
-            details=_details(verdict, telemetry, committed=committed),
-            after=self._at,
-        )
-        self._at = entry.hash
+        attempt = self._attempt(edit, rules)
+        committed = not attempt.why or not guard
+        details = self._details(attempt, rules, committed=committed)
+        entry = self.record("applied" if committed else "refused", edit, by, details=details, key=key)
         if committed:
-            self.state = state
+            self.move(attempt.state)
             self._snapshot(entry)
-        return Receipt(
-            edit.id,
-            "applied" if committed else "refused",
-            entry.seq,
-            "" if committed else verdict.why,
-            verdict.before,
-            verdict.after,
-            verdict.kept,
-            telemetry,
-            write_ms=(written - started) * 1000,
-            guard_ms=guard_ms,
-        )
+            for old in attempt.supersedes:
+                self.record("superseded", None, by, edit_id=old, details={"by": edit.id})
+        return attempt.receipt("applied" if committed else "refused", entry.seq, why="" if committed else attempt.why)
+
+    def preview(self, edit: Edit, *, rules: Rules | None = None, recent: Sequence[Query] = ()) -> Receipt:
+        """The receipt that an edit would have, and which of the recent questions it would answer otherwise; nothing is changed.
+
+        Raises:
+            BadInput: the edit can't be put to this model, or is in force already.
+        """
+        self._check(edit)
+        self._follow_if_grown()
+        attempt = self._attempt(edit, rules)
+        moved = self.moved(recent, attempt.state)
+        return attempt.receipt("would refuse" if attempt.why else "would apply", 0, why=attempt.why, moved=moved, asked=len(recent))
+
+    def propose(self, edit: Edit, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
+        """Put a correction before those who may approve it: the log keeps it with the receipt that it would have; the state stays.
+
+        Raises:
+            BadInput, LogError: as `edit`.
+        """
+        self._check(edit)
+        self._catch_up()
+        attempt = self._attempt(edit, rules)
+        details = {**self._details(attempt, rules, committed=False), "supersedes": None, "why": attempt.why}
+        entry = self.record("proposed", edit, by, details=details)
+        return attempt.receipt("proposed", entry.seq, why=attempt.why)
+
+    def approve(self, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
+        """Apply a proposed correction, as its proposer gave it; it is guarded again, by what is true now.
+
+        Raises:
+            BadInput: no such proposal waits; nothing was changed.
+        """
+        if edit_id not in self.log.proposed():
+            raise BadInput(f"No proposed edit {edit_id[:12]} waits for approval. `errata edit list --proposed` shows what does.")
+        edit = self.log.edit(edit_id)
+        self._check(edit)
+        self._catch_up()
+        self.record("approved", None, by, edit_id=edit_id)
+        return self.edit(edit, by, rules=rules)
 
     def revert(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
         """Take one edit back: afterwards the state is as if it had never been made.
 
         Raises:
             BadInput: the edit isn't in force; nothing was changed.
-            LogError: the log can't be written; nothing was changed.
+            LogError: it can't be taken back, or the log can't be written; nothing was changed.
         """
-        if edit_id not in self.log.ids_in_force():
-            raise BadInput(f"The edit {edit_id[:12]} isn't in force, so there is nothing to take back.")
-        self._catch_up()
-        query = self.log.edit(edit_id).query
-        before = self.ask([query])[0].text
-        entry = self.log.append("reverted", None, by or Provenance(), edit_id=edit_id, details={"before": before}, after=self._at)
-        if isinstance(self.editor, Forgets):
-            self.state, how = self.editor.forget(self.state, edit_id), "forgotten exactly, without a replay"
-            self._at = entry.hash
-        else:
-            replayed = self._follow()
-            how = f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made"
-        return Receipt(edit_id, "reverted", entry.seq, how, before, self.ask([query])[0].text)
+        return self.withdraw("reverted", (edit_id,), by)[0]
+
+    def withdraw(
+        self,
+        kind: Kind,
+        edit_ids: Sequence[EditId],
+        by: Provenance | None = None,
+        *,
+        details: Mapping[str, JSON] = _NOTHING,
+        dry_run: bool = False,
+        others: Sequence[Query] = (),
+    ) -> tuple[Receipt, ...]:
+        """Take edits out of force together: one entry each, one fold for all.
+
+        Args:
+            kind: "reverted" or "quarantined".
+            edit_ids: edits in force.
+            by: who, and why.
+            details: remembered in each entry.
+            dry_run: nothing is appended or changed; the receipts say what would.
+            others: queries of which the first receipt tells whose answers change.
+
+        Raises:
+            BadInput: an edit isn't in force; nothing was changed.
+            LogError: an edit's effect was pinned, or the log can't be written.
+        """
+        ids = tuple(dict.fromkeys(edit_ids))
+        self._check_out(ids)
+        self._follow_if_grown() if dry_run else self._catch_up()
+        rebuilt, drafts = self._withdrawal(ids, others)
+        if dry_run:
+            return drafts
+        done = []
+        for draft in drafts:
+            told: dict[str, JSON] = {**details, "before": draft.before, "after": draft.after, "why": draft.why}
+            entry = self.record(kind, None, by, edit_id=draft.edit, details=told)
+            done.append(replace(draft, status=_STATUS[kind], seq=entry.seq))
+        self.move(rebuilt.state)
+        return tuple(done)
+
+    def expire(self) -> tuple[EditId, ...]:
+        """Take the edits whose time is over out of force, with an entry for each; they had stopped speaking already.
+
+        Every command that writes does so first.
+        """
+        ended = self._ended()
+        for edit in ended:
+            self.record("expired", None, _CLOCK, edit_id=edit, details={"until": self.log.ending()[edit]})
+        if ended:
+            self._follow()
+        return ended
 
     def ask(self, queries: Sequence[Query], *, max_new_tokens: int = 64) -> list[Answer]:
         """What the corrected model says to each query, with the edits that spoke.
@@ -208,6 +289,8 @@ class Session:
         Raises:
             BadInput: a prompt is empty or too long for the model.
         """
+        if self._next_end is not None and self._clock() >= self._next_end:
+            self._follow()
         patches = [self.editor.read(self.model, self.state, query) for query in queries]
         texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
         return [Answer(text, patch.edits) for text, patch in zip(texts, patches, strict=True)]
@@ -219,13 +302,110 @@ class Session:
             LogError: there is no such entry.
         """
         view = self.log.at(seq)
-        past = Session(self.model, self.editor, view, state=None, snapshot_every=self._snapshot_every)
+        past = Session(self.model, self.editor, view, state=None, snapshot_every=self._snapshot_every, clock=self._clock)
         past._follow()
         return past
 
+    def said(self, queries: Sequence[Query], state: Any) -> list[str]:
+        """The answers under a state."""
+        return self.model.answers(queries, [self.editor.read(self.model, state, query) for query in queries]) if queries else []
+
+    def moved(self, queries: Sequence[Query], state: Any) -> tuple[Moved, ...]:
+        """The queries whose answers under `state` are other ones than now."""
+        pairs = zip(queries, self.said(queries, self.state), self.said(queries, state), strict=True)
+        return tuple(Moved(query.text, was, now) for query, was, now in pairs if not same(was, now))
+
+    def without(self, ids: Collection[EditId]) -> Rebuilt:
+        """The state as if some edits in force had never been made; this session's own state stays."""
+        if isinstance(self.editor, Forgets):
+            state = self.state
+            for edit in ids:
+                state = self.editor.forget(state, edit)
+            return Rebuilt(state, "forgotten exactly, without a replay")
+        state, replayed = self._fold(without=ids)
+        return Rebuilt(state, f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made")
+
+    def record(
+        self,
+        kind: Kind,
+        edit: Edit | None,
+        by: Provenance | None,
+        *,
+        edit_id: EditId | None = None,
+        details: Mapping[str, JSON] = _NOTHING,
+        key: str = "",
+    ) -> Entry:
+        """Append an entry after the one that this session last saw.
+
+        Raises:
+            Conflict: another writer appended meanwhile; nothing was.
+            LogError: it can't be written; nothing was.
+        """
+        entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=details, after=self._at, key=key)
+        self._at = entry.hash
+        return entry
+
+    def move(self, state: Any) -> None:
+        """Go on from this state, which is what the log says now."""
+        self.state = state
+        ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
+        self._next_end = min((end for end in ends if end > self._clock()), default=None)
+
+    def forget_image(self, digest: str) -> None:
+        """Remove an image's bytes, and every snapshot that may hold what was made of it; the log says that it was erased."""
+        self.log.store.blobs.erase(digest)
+        Snapshots(self.log).clear()
+
     def snapshot_bytes(self) -> int:
         """Bytes that a snapshot of the present state takes."""
-        return len(_frozen(self.state))
+        return len(frozen(self.state))
+
+    def _attempt(self, edit: Edit, rules: Rules | None) -> _Attempt:
+        old = self.log.asking(edit.query)
+        supersedes = () if old is None else (old,)
+        self._check_out(supersedes)
+        started = time.perf_counter()
+        base = self.without(supersedes).state if supersedes else self.state
+        state = self.editor.write(self.model, base, edit)
+        settled()
+        written = time.perf_counter()
+        verdict = read_back(self.model, self.editor, before=self.state, after=state, edit=edit)
+        found = () if rules is None else broken(self.model, self.editor, before=self.state, after=state, edit=edit, rules=rules)
+        guard_ms = (time.perf_counter() - written) * 1000
+        telemetry = dict(self.editor.telemetry(state)) if isinstance(self.editor, Explains) else {}
+        return _Attempt(edit, state, verdict, found, telemetry, supersedes, (written - started) * 1000, guard_ms)
+
+    def _details(self, attempt: _Attempt, rules: Rules | None, *, committed: bool) -> dict[str, JSON]:
+        """What an entry on a write remembers."""
+        edit, verdict = attempt.edit, attempt.verdict
+        details: dict[str, JSON] = {
+            "before": verdict.before,
+            "after": verdict.after,
+            "kept": list(verdict.kept),
+            "why": "" if committed else attempt.why,
+            "telemetry": dict(attempt.telemetry),
+            "model": self.model.digest,
+            "editor": digest_of_json(self.editor.spec(self.model).to_json()),
+        }
+        if committed:
+            details["asks"] = edit.query.digest
+        if committed and edit.valid_until is not None:
+            details["until"] = edit.valid_until
+        if attempt.supersedes:
+            details["supersedes"] = list(attempt.supersedes)
+        if rules is not None:
+            details["rules"] = {"digest": rules.digest, "broken": [breach.to_json() for breach in attempt.breaches]}
+        return details
+
+    def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
+        """The state without these edits, and the receipts that taking them back would have."""
+        rebuilt = self.without(ids)
+        queries = [self.log.edit(edit).query for edit in ids]
+        before, after = self.said(queries, self.state), self.said(queries, rebuilt.state)
+        first, *rest = (
+            Receipt(edit, "would revert", 0, rebuilt.how, was, now) for edit, was, now in zip(ids, before, after, strict=True)
+        )
+        return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
 
     def _check(self, edit: Edit) -> None:
         for query in (edit.query, *edit.also):
@@ -234,125 +414,77 @@ class Session:
             self.model.check(query)
         if edit.id in self.log.ids_in_force():
             raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
+        if edit.valid_until is not None and instant(edit.valid_until) <= self._clock():
+            raise BadInput(f"The edit's time is over: it was valid until {edit.valid_until}. Give a later time, or none.")
         if self.log.upto is not None:
             raise LogError(f"This session shows the past, after entry {self.log.upto}; it can't be edited. Edit the present one.")
 
+    def _check_out(self, ids: tuple[EditId, ...]) -> None:
+        """Whether these edits can be taken out of force."""
+        standing, fixed = self.log.ids_in_force(), self._fixed()
+        for edit in ids:
+            if edit not in standing:
+                raise BadInput(f"The edit {edit[:12]} isn't in force, so there is nothing to take back.")
+            if edit in fixed:
+                raise LogError(
+                    f"The edit {edit[:12]} can't be taken back: its effect was kept when an image was erased, and nothing before "
+                    "that can be replayed. Nothing was changed. Correct it with another edit."
+                )
+
     def _catch_up(self) -> None:
+        """Before anything is written: what the log says now, and without the edits whose time is over."""
+        self._follow_if_grown()
+        self.expire()
+
+    def _follow_if_grown(self) -> None:
         """Fold anew where another writer appended: an edit is judged on the state that the log says."""
         head = self.log.head
         if head is not None and head.hash != self._at:
             self._follow()
 
-    def _follow(self) -> int:
-        """Take the state that the log says; how many edits were written for it."""
+    def _follow(self) -> None:
+        """Take the state that the log says."""
         head = self.log.head  # read before the fold: if the log grows meanwhile, the next append is a conflict
         self._at = head.hash if head is not None else ""
-        self.state, written = self._fold()
-        return written
+        state, _ = self._fold()
+        self.move(state)
 
-    def _fold(self) -> tuple[Any, int]:
-        """The state that the log says, and how many edits were written for it."""
-        found = Snapshots(self.log).start().snapshot
+    def _fold(self, without: Collection[EditId] = ()) -> tuple[Any, int]:
+        """The state that the log says, some edits left out, and how many edits were written for it."""
+        left_out = {*without, *self._ended()}
+        found = Snapshots(self.log).start(without=left_out).snapshot
         state, done = None, 0
         if found is not None:
-            state, done = _thawed(found.data), found.edits
+            state, done = thawed(found.data), found.edits
         if state is None:
             state, done = self.editor.begin(self.model), 0
         written = 0
-        for edit in self.log.in_force(skip=done):
+        for edit in self.log.in_force(skip=done, without=left_out):
             state = self.editor.write(self.model, state, edit)
             written += 1
         return state, written
 
+    def _ended(self) -> tuple[EditId, ...]:
+        """The edits in force whose time is over; none in a view of the past, where they were in force, and none that are pinned."""
+        if self.log.upto is not None:
+            return ()
+        now = self._clock()
+        over = [edit for edit, end in self.log.ending().items() if instant(end) <= now]
+        fixed = self._fixed() if over else frozenset()
+        return tuple(edit for edit in over if edit not in fixed)
+
+    def _fixed(self) -> frozenset[EditId]:
+        """The edits whose effect is part of a pinned state."""
+        pin = self.log.pin
+        return frozenset() if pin is None else frozenset(self.log.ids_in_force()[: pin.edits])
+
     def _snapshot(self, entry: Entry) -> None:
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
             with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
-                Snapshots(self.log).put(entry, _frozen(self.state))
-
-
-def recorded_editor(log: EditLog) -> str | None:
-    """How the log's editor was named when the log began; None for an empty log, or when it wasn't said."""
-    first = next(log.entries(1, 2), None)
-    if first is None or first.kind != "begun":
-        return None
-    asked = first.details.get("asked")
-    return asked if isinstance(asked, str) and asked else None
+                Snapshots(self.log).put(entry, frozen(self.state))
 
 
 def settled() -> None:
     """Wait until an accelerator has done what it was given, so that a clock reads what it should."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-
-
-def _begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query], asked: str) -> None:
-    versions: dict[str, JSON] = {package: version(package) for package in _PACKAGES}
-    log.append(
-        "begun",
-        None,
-        Provenance("errata", "the log begins"),
-        details={
-            "model": {"name": model.name, "digest": model.digest, "parameters": model.parameters},
-            "editor": editor.spec(model).to_json(),
-            "asked": asked,
-            "pool": put_pool(log, pool),
-            "versions": versions,
-        },
-        after="",
-    )
-
-
-def _check_same(first: Entry, model: Model, editor: Editor[Any]) -> None:
-    """Whether the log is of this model and this editor."""
-    recorded = first.details.get("model")
-    if first.kind != "begun" or not isinstance(recorded, Mapping):
-        raise WrongStore("This log doesn't say which model and editor it is of, so it can't be served. Begin a new branch.")
-    if recorded.get("digest") != model.digest:
-        raise WrongStore(
-            f"This log is of the model {recorded.get('name')} ({str(recorded.get('digest'))[:12]}), not of {model.name} "
-            f"({model.digest[:12]}). Open it with that model, or name another store or branch."
-        )
-    was, now = first.details.get("editor"), editor.spec(model).to_json()
-    if canonical(was) != canonical(now):
-        assert isinstance(was, Mapping), "an editor's spec is written as an object"
-        raise WrongStore(
-            f"This log is of the editor {_said(was, now)}, not of {_said(now, was)}. "
-            "Leave out --editor to use the log's own, or name another store or branch."
-        )
-
-
-def _said(spec: Mapping[str, JSON], other: Mapping[str, JSON]) -> str:
-    """The editor's name with the fields in which it differs from the other."""
-    mine, its = spec["fields"], other["fields"]
-    assert isinstance(mine, Mapping), "a spec's fields are an object"
-    assert isinstance(its, Mapping), "a spec's fields are an object"
-    if spec["name"] != other["name"]:
-        return str(spec["name"])
-    differing = [f"{key}={value}" for key, value in mine.items() if key not in its or its[key] != value]
-    return f"{spec['name']} with {', '.join(differing) or 'fewer fields'}"
-
-
-def _details(verdict: Verdict, telemetry: Mapping[str, JSON], *, committed: bool) -> dict[str, JSON]:
-    return {
-        "before": verdict.before,
-        "after": verdict.after,
-        "kept": list(verdict.kept),
-        "why": "" if committed else verdict.why,
-        "telemetry": dict(telemetry),
-    }
-
-
-def _frozen(state: Any) -> bytes:
-    saved = to_tensors(state)
-    frozen: bytes = bytes_of(saved.tensors, saved.metadata)
-    return frozen
-
-
-def _thawed(data: bytes) -> Any | None:
-    """The state in a snapshot, or None where it isn't one: a snapshot is a cache, the log has it all."""
-    try:
-        size = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
-        return from_tensors(tensors_of(data), metadata)
-    except (SafetensorError, ValueError, KeyError, BadInput):
-        return None

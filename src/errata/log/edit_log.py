@@ -11,9 +11,9 @@ from typing import Final, final
 from errata.core.canonical import JSON, digest_of
 from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown
 from errata.core.images import Image
-from errata.core.records import Edit, EditId, Provenance
+from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
-from errata.log.fold import Fold, step_of
+from errata.log.fold import Fold, Pin, notes_in, step_of
 from errata.log.store import Blobs, Store, Tip, check_branch
 from errata.log.verify import verify_branch
 
@@ -84,6 +84,7 @@ class EditLog:
         edit_id: EditId | None = None,
         details: Mapping[str, JSON] = _NOTHING,
         after: str | None = None,
+        key: str = "",
     ) -> Entry:
         """Write one entry: the edit's images first, then the entry, which is the commit point. Once this returns, it's on the disk.
 
@@ -94,6 +95,7 @@ class EditLog:
             edit_id: the edit that the entry is about, where its content is in the log already.
             details: anything else to remember, as JSON: answers, receipts, telemetry, the editor's spec.
             after: the hash of the head that the caller decided on ("" for an empty log); nothing is appended if another came since.
+            key: names the request; where an entry was appended under it before, that one is returned and nothing is appended.
 
         Raises:
             Conflict: `after` isn't the head any more.
@@ -108,9 +110,13 @@ class EditLog:
         if kind not in KINDS:
             raise LogError(f"There is no kind of entry named {kind!r}. Use one of: {', '.join(sorted(KINDS))}.")
         named = _named(edit, edit_id)
-        body = body_of(edit, named, by, details)
+        details = {**details, "key": key} if key else details
+        body, supersedes = body_of(edit, named, by, details), notes_in(details).supersedes
         with self._lock:
-            self._check(kind, named, edit, after)
+            known = self.keyed(key) if key else None
+            if known is not None:
+                return known
+            self._check(kind, named, edit, after, supersedes)
             if edit is not None:
                 _keep_images(edit, self._store.blobs)
             while True:
@@ -119,7 +125,10 @@ class EditLog:
                     self._store.append(row)
                 except Conflict:
                     seen = self._fold.seq
-                    self._check(kind, named, edit, after)  # with what the other writer appended
+                    known = self.keyed(key) if key else None
+                    if known is not None:
+                        return known
+                    self._check(kind, named, edit, after, supersedes)  # with what the other writer appended
                     if self._fold.seq == seen:
                         raise Tampered(seen + 1, "the store noted another end of the branch than its last entry") from None
                 else:
@@ -161,19 +170,74 @@ class EditLog:
         with self._lock:
             return tuple(self._synced().standing)
 
-    def in_force(self, skip: int = 0) -> Iterator[Edit]:
+    def keyed(self, key: str) -> Entry | None:
+        """The entry that was appended under this idempotency key; None where there is none."""
+        with self._lock:
+            seq = self._synced().keys.get(key)
+        return None if seq is None else next(self.entries(seq, seq + 1))
+
+    def proposed(self) -> tuple[EditId, ...]:
+        """The edits that wait for approval, in the order in which they were proposed."""
+        with self._lock:
+            return tuple(self._synced().proposed)
+
+    def asking(self, query: Query) -> EditId | None:
+        """The edit in force that corrects exactly this query; None where there is none."""
+        with self._lock:
+            return self._synced().asking.get(query.digest)
+
+    def ending(self) -> Mapping[EditId, str]:
+        """The edits in force that end at some time, and when (ISO 8601, UTC)."""
+        with self._lock:
+            return dict(self._synced().ending)
+
+    def aliases(self) -> Mapping[str, int]:
+        """Names of states -> the entry after which each was."""
+        with self._lock:
+            return dict(self._synced().aliases)
+
+    @property
+    def pin(self) -> Pin | None:
+        """The state from which every fold starts since an image was erased with its effect kept; None where none was."""
+        with self._lock:
+            return self._synced().pin
+
+    def point(self, text: str) -> int:
+        """The entry that a person means: a number, an alias, or a time (ISO 8601 in UTC: the last entry up to then; 0: none).
+
+        Raises:
+            BadInput: it's none of these.
+            LogError: there is no such entry.
+        """
+        wanted, named = text.strip(), self.aliases()
+        if wanted in named:
+            return named[wanted]
+        if wanted.isdigit():
+            _check_seq(int(wanted), self._branch, len(self))
+            return int(wanted)
+        until = instant(wanted)
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high + 1) // 2
+            entry = next(self.entries(middle, middle + 1))
+            low, high = (middle, high) if instant(entry.time) <= until else (low, middle - 1)
+        return low
+
+    def in_force(self, skip: int = 0, *, without: Collection[EditId] = ()) -> Iterator[Edit]:
         """The edits that hold, in the order in which they were applied: applied, and not afterwards reverted, superseded, expired,
         quarantined or erased. An edit applied again takes its place at the end.
 
         Args:
             skip: leave out the first so many (those that a snapshot holds already).
+            without: leave these out too, as if they had been taken back; not counted by `skip`.
 
         Raises:
             Tampered: an entry doesn't verify.
             BadImage: an image was erased or lost.
         """
         with self._lock:
-            wanted = dict.fromkeys(islice(self._synced().standing.values(), skip, None))
+            standing = self._synced().standing.items()
+            wanted = dict.fromkeys(islice((seq for edit, seq in standing if edit not in without), skip, None))
         if not wanted:
             return
         for entry in self.entries(min(wanted), max(wanted) + 1):
@@ -261,6 +325,10 @@ class EditLog:
             )
         return Image(digest, data)
 
+    def on(self, branch: str) -> EditLog:
+        """Another branch of the same store."""
+        return EditLog(self._store, branch)
+
     def branches(self) -> tuple[str, ...]:
         """The branches of the store that have entries, sorted."""
         return tuple(sorted(self._store.branches()))
@@ -277,14 +345,16 @@ class EditLog:
             raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
         return fold
 
-    def _check(self, kind: Kind, named: EditId | None, edit: Edit | None, after: str | None) -> None:
+    def _check(
+        self, kind: Kind, named: EditId | None, edit: Edit | None, after: str | None, supersedes: tuple[EditId, ...]
+    ) -> None:
         fold = self._synced()
         if after is not None and after != fold.hash:
             raise Conflict(
                 f"Branch {self._branch!r} has grown to entry {fold.seq} since this was decided. Nothing was appended; "
                 "read it again and decide anew."
             )
-        fold.check(kind, named, edit is not None)
+        fold.check(kind, named, edit is not None, supersedes)
 
 
 def _check_seq(seq: int, branch: str, last: int) -> None:

@@ -1,14 +1,40 @@
-"""Which edits are in force: the fold of a branch's entries, kept up to date one entry at a time."""
+"""What follows from a branch's entries: which edits are in force, which wait, what was named. Kept up to date entry by entry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
+from errata.core.canonical import JSON
 from errata.core.errors import LogError
 from errata.core.records import EditId
 from errata.log.entry import FIRST, WITHDRAWING, Entry, Kind
+
+
+class Notes(NamedTuple):
+    """What the details of an entry say that the fold must know; "" or () where they say nothing."""
+
+    key: str = ""
+    """`key`: the idempotency key under which it was appended."""
+
+    asks: str = ""
+    """`asks`: the digest of an applied edit's query, so that a later edit of the same query supersedes it."""
+
+    until: str = ""
+    """`until`: when an applied edit ends."""
+
+    supersedes: tuple[EditId, ...] = ()
+    """`supersedes`: the edits that an applied edit takes the place of, in the same instant."""
+
+    pin: str = ""
+    """`pinned`: the digest of the state that an erased image's effect was kept in."""
+
+    alias: tuple[str, int] | None = None
+    """`alias` and `entry`: a name for the state after an entry."""
+
+
+NOTHING: Final = Notes()
 
 
 class Step(NamedTuple):
@@ -19,6 +45,21 @@ class Step(NamedTuple):
     edit: EditId | None
     holds_edit: bool
     hash: str
+    notes: Notes = NOTHING
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A state that can't be folded anew, because an image that it needs was erased: every later fold starts from it."""
+
+    seq: int
+    """The entry that erased the image."""
+
+    digest: str
+    """The blob that holds the state."""
+
+    edits: int
+    """How many edits were in force then; they can't be taken back."""
 
 
 @final
@@ -37,6 +78,29 @@ class Fold:
     holders: dict[EditId, int] = field(default_factory=dict)
     """Every edit whose content is in the log -> number of the latest entry that holds it."""
 
+    proposed: dict[EditId, int] = field(default_factory=dict)
+    """Edits that wait for approval -> number of the entry that proposed them."""
+
+    asking: dict[str, EditId] = field(default_factory=dict)
+    """Digest of a query -> the edit in force that answers it."""
+
+    questions: dict[EditId, str] = field(default_factory=dict)
+    """The other way round."""
+
+    ending: dict[EditId, str] = field(default_factory=dict)
+    """Edits in force that end at some time -> when."""
+
+    superseded: dict[EditId, EditId] = field(default_factory=dict)
+    """Edits that a later one took the place of -> that one, until an entry says so or they are applied again."""
+
+    keys: dict[str, int] = field(default_factory=dict)
+    """Idempotency key -> the entry that was appended under it."""
+
+    aliases: dict[str, int] = field(default_factory=dict)
+    """Name -> the entry that it stands for; the latest wins."""
+
+    pin: Pin | None = None
+
     @property
     def seq(self) -> int:
         return len(self.steps)
@@ -48,14 +112,21 @@ class Fold:
     def add(self, step: Step) -> None:
         assert step.seq == self.seq + 1, "a fold takes entries in order"
         self.steps.append(step)
+        if step.notes is not NOTHING:
+            self._note(step)
         if step.edit is None:
             return
         if step.holds_edit:
             self.holders[step.edit] = step.seq
+        if step.kind == "proposed":
+            self.proposed[step.edit] = step.seq
+        elif step.kind in ("applied", "refused"):
+            self.proposed.pop(step.edit, None)
         if step.kind == "applied":
-            self.standing.setdefault(step.edit, step.seq)
+            self._apply(step.edit, step)
         elif step.kind in WITHDRAWING:
-            self.standing.pop(step.edit, None)
+            self._withdraw(step.edit)
+            self.superseded.pop(step.edit, None)
 
     def until(self, seq: int) -> Fold:
         """The fold of the entries up to `seq`."""
@@ -68,26 +139,95 @@ class Fold:
         """The numbers of the entries about this edit; of all entries for None."""
         return (step.seq for step in self.steps if edit is None or step.edit == edit)
 
-    def check(self, kind: Kind, edit: EditId | None, holds_edit: bool) -> None:
+    def fixed(self, edit: EditId) -> bool:
+        """Whether the edit is part of a pinned state, so that it can't be taken back."""
+        return self.pin is not None and edit in self.standing and self.standing[edit] < self.pin.seq
+
+    def check(self, kind: Kind, edit: EditId | None, holds_edit: bool, supersedes: tuple[EditId, ...] = ()) -> None:
         """Whether an entry of this kind makes sense now.
 
         Raises:
-            LogError: it would apply an edit that's in force, or withdraw one that isn't, or doesn't say which.
+            LogError: it would apply an edit that's in force, or withdraw one that isn't or can't be, or doesn't say which.
         """
-        if kind == "applied":
+        if kind in ("applied", "proposed"):
             if edit is None or not holds_edit:
-                raise LogError("An 'applied' entry needs the whole edit, so that the log can be replayed. Give the edit.")
+                raise LogError(f"An {kind!r} entry needs the whole edit, so that the log can be replayed. Give the edit.")
             if edit in self.standing:
                 raise LogError(
                     f"The edit {edit[:12]} is in force already (entry {self.standing[edit]}). Revert it before applying it again."
                 )
+        if kind == "approved" and edit not in self.proposed:
+            raise LogError(f"No proposed edit {str(edit)[:12]} waits for approval. `errata edit list --proposed` shows what does.")
+        for old in supersedes:
+            self._check_out(kind, old)
         if kind in WITHDRAWING and kind != "erased":  # an image may be erased whether or not its edit is in force
             if edit is None:
                 raise LogError(f"A {kind!r} entry needs the id of the edit that it takes out of force.")
-            if edit not in self.standing:
-                raise LogError(f"The edit {edit[:12]} isn't in force, so it can't be {kind}. List the edits in force first.")
+            if kind == "superseded" and edit in self.superseded:
+                return
+            self._check_out(kind, edit)
+
+    def _check_out(self, kind: Kind, edit: EditId) -> None:
+        if edit not in self.standing:
+            raise LogError(f"The edit {edit[:12]} isn't in force, so it can't be {kind}. List the edits in force first.")
+        if self.fixed(edit):
+            assert self.pin is not None, "only a pin fixes an edit"
+            raise LogError(
+                f"The edit {edit[:12]} can't be taken out of force: its effect was kept when an image was erased (entry "
+                f"{self.pin.seq}), and nothing before that can be replayed. Correct it with another edit."
+            )
+
+    def _apply(self, edit: EditId, step: Step) -> None:
+        for old in step.notes.supersedes:
+            if old in self.standing:
+                self._withdraw(old)
+                self.superseded[old] = edit
+        self.standing.setdefault(edit, step.seq)
+        self.superseded.pop(edit, None)
+        if step.notes.asks:
+            self.asking[step.notes.asks], self.questions[edit] = edit, step.notes.asks
+        if step.notes.until:
+            self.ending[edit] = step.notes.until
+
+    def _withdraw(self, edit: EditId) -> None:
+        if self.standing.pop(edit, None) is not None:
+            self.ending.pop(edit, None)
+            asked = self.questions.pop(edit, "")
+            if self.asking.get(asked) == edit:
+                del self.asking[asked]
+
+    def _note(self, step: Step) -> None:
+        notes = step.notes
+        if notes.key:
+            self.keys.setdefault(notes.key, step.seq)
+        if notes.alias is not None and step.kind == "aliased":
+            name, seq = notes.alias
+            self.aliases[name] = seq
+        if notes.pin and step.kind == "erased":
+            self.pin = Pin(step.seq, notes.pin, len(self.standing))
 
 
 def step_of(entry: Entry) -> Step:
     """What the fold needs of an entry."""
-    return Step(entry.seq, entry.kind, entry.edit_id, entry.holds_edit, entry.hash)
+    return Step(entry.seq, entry.kind, entry.edit_id, entry.holds_edit, entry.hash, notes_in(entry.details))
+
+
+def notes_in(details: Mapping[str, JSON]) -> Notes:
+    """What the fold needs of an entry's details; what is of another shape says nothing."""
+    if not details:
+        return NOTHING
+    alias, at = details.get("alias"), details.get("entry")
+    old = details.get("supersedes")
+    notes = Notes(
+        _text(details.get("key")),
+        _text(details.get("asks")),
+        _text(details.get("until")),
+        tuple(EditId(edit) for edit in old if isinstance(edit, str)) if isinstance(old, list) else (),
+        _text(details.get("pinned")),
+        (alias, at) if isinstance(alias, str) and isinstance(at, int) else None,
+    )
+    return NOTHING if notes == NOTHING else notes
+
+
+def _text(value: JSON) -> str:
+    return value if isinstance(value, str) else ""

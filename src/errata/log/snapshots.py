@@ -7,12 +7,13 @@ head and ever sparser towards the start, spaced evenly in the logarithm of their
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
 from errata.core.canonical import digest_of
 from errata.core.errors import LogError
+from errata.core.records import EditId
 from errata.log.edit_log import EditLog
 from errata.log.entry import Entry
 from errata.log.store import SnapshotKey
@@ -76,38 +77,59 @@ class Snapshots:
         Raises:
             Tampered: an entry up to the snapshot doesn't verify.
         """
-        return self._newest(seq, prefix_only=False)
+        return self._newest(seq, then=None, since=0)
 
-    def start(self) -> Found:
+    def start(self, *, without: Collection[EditId] = ()) -> Found:
         """The snapshot from which to fold what is in force now.
 
         The newest one whose edits are the first of those in force: a snapshot taken while a since reverted edit was in force
-        doesn't serve, because the fold of what remains isn't a continuation of it.
+        doesn't serve, because the fold of what remains isn't a continuation of it. Where an image was erased and its effect kept,
+        the state that was pinned then is the oldest that serves, and it is no cache.
+
+        Args:
+            without: edits to be left out, as if they had been taken back.
 
         Raises:
             Tampered: as `nearest`.
+            LogError: the pinned state is gone.
         """
-        return self._newest(len(self._log), prefix_only=True)
+        now = tuple(edit for edit in self._log.ids_in_force() if edit not in without)
+        pin = self._log.pin
+        found = self._newest(len(self._log), then=now, since=0 if pin is None else pin.seq)
+        if found.snapshot is not None or pin is None:
+            return found
+        data = self._log.store.blobs.get(pin.digest)
+        if data is None:
+            raise LogError(
+                f"The state that was kept when an image was erased (entry {pin.seq}) is gone, and the log can't be folded without "
+                "it. Restore the store from a copy."
+            )
+        return Found(Snapshot(pin.seq, data, pin.edits), found.skipped)
+
+    def clear(self) -> None:
+        """Let go of all of them: the next fold takes longer, and leaves none of what they held."""
+        for key in self._mine():
+            self._shelf.delete(key)
 
     def sizes(self) -> Mapping[int, int]:
         """Number of the entry -> bytes, for every snapshot of the branch on the shelf."""
         return {key.seq: size for key, size in self._mine().items()}
 
-    def _newest(self, seq: int, *, prefix_only: bool) -> Found:
+    def _newest(self, seq: int, *, then: tuple[EditId, ...] | None, since: int) -> Found:
+        """The newest that can be trusted, from `since` to `seq`; where `then` is given, its edits are the first of these."""
         skipped: list[str] = []
-        now = self._log.ids_in_force() if prefix_only else ()
         for key in sorted(self._mine(), reverse=True):
-            if key.seq > min(seq, len(self._log)):
+            if not since <= key.seq <= min(seq, len(self._log)):
                 continue
             if self._entry_hash(key.seq) != key.entry:
                 skipped.append(f"The snapshot after entry {key.seq} is of another history; it was passed over.")
                 continue
-            then = self._log.at(key.seq).ids_in_force()
-            if prefix_only and then != now[: len(then)]:
+            held = self._log.at(key.seq).ids_in_force()
+            if then is not None and held != then[: len(held)]:
                 continue
             data, why = self._read(key)
             if data is not None:
-                return Found(Snapshot(key.seq, data, len(then)), tuple(skipped))
+                return Found(Snapshot(key.seq, data, len(held)), tuple(skipped))
             skipped.append(f"The snapshot after entry {key.seq} {why}; it was passed over.")
         return Found(None, tuple(skipped))
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from errata.core.errors import BadInput, LogError, Tampered
 from errata.log.entry import FIRST, Entry, linked
+from errata.log.fold import notes_in
 from errata.log.store import Blobs, Store
 
 _HEAD: Final = re.compile(r"(?:(?P<seq>[0-9]{1,18}):)?(?P<hash>[0-9a-f]{12,64})")
@@ -57,6 +58,7 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
     seq, previous, found = 0, FIRST, kept is None
     named: dict[str, int] = {}  # an image's digest -> the first entry that needs it
     erased: set[str] = set()
+    pinned: dict[str, int] = {}  # a state's digest -> the entry that erased an image and kept its effect in it
     while True:
         before = seq
         for row in store.rows(branch, seq + 1, None if upto is None else upto + 1):
@@ -66,13 +68,15 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
             for digest in entry.image_digests():
                 named.setdefault(digest, seq)
             erased |= _erased_by(entry)
+            pinned |= {note.pin: seq for note in (notes_in(entry.details),) if note.pin and entry.kind == "erased"}
         if upto is not None or _at_tip(store, branch, seq, previous, grew=seq > before):
             break
     if upto is not None and seq < upto:
         raise Tampered(seq + 1, "it is missing")
     if kept is not None and not found:
         raise _head_lost(kept, seq)
-    _check_images(store.blobs, {digest: first for digest, first in named.items() if digest not in erased})
+    _check_blobs(store.blobs, {digest: first for digest, first in named.items() if digest not in erased}, "image")
+    _check_blobs(store.blobs, pinned, "kept state")
     return seq
 
 
@@ -109,11 +113,11 @@ def _erased_by(entry: Entry) -> frozenset[str]:
     return frozenset(digest for digest in images if isinstance(digest, str))
 
 
-def _check_images(blobs: Blobs, needed: dict[str, int]) -> None:
+def _check_blobs(blobs: Blobs, needed: dict[str, int], what: str) -> None:
     for digest, seq in sorted(needed.items(), key=lambda item: item[1]):
         try:
             there = blobs.get(digest) is not None
         except LogError:
-            raise Tampered(seq, f"its image {digest[:12]} isn't what was written") from None
+            raise Tampered(seq, f"its {what} {digest[:12]} isn't what was written") from None
         if not there:
-            raise Tampered(seq, f"its image {digest[:12]} is missing, and no entry says that it was erased")
+            raise Tampered(seq, f"its {what} {digest[:12]} is missing, and no entry says that it was erased")

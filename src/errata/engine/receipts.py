@@ -1,0 +1,87 @@
+"""What a session gives back: answers, and receipts that say what became of an edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
+
+from errata.core.canonical import JSON
+from errata.core.records import EditId
+from errata.log import Entry
+
+Status = Literal[
+    "applied", "refused", "proposed", "reverted", "quarantined", "expired",
+    "would apply", "would refuse", "would revert",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the corrected model says, and which edits spoke."""
+
+    text: str
+    edits: tuple[EditId, ...]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An answer that is another one afterwards."""
+
+    query: str
+    """The words of the query."""
+
+    before: str
+    after: str
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"query": self.query, "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an edit, or would."""
+
+    edit: EditId
+    status: Status
+    seq: int
+    """The number of its entry in the log; 0 where nothing was appended."""
+
+    why: str
+    """Why it was refused, or how it was taken back; empty for an applied edit."""
+
+    before: str
+    after: str
+    kept: tuple[bool, ...] = ()
+    """For each query of the edit's `keep`, whether its answer stayed."""
+
+    telemetry: Mapping[str, JSON] = field(default_factory=dict)
+    write_ms: float = 0.0
+    guard_ms: float = 0.0
+    supersedes: tuple[EditId, ...] = ()
+    """The edits of the same query that it takes the place of."""
+
+    moved: tuple[Moved, ...] = ()
+    """Of the other queries that were asked (recent ones, those of other edits), the answers that change."""
+
+    asked: int = 0
+    """How many other queries were asked."""
+
+
+def receipt_in(entry: Entry) -> Receipt:
+    """The receipt that an entry of the log remembers (its times aside)."""
+    assert entry.edit_id is not None, "only entries on an edit have a receipt"
+    assert entry.kind in get_args(Status), "only entries that settle an edit have a receipt"
+    details = entry.details
+    kept, telemetry, old = details.get("kept"), details.get("telemetry"), details.get("supersedes")
+    return Receipt(
+        entry.edit_id,
+        cast(Status, entry.kind),
+        entry.seq,
+        str(details.get("why", "")),
+        str(details.get("before", "")),
+        str(details.get("after", "")),
+        tuple(bool(stayed) for stayed in kept) if isinstance(kept, list) else (),
+        telemetry if isinstance(telemetry, Mapping) else {},
+        supersedes=tuple(EditId(str(edit)) for edit in old) if isinstance(old, list) else (),
+    )
