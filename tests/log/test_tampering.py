@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,10 @@ import pytest
 from errata.core.errors import BadInput, ErrataError, LogError, Tampered
 from errata.log import EditLog, Entry, MemoryStore, Row, SqliteStore
 from errata.log.entry import hash_of
+from errata.log.survey import Survey
+from tests.log.forgeries import COLUMNS, FORGERIES, flip_the_note, note_the_last
 from tests.log.worlds import BY, edit, filled, flips, picture
 from tools.proofs import Record
-
-COLUMNS = ("branch", "seq", "kind", "time", "body", "previous", "hash")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,14 @@ def execute(path: Path, statement: str, *values: object) -> None:
 
 def found(path: Path, head: str | None = None) -> int:
     """The number of the entry that doesn't verify."""
-    with SqliteStore(path) as store, pytest.raises(Tampered) as error:
-        EditLog(store).verify(head)
+    with SqliteStore(path) as store:
+        return named_by(partial(EditLog(store).verify, head))
+
+
+def named_by(check: Callable[[], object]) -> int:
+    """The number of the entry that a check finds."""
+    with pytest.raises(Tampered) as error:
+        check()
     assert f"Entry {error.value.seq} of the log" in str(error.value)
     return error.value.seq
 
@@ -120,6 +128,39 @@ def test_a_flipped_byte_of_the_file_is_found_or_changes_no_entry(written: Path, 
             noticed += 1
     assert noticed > trials // 10
     record.update(noticed=noticed, changed_no_entry=trials - noticed)
+
+
+@pytest.mark.proof(sample=80, full=1000)
+def test_whatever_is_done_to_the_entries_is_found_with_the_entrys_number(
+    written: Path, tmp_path: Path, trials: int, record: Record
+):
+    """Each forgery in turn, half of them with the note of the branch's last entry made to fit. What then fits altogether (a log cut
+    short, a log rewritten up to its end) is found against a head and a checkpoint that were kept elsewhere."""
+    rows, draw, path = rows_of(written), random.Random(17), tmp_path / "errata.db"
+    shutil.copytree(written.with_name("errata.db.blobs"), tmp_path / "errata.db.blobs")
+    with SqliteStore(written) as store:
+        checkpoint = Survey.of(EditLog(store)).head()
+    by_chain = by_kept = 0
+    for trial in range(trials):
+        forgery = FORGERIES[trial % len(FORGERIES)]
+        path.write_bytes(written.read_bytes())
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("PRAGMA synchronous = OFF")
+            forged = forgery(database, rows, draw)
+            fits = draw.random() < 0.5 and forgery is not flip_the_note
+            if fits:
+                note_the_last(database)
+        with SqliteStore(path) as store:
+            log = EditLog(store)
+            if fits and forged.hidden:
+                assert log.verify() == forged.left, (forgery, forged)
+                named = [named_by(partial(log.verify, f"11:{rows[-1].hash}")), named_by(partial(Survey.of(log).check, checkpoint))]
+                assert named == [min(forged.left + 1, 11), forged.kept], (forgery, forged)
+                by_kept += 1
+            else:
+                assert named_by(log.verify) == forged.chain, (forgery, forged, fits)
+                by_chain += 1
+    record.update(found_in_the_store=by_chain, found_against_what_was_kept=by_kept, not_found=trials - by_chain - by_kept)
 
 
 def test_a_dropped_entry_is_found(path: Path):
