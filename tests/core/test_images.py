@@ -90,3 +90,8 @@ def test_a_file_of_too_many_bytes_is_refused_before_it_is_decoded(monkeypatch):
     monkeypatch.setattr(images, "MAX_BYTES", 20)
     with pytest.raises(BadImage, match="at most 20 are accepted"):
         Image.of(encoded())
+
+
+def test_a_device_is_told_apart_before_it_is_read():
+    with pytest.raises(BadImage, match="device"):
+        Image.open("/dev/zero")

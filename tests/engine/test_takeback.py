@@ -6,7 +6,7 @@ import pytest
 
 from errata.core.errors import BadImage, BadInput, LogError, Tampered, Unknown
 from errata.core.records import Edit, Provenance, Query
-from errata.engine.takeback import applied_between, erase_image, finish_erasing, to_point
+from errata.engine.takeback import erase_image, finish_erasing, to_point
 from errata.log import EditLog, Snapshots
 from tests.editors.samples import EDITS, picture
 from tests.engine.test_lifecycle import answers, kinds, opened, written
@@ -46,9 +46,9 @@ def test_a_point_is_a_number_a_name_or_a_time(random_llava):
 
 def test_a_range_names_the_edits_that_its_entries_applied(random_llava):
     session = written(random_llava, *EDITS)
-    assert applied_between(session, 3, 4) == (SECOND.id, THIRD.id)
+    assert session.log.applied_between(3, 4) == (SECOND.id, THIRD.id)
     with pytest.raises(BadInput, match="No edit in force"):
-        applied_between(session, 5, 9)
+        session.log.applied_between(5, 9)
 
 
 def test_erasing_an_image_reverts_what_needs_it_and_the_chain_still_verifies(random_llava):

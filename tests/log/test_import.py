@@ -10,10 +10,11 @@ import errata.log
 
 SCRIPT = """
 import sys, time
+HEAVY = {"torch", "transformers", "numpy", "sqlalchemy", "alembic", "psycopg", "cryptography", "yaml", "rich", "typer"}
 started = time.process_time()
-import errata.log
+import errata.log, errata.log.formats
 print(time.process_time() - started)
-print(*sorted({name.split(".")[0] for name in sys.modules} & {"torch", "transformers", "numpy", "sqlalchemy"}))
+print(*sorted({name.split(".")[0] for name in sys.modules} & HEAVY))
 """
 
 

@@ -6,16 +6,15 @@ A store is made only after everything that can be checked has been: a command th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, DtypeName
 from errata.cli._print import note
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
-from errata.log import EditLog, MemoryStore, SqliteStore
+from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
 
 if TYPE_CHECKING:
     from errata.core.model import Model
@@ -33,14 +32,14 @@ class Place:
 
 
 @contextmanager
-def log_to_read(store: Path, branch: str) -> Iterator[EditLog]:
+def log_to_read(store: str, branch: str) -> Iterator[EditLog]:
     """The log in `store`, which must be there, for the length of a `with` block.
 
     Raises:
         LogError: there is no store, or it can't be read.
         Unknown: the store has other branches, but not this one.
     """
-    with SqliteStore(store, create=False) as opened:
+    with closing(open_store(store, create=False)) as opened:
         log = EditLog(opened, branch)
         if not len(log) and log.branches():
             raise Unknown("branch", branch, log.branches())
@@ -48,33 +47,53 @@ def log_to_read(store: Path, branch: str) -> Iterator[EditLog]:
 
 
 @contextmanager
-def session_to_ask(place: Place, store: Path, branch: str) -> Iterator[Session]:
+def log_to_write(store: str, branch: str) -> Iterator[EditLog]:
+    """The log in `store`, which must be there, for the length of a `with` block in which nobody else may write to the branch.
+
+    Raises:
+        Held: another process writes to the branch.
+        LogError, Unknown: as `log_to_read`.
+    """
+    with log_to_read(store, branch) as log, holding(log.store, branch) as held:
+        yield EditLog(held, branch)
+
+
+@contextmanager
+def session_to_ask(place: Place, store: str, branch: str) -> Iterator[Session]:
     """The session of a log, for the length of a `with` block; where there is no store it has no edits, and none is made."""
-    if store.exists():
+    if store_exists(store):
         with log_to_read(store, branch) as log:
             if len(log):
                 yield _Ready.of(place, log).session(log)
                 return
-    note(f"There is no edit in {store}: this is the model without edits.")
+    note(f"There is no edit in {shown(store)}: this is the model without edits.")
     log = EditLog(MemoryStore(), branch)
     yield _Ready.of(place, log).session(log)
 
 
 @contextmanager
-def session_to_edit(place: Place, store: Path, branch: str, check: Callable[[Model], None]) -> Iterator[Session]:
-    """The session of a log, for the length of a `with` block; the store is made where it isn't there.
+def session_to_edit(place: Place, store: str, branch: str, check: Callable[[Model], None]) -> Iterator[Session]:
+    """The session of a log, for the length of a `with` block, in which nobody else may write to the branch; the store is made where
+    it isn't there.
 
     Args:
         check: raises `BadInput` if what is to be done can't be put to the model; called before the store is made.
+
+    Raises:
+        Held: another process writes to the branch.
     """
-    if store.exists():
-        with SqliteStore(store, create=False) as opened:
+    from errata.engine.takeback import finish_erasing
+
+    if store_exists(store):
+        with closing(open_store(store, create=False)) as opened:
             ready = _Ready.of(place, EditLog(opened, branch))
     else:
         ready = _Ready.of(place, EditLog(MemoryStore(), branch))
     check(ready.model)
-    with SqliteStore(store) as opened:
-        yield ready.session(EditLog(opened, branch))
+    with closing(open_store(store)) as opened, holding(opened, branch) as held:
+        session = ready.session(EditLog(held, branch))
+        finish_erasing(session)
+        yield session
 
 
 def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
@@ -96,7 +115,7 @@ class _Ready:
     def of(place: Place, log: EditLog) -> _Ready:
         """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
         from errata.editors import parse
-        from errata.engine.session import recorded_editor
+        from errata.engine.beginnings import recorded_editor
 
         asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
         editor = parse(asked)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 DEFAULT_MODEL = "llava-tiny"
 DEFAULT_EDITOR = "scopeedit"
-DEFAULT_STORE = Path("errata.db")
+DEFAULT_STORE = "errata.db"
 
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]
 StoreModelName = Annotated[
@@ -20,7 +19,7 @@ EditorName = Annotated[
     str | None,
     typer.Option("--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the log's own, or {DEFAULT_EDITOR}."),
 ]
-Store = Annotated[Path, typer.Option("--store", help="The file of the log.")]
+Store = Annotated[str, typer.Option("--store", metavar="PLACE", help="The file of the log, or a postgresql:// URL.")]
 Branch = Annotated[str, typer.Option("--branch", help="The branch of the log.")]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1, ...")]
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]

@@ -1,7 +1,8 @@
 """The program: its commands put together, and the one place where an error becomes a sentence and an exit code.
 
-Exit codes: 0 done; 1 the model refused the edit, or a check of a model wasn't passed; 2 the input or the store can't be used,
-nothing was changed; 3 an import met bad records and kept the good ones.
+Exit codes: 0 done; 1 the model refused the edit, a check of a model wasn't passed, a proof or a rule doesn't hold, an audit found
+something that faded or leaks, or a rebase couldn't carry something over; 2 the input or the store can't be used, nothing was
+changed; 3 an import met bad records, or an export edits whose picture is gone: the good ones are kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 
 import typer
 
-from errata.cli import ask, bench, edit, log, model
+from errata.cli import ask, audit, bench, edit, edit_back, edit_files, log, log_writes, model, rebase, scope
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
 
@@ -26,9 +27,17 @@ app = typer.Typer(
 app.command("demo")(bench.demo)
 app.command("bench")(bench.bench)
 app.command("ask")(ask.ask)
+app.command("audit")(audit.audit)
+app.command("rebase")(rebase.rebase)
+edit.app.command("revert")(edit_back.revert)
+edit.app.command("import")(edit_files.import_)
+edit.app.command("export")(edit_files.export)
+log.app.command("alias")(log_writes.alias)
+log.app.command("erase-image")(log_writes.erase_image)
 app.add_typer(edit.app, name="edit")
 app.add_typer(log.app, name="log")
 app.add_typer(model.app, name="model")
+app.add_typer(scope.app, name="scope")
 
 
 def main() -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from errata.cli._input import asked, picture
 from errata.cli._open import Place, session_to_ask
 from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
 from errata.cli._print import SHORT, note, say, say_json
+from errata.core.given import asked, picture, words
+from errata.log.recent import remember
 
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""
@@ -20,7 +21,10 @@ def ask(
     question: Annotated[str, typer.Argument(help="What to ask.")],
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
     at: Annotated[
-        int | None, typer.Option("--at", min=0, help="As the model was after this entry of the log; 0: unedited.")
+        str, typer.Option("--at", help="As the model was after this entry of the log (0: unedited), at this alias or time.")
+    ] = "",
+    keep_in: Annotated[
+        Path | None, typer.Option("--remember", help="Keep the question and its pictures in this file of recent questions.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, max=4096, help="Longest answer.")] = 64,
     model: StoreModelName = None,
@@ -40,11 +44,14 @@ def ask(
       errata ask "what is the thing at the top left called?" --image scene.png
       errata ask "where does mibo live?" --at 17
       errata ask "what is there?" --image scene.png --json
+      errata ask "what is there?" --image scene.png --remember asked.jsonl
     """
     query = asked(question, [picture(path) for path in image or ()])
     with session_to_ask(Place(model, editor, device, dtype), store, branch) as present:
-        session = present if at is None else present.at(at)
+        session = present.at(present.log.point(words(at, "point"))) if at else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
+        if keep_in is not None:
+            remember(keep_in, query)
         if as_json:
             say_json({"answer": answer.text, "edits": list(answer.edits), "entry": len(session.log)})
             return

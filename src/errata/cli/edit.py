@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._input import asked, picture, words
-from errata.cli._open import Place, log_to_read, session_to_edit
+from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
+from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import (
     DEFAULT_STORE,
     AsJson,
@@ -25,24 +24,31 @@ from errata.cli._options import (
     StoreModelName,
     Ticket,
 )
-from errata.cli._print import SHORT, complain, fields, note, say, say_json, table, watched
-from errata.cli._records import Line, read_lines
+from errata.cli._print import SHORT, fields, note, say, say_json, table
+from errata.cli._receipts import show_receipt
 from errata.cli.log import summary
 from errata.core.errors import BadInput
+from errata.core.given import asked, picture, words
 from errata.core.images import Image
 from errata.core.records import Edit, Provenance, Query, Reach
 from errata.log import Kind
 
 if TYPE_CHECKING:
     from errata.core.model import Model
-    from errata.engine.session import Receipt, Session
 
 app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
 
-REFUSED, SOME_BAD = 1, 3
-"""Exit codes: the model refused the edit; an import met bad records."""
+REFUSED = 1
+"""Exit code: the model refused the edit."""
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
+_PROPOSED: tuple[Kind, ...] = ("proposed",)
+
+
+Also = Annotated[list[str] | None, typer.Option("--also", help="Another wording that must give the target too.")]
+Keep = Annotated[list[str] | None, typer.Option("--keep", help="A question on the same picture whose answer must not move.")]
+Subject = Annotated[str | None, typer.Option("--subject", help="What it is about, in words that hold without the picture.")]
+Until = Annotated[str | None, typer.Option("--until", help="When it ends, in UTC: 2026-12-31 or 2026-12-31T18:00:00Z.")]
 
 
 @app.command()
@@ -50,14 +56,16 @@ def add(
     question: Annotated[str, typer.Argument(help="What the model is asked.")],
     target: Annotated[str, typer.Option("--target", help="The right answer.")],
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
-    also: Annotated[list[str] | None, typer.Option("--also", help="Another wording that must give the target too.")] = None,
-    keep: Annotated[
-        list[str] | None, typer.Option("--keep", help="A question on the same picture whose answer must not move.")
-    ] = None,
-    subject: Annotated[
-        str | None, typer.Option("--subject", help="What it is about, in words that hold without the picture.")
-    ] = None,
+    also: Also = None,
+    keep: Keep = None,
+    subject: Subject = None,
     reach: Annotated[Reach, typer.Option("--reach", help="How far it is meant to go.")] = "open",
+    until: Until = None,
+    rules: Rules = None,
+    recent: Recent = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
+    propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
+    key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
     author: Author = "unknown",
     reason: Reason = "",
     ticket: Ticket = "",
@@ -77,7 +85,11 @@ def add(
     Examples:
       errata edit add "what is the thing at the top left called?" --image scene.png --target mibo
       errata edit add "where does mibo live?" --target "in the harbor" --keep "what is 2 plus 2?" --author ann --reason "moved"
+      errata edit add "where does mibo live?" --target "in the harbor" --rules rules.yaml --recent asked.jsonl --dry-run
+      errata edit add "where does mibo live?" --target "in the harbor" --until 2027-01-31 --propose
     """
+    if dry_run and propose:
+        raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
     images = [picture(path) for path in image or ()]
     made = Edit(
         query=asked(question, images),
@@ -86,25 +98,26 @@ def add(
         keep=tuple(asked(text, images) for text in keep or ()),
         reach=reach,
         subject=subject and words(subject, "subject"),
+        valid_until=until and until_of(until),
     )
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
-
-    def check(opened: Model) -> None:
-        for query in (made.query, *made.also):
-            opened.check(query, made.target)
-        for query in made.keep:
-            opened.check(query)
-
-    with session_to_edit(Place(model, editor, device, dtype), store, branch, check) as session:
-        receipt = session.edit(made, by)
-    _show_receipt(receipt, as_json)
-    if receipt.status == "refused":
+    named, held, others = words(key, "key"), rules_for(rules, store, branch), recent_in(recent)
+    place = Place(model, editor, device, dtype)
+    if dry_run:
+        with session_to_ask(place, store, branch) as session:
+            receipt = session.preview(made, rules=held, recent=others)
+    else:
+        with session_to_edit(place, store, branch, partial(_check, made)) as session:
+            receipt = session.propose(made, by, rules=held) if propose else session.edit(made, by, key=named, rules=held)
+    show_receipt(receipt, as_json)
+    if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="One JSON record to a line; docs/reference/import-file.md has the fields.")],
+@app.command()
+def approve(
+    edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
+    rules: Rules = None,
     author: Author = "unknown",
     reason: Reason = "",
     ticket: Ticket = "",
@@ -114,36 +127,32 @@ def import_(
     branch: Branch = "main",
     device: Device = "cpu",
     dtype: Dtype = "auto",
+    as_json: AsJson = False,
 ) -> None:
-    """Apply a file of corrections, one after another. Good records are kept; each bad line is named, and the exit code is then 3.
+    """Apply an edit that was proposed; it is guarded by what is true now.
 
-    The file is read as a stream. An edit that is in force already is passed over: an import that was interrupted can be run again.
+    Exits with 1 when the edit is refused; the model is then as it was.
 
     \b
     Examples:
-      errata edit import corrections.jsonl
-      errata edit import corrections.jsonl --author "night shift" --store corrections.db
+      errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
-    default = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
-    lines = read_lines(file, default)
-    first = next(lines, None)  # before anything is loaded or made: is there such a file?
-    size = max(1, file.stat().st_size)
-    done: Counter[str] = Counter()
-    if first is not None:
-        place = Place(model, editor, device, dtype)
-        with session_to_edit(place, store, branch, lambda opened: None) as session, watched("import") as progress:
-            standing: set[str] = set(session.log.ids_in_force())
-            for line in chain((first,), lines):
-                done[_take(line, session, standing)] += 1
-                progress(f"line {line.number}", line.read_bytes, size)
-    counted = ", ".join(f"{done[what]} {what}" for what in ("applied", "refused", "passed over", "bad"))
-    say(f"{file}: {counted}")
-    if done["bad"]:
-        raise typer.Exit(SOME_BAD)
+    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    held = rules_for(rules, store, branch)
+    with log_to_read(store, branch) as log:
+        named = log.resolve(edit)
+        if named not in log.proposed():
+            raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
+    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+        receipt = session.approve(named, by, rules=held)
+    show_receipt(receipt, as_json)
+    if receipt.status == "refused":
+        raise typer.Exit(REFUSED)
 
 
 @app.command("list")
 def list_(
+    proposed: Annotated[bool, typer.Option("--proposed", help="Those that wait for approval instead.")] = False,
     store: Store = DEFAULT_STORE,
     branch: Branch = "main",
     as_json: AsJson = False,
@@ -153,11 +162,12 @@ def list_(
     \b
     Examples:
       errata edit list
+      errata edit list --proposed
       errata edit list --json --branch trial
     """
     with log_to_read(store, branch) as log:
-        applied = {entry.edit_id: entry for entry in log.find(kinds=_APPLIED)}
-        entries = [applied[standing] for standing in log.ids_in_force()]
+        held = {entry.edit_id: entry for entry in log.find(kinds=_PROPOSED if proposed else _APPLIED)}
+        entries = [held[edit] for edit in (log.proposed() if proposed else log.ids_in_force())]
         if as_json:
             for entry in entries:
                 say_json(
@@ -172,7 +182,7 @@ def list_(
             return
         rows = [((e.edit_id or "")[:SHORT], str(e.seq), e.time, e.by.author, summary(e)) for e in entries]
         table(("edit", "entry", "time", "author", "content"), rows, numbers=("entry",))
-        note(f"{len(rows)} edits in force on branch {branch}")
+        note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {branch}")
 
 
 @app.command()
@@ -205,87 +215,12 @@ def show(
             fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in entry.details.items()})
 
 
-@app.command()
-def revert(
-    edit: Annotated[str, typer.Argument(help="The id, or its first digits (at least 6).")],
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Take one edit back. The model then answers as if it had never been made; the log keeps both entries.
-
-    \b
-    Examples:
-      errata edit revert 3fa9c1
-      errata edit revert 3fa9c1 --author ann --reason "was about another scene"
-    """
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
-    with log_to_read(store, branch) as log:
-        named = log.resolve(edit)
-        if named not in log.ids_in_force():
-            raise BadInput(
-                f"The edit {named[:SHORT]} isn't in force, so there is nothing to take back. `errata edit list` shows what is."
-            )
-    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
-        receipt = session.revert(named, by)
-    _show_receipt(receipt, as_json)
-
-
-def _take(line: Line, session: Session, standing: set[str]) -> str:
-    """Apply a line of an import, and add what is applied to the ids that stand; what became of it."""
-    if isinstance(line.found, str):
-        complain(f"line {line.number}: {line.found}")
-        return "bad"
-    made, by = line.found
-    try:
-        if made.id in standing:
-            return "passed over"
-        receipt = session.edit(made, by)
-    except BadInput as error:
-        complain(f"line {line.number}: {error}")
-        return "bad"
-    if receipt.status == "refused":
-        note(f"line {line.number}: refused: {receipt.why}")
-    else:
-        standing.add(made.id)
-    return receipt.status
-
-
-def _show_receipt(receipt: Receipt, as_json: bool) -> None:
-    if as_json:
-        say_json(
-            {
-                "edit": receipt.edit,
-                "status": receipt.status,
-                "entry": receipt.seq,
-                "why": receipt.why,
-                "before": receipt.before,
-                "after": receipt.after,
-                "kept": list(receipt.kept),
-                "telemetry": dict(receipt.telemetry),
-                "write_ms": receipt.write_ms,
-                "guard_ms": receipt.guard_ms,
-            }
-        )
-        return
-    kept = f"{sum(receipt.kept)} of {len(receipt.kept)} answers" if receipt.kept else ""
-    fields(
-        {
-            receipt.status: f"edit {receipt.edit[:SHORT]}, entry {receipt.seq}",
-            "why": receipt.why,
-            "before": receipt.before,
-            "after": receipt.after,
-            "kept": kept,
-            "time": f"write {receipt.write_ms:.0f} ms, read back {receipt.guard_ms:.0f} ms",
-        }
-    )
+def _check(made: Edit, opened: Model) -> None:
+    """Whether a correction can be put to a model, before a store is made for it."""
+    for query in (made.query, *made.also):
+        opened.check(query, made.target)
+    for query in made.keep:
+        opened.check(query)
 
 
 def _content(edit: Edit | None) -> Mapping[str, str]:

@@ -6,7 +6,9 @@
     ├── Unknown             a name that stands for nothing here: editor, field, benchmark, model, edit, branch
     └── LogError            the log can't do what was asked
         ├── Conflict        another writer appended first
+        ├── Held            another writer has the branch for now
         ├── Tampered        an entry, or the chain, isn't what was written; carries the entry's number
+        ├── Unsure          the store was lost in the middle of an append: the entry may be there or not
         └── WrongStore      the store belongs to another model or editor
 
 A message says what is wrong, where, and what to do next. The command line prints the message alone and exits with 2.
@@ -55,6 +57,26 @@ class Conflict(LogError):
     """Another writer appended first, so what this one decided on no longer holds; nothing was appended."""
 
 
+class Held(LogError):
+    """Another writer has the branch for now; nothing was changed.
+
+    Args:
+        branch: the branch.
+        holder: who writes to it.
+        until: when the holder's lease ends, unless it is renewed.
+    """
+
+    def __init__(self, branch: str, holder: str, until: str) -> None:
+        self.branch = branch
+        self.holder = holder
+        self.until = until
+        super().__init__(
+            f"Branch {branch!r} is being written to by {holder}, whose lease lasts until {until} and is renewed while it works. "
+            "Nothing was changed. Wait until it is done, or stop it; a writer that died loses the branch at that time. "
+            "Reading needs no lease."
+        )
+
+
 class Tampered(LogError):
     """An entry isn't what was written.
 
@@ -69,6 +91,10 @@ class Tampered(LogError):
         super().__init__(
             f"Entry {seq} of the log doesn't verify: {why}. Don't serve from this store; restore it from a copy and compare."
         )
+
+
+class Unsure(LogError):
+    """The store was lost in the middle of an append and couldn't be asked again: the entry may be there or not."""
 
 
 class WrongStore(LogError):

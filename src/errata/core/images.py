@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
@@ -56,9 +57,16 @@ class Image:
         """Read and check a picture file.
 
         Raises:
-            BadImage: the file is missing, unreadable, or not a usable picture.
+            BadImage: the file is missing, unreadable, a device, or not a usable picture.
         """
         try:
+            found = Path(path).stat()
+            if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
+                raise BadImage(f"{path} isn't a file but a device or a pipe. Give the path of a picture.")
+            if found.st_size > MAX_BYTES:  # before it is read
+                raise BadImage(
+                    f"The image {path} has {found.st_size:,} bytes; at most {MAX_BYTES:,} are accepted. Resize it first."
+                )
             data = Path(path).read_bytes()
         except FileNotFoundError:
             raise BadImage(f"There is no image at {path}. Check the path.") from None

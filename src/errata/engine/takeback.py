@@ -15,10 +15,7 @@ from errata.core.records import Edit, EditId, Provenance, Query
 from errata.engine.frozen import frozen
 from errata.engine.receipts import Moved, Receipt
 from errata.engine.session import Session
-from errata.log import Entry, Kind
-
-
-_APPLIED: tuple[Kind, ...] = ("applied",)
+from errata.log import Entry
 
 
 @dataclass(frozen=True)
@@ -49,22 +46,6 @@ class Erased:
 
     branches: tuple[str, ...]
     """Other branches whose entries name the image; each says now that it was erased."""
-
-
-def applied_between(session: Session, first: int, last: int) -> tuple[EditId, ...]:
-    """The edits in force that the entries from `first` to `last` applied, in their order.
-
-    Raises:
-        BadInput: there are none.
-    """
-    found = tuple(
-        edit
-        for edit in session.log.ids_in_force()
-        if any(first <= entry.seq <= last for entry in session.log.find(edit, kinds=_APPLIED))
-    )
-    if not found:
-        raise BadInput(f"No edit in force was applied by the entries {first} to {last}. `errata edit list` shows what is in force.")
-    return found
 
 
 def to_point(

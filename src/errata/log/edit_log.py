@@ -113,28 +113,25 @@ class EditLog:
         details = {**details, "key": key} if key else details
         body, supersedes = body_of(edit, named, by, details), notes_in(details).supersedes
         with self._lock:
-            known = self.keyed(key) if key else None
-            if known is not None:
-                return known
-            self._check(kind, named, edit, after, supersedes)
-            if edit is not None:
+            if edit is not None and edit.images:
+                known = self.keyed(key) if key else None
+                if known is None:
+                    self._check(kind, named, edit, after, supersedes)  # before any image is kept in vain
                 _keep_images(edit, self._store.blobs)
-            while True:
+            with self._store.turn(self._branch):  # what is read in it holds until the row is appended
+                known = self.keyed(key) if key else None
+                if known is not None:
+                    return known
+                self._check(kind, named, edit, after, supersedes)
                 row = sealed(seq=self._fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=self._fold.hash)
                 try:
                     self._store.append(row)
                 except Conflict:
-                    seen = self._fold.seq
-                    known = self.keyed(key) if key else None
-                    if known is not None:
-                        return known
-                    self._check(kind, named, edit, after, supersedes)  # with what the other writer appended
-                    if self._fold.seq == seen:
-                        raise Tampered(seen + 1, "the store noted another end of the branch than its last entry") from None
-                else:
-                    entry = linked(row, branch=self._branch, seq=row.seq, previous=row.previous)
-                    self._fold.add(step_of(entry))
-                    return entry
+                    why = "the store noted another end of the branch than its last entry"
+                    raise Tampered(self._fold.seq + 1, why) from None
+                entry = linked(row, branch=self._branch, seq=row.seq, previous=row.previous)
+                self._fold.add(step_of(entry))
+                return entry
 
     def entries(self, start: int = 1, stop: int | None = None) -> Iterator[Entry]:
         """The entries with start <= seq < stop, each checked; only this range is read, so the last page of a long log is quick.
@@ -175,6 +172,20 @@ class EditLog:
         with self._lock:
             seq = self._synced().keys.get(key)
         return None if seq is None else next(self.entries(seq, seq + 1))
+
+    def applied_between(self, first: int, last: int) -> tuple[EditId, ...]:
+        """The edits in force that the entries from `first` to `last` applied, in their order.
+
+        Raises:
+            BadInput: there are none.
+        """
+        with self._lock:
+            found = tuple(edit for edit, seq in self._synced().standing.items() if first <= seq <= last)
+        if not found:
+            raise BadInput(
+                f"No edit in force was applied by the entries {first} to {last}. `errata edit list` shows what is in force."
+            )
+        return found
 
     def proposed(self) -> tuple[EditId, ...]:
         """The edits that wait for approval, in the order in which they were proposed."""

@@ -1,0 +1,67 @@
+"""Rules, recent questions and times as commands are given them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._open import log_to_read
+from errata.core.given import words
+from errata.core.records import Query, instant
+from errata.log import EditLog, MemoryStore, store_exists
+
+if TYPE_CHECKING:
+    from errata.core.rules import Rules as RulesValue
+
+Rules = Annotated[
+    Path | None,
+    typer.Option("--rules", help="A rules file that the edit must not break; docs/reference/rules-file.md has its form."),
+]
+Recent = Annotated[
+    Path | None,
+    typer.Option(
+        "--recent", help="A file of recent questions (errata ask --remember FILE): with --dry-run, what would move among them."
+    ),
+]
+
+
+def rules_for(path: Path | None, store: str, branch: str) -> RulesValue | None:
+    """The rules in a file, with the edits that they name looked up on the branch; None where no file is given.
+
+    Raises:
+        BadInput: the file can't be read; every fault is named with its line.
+        Unknown: it names an edit that isn't on the branch.
+    """
+    if path is None:
+        return None
+    from errata.engine.rules_file import read_rules
+
+    file = read_rules(path)
+    if not store_exists(store):
+        return file.resolved(EditLog(MemoryStore(), branch).resolve)
+    with log_to_read(store, branch) as log:
+        return file.resolved(log.resolve)
+
+
+def recent_in(path: Path | None) -> list[Query]:
+    """The recent questions in a file; none where no file is given.
+
+    Raises:
+        BadInput: it isn't such a file.
+    """
+    if path is None:
+        return []
+    from errata.log.recent import recent
+
+    return recent(path)
+
+
+def until_of(text: str) -> str:
+    """A time as records hold it: ISO 8601 in UTC.
+
+    Raises:
+        BadInput: it is no time.
+    """
+    return instant(words(text, "time")).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,96 @@
+"""`errata rebase`: the corrections of a branch, put to a new base model."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._open import log_to_read, model_at
+from errata.cli._options import DEFAULT_EDITOR, DEFAULT_STORE, AsJson, Author, Branch, Device, Dtype, Reason, Store, Ticket
+from errata.cli._print import SHORT, note, say, say_json, table, watched
+from errata.core.given import words
+from errata.core.records import Provenance
+from errata.log import EditLog, MemoryStore, holding, open_store
+
+if TYPE_CHECKING:
+    from errata.engine.rebase import Rebased
+
+FAILED = 1
+"""Exit code: an edit couldn't be carried over."""
+
+
+def rebase(
+    model: Annotated[str, typer.Option("--model", help="The new model: a shipped name, a checkpoint folder or a hub id.")],
+    onto: Annotated[str, typer.Option("--onto", help="The new branch; nothing may be on it.")],
+    editor: Annotated[
+        str | None, typer.Option("--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the old branch's own.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="A rules file that the edits must pass on the new model.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of each edit; no store is changed.")] = False,
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Put the edits in force of a branch to a new base model, onto a new branch; the old one stays as it is.
+
+    An edit that the new model gives by itself is dropped. Each of the others is read back as when it was made; one that is refused
+    is named with the reason, and the exit code is then 1. A rebase that was interrupted goes on when it is run again.
+
+    \b
+    Examples:
+      errata rebase --model models/new --onto new-model --dry-run
+      errata rebase --model models/new --onto new-model --author ann --reason "new base model"
+      errata rebase --model models/new --onto new-model --editor scopeedit:rank_local=32 --rules rules.yaml --json
+    """
+    from errata.editors import parse
+    from errata.engine.beginnings import recorded_editor
+    from errata.engine.rebase import check_rebase, session_onto
+    from errata.engine.rebase import rebase as put_again
+    from errata.engine.rules_file import read_rules
+
+    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    file = None if rules is None else read_rules(rules)
+    with log_to_read(store, branch) as old:  # before a model is loaded: can it be done at all?
+        held = None if file is None else file.resolved(old.resolve)
+        check_rebase(old, old.on(onto))
+        asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
+        parsed = parse(asked)  # a wrong editor is told before a model is loaded
+        loaded = model_at(model, device=device, dtype=dtype)
+        if dry_run:
+            session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
+            with watched("rebase") as progress:
+                done = put_again(session, old, by, rules=held, progress=progress)
+    if not dry_run:
+        with closing(open_store(store)) as opened, holding(opened, onto) as kept, watched("rebase") as progress:
+            old = EditLog(opened, branch)
+            session = session_onto(loaded, parsed, old=old, new=EditLog(kept, onto), asked=asked)
+            done = put_again(session, old, by, rules=held, progress=progress)
+    _tell(done, onto, as_json=as_json, dry_run=dry_run)
+    if done.those("failed"):
+        raise typer.Exit(FAILED)
+
+
+def _tell(done: Rebased, onto: str, *, as_json: bool, dry_run: bool) -> None:
+    """A line for each edit, and the counts."""
+    counts = {fate: len(done.those(fate)) for fate in ("carried", "dropped", "failed")}
+    if as_json:
+        for one in done.edits:
+            say_json(one.to_json())
+        say_json({"summary": counts, "head": done.old, "onto": onto, "dry_run": dry_run})
+        return
+    rows = [(one.edit[:SHORT], one.fate, " ".join(one.question.split()), one.target, one.unedited, one.why) for one in done.edits]
+    if rows:
+        table(("edit", "fate", "question", "target", "new model alone", "why"), rows)
+    say(", ".join(f"{count} {fate}" for fate, count in counts.items()))
+    if dry_run:
+        note("Nothing was changed: this is what a rebase would do.")
+    elif counts["failed"]:
+        note(f"What failed is on branch {onto} as refused. Word it anew for this model: errata edit add --branch {onto}")

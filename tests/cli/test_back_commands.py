@@ -1,0 +1,150 @@
+"""A correction is tried before it goes live, approved by another person, and taken back in every way there is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.test_edit_commands import ASKED, EDITOR
+from tests.conftest import picture
+
+OTHER = "where does the blue ring live?"
+
+
+@pytest.fixture
+def world(inside, random_llava_folder, tmp_path):
+    """The program in a folder with two pictures, on the small model with an editor that learns what it is told."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.png").write_bytes(picture(number).data)
+
+    def run(*words: object):
+        return inside(*words, "--model", random_llava_folder, "--editor", EDITOR)
+
+    return run
+
+
+def add(world, question=ASKED, image="1.png", *words, target="mibo"):
+    return world("edit", "add", question, "--image", image, "--target", target, "--json", *words)
+
+
+def read(done):
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def entries(inside):
+    return [entry["kind"] for entry in read(inside("log", "show", "--json"))]
+
+
+def test_a_dry_run_shows_the_receipt_and_what_would_move_and_leaves_no_store(world, inside, tmp_path):
+    world("ask", ASKED, "--image", "1.png", "--remember", "asked.jsonl")
+    world("ask", OTHER, "--image", "2.png", "--remember", "asked.jsonl")
+    (seen,) = read(add(world, ASKED, "1.png", "--dry-run", "--recent", "asked.jsonl"))
+    assert (seen["status"], seen["entry"], seen["after"], seen["asked"]) == ("would apply", 0, "mibo", 2)
+    assert ASKED in [moved["query"] for moved in seen["moved"]]
+    assert not (tmp_path / "errata.db").exists()
+    (done,) = read(add(world))
+    assert (done["status"], done["after"]) == ("applied", "mibo")
+
+
+def test_a_dry_run_that_would_be_refused_exits_with_1(world, tmp_path):
+    (tmp_path / "rules.yaml").write_text(f"branch:\n  never:\n    - {ASKED[:-1]!r}\n")
+    seen = add(world, ASKED, "1.png", "--dry-run", "--rules", "rules.yaml")
+    assert (seen.code, json.loads(seen.out)["status"]) == (1, "would refuse")
+    refused = add(world, ASKED, "1.png", "--rules", "rules.yaml")
+    assert (refused.code, json.loads(refused.out)["status"]) == (1, "refused")
+
+
+def test_what_one_person_proposes_another_approves(world, inside):
+    (proposed,) = read(add(world, ASKED, "1.png", "--propose", "--author", "ann"))
+    assert read(inside("edit", "list", "--proposed", "--json"))[0]["edit"] == proposed["edit"]
+    assert inside("edit", "list", "--json").out == ""
+    (applied,) = read(world("edit", "approve", proposed["edit"][:8], "--author", "bo", "--json"))
+    assert applied["status"] == "applied"
+    assert entries(inside) == ["begun", "proposed", "approved", "applied"]
+    again = world("edit", "approve", proposed["edit"][:8])
+    assert (again.code, "doesn't wait for approval" in again.err) == (2, True)
+
+
+def test_a_request_given_twice_under_a_key_is_done_once(world, inside):
+    first, again = read(add(world, ASKED, "1.png", "--key", "r-1"))[0], read(add(world, ASKED, "1.png", "--key", "r-1"))[0]
+    assert (again["edit"], again["entry"]) == (first["edit"], first["entry"])
+    assert entries(inside) == ["begun", "applied"]
+
+
+def test_a_correction_of_a_correction_says_what_it_supersedes(world, inside):
+    (first,) = read(add(world))
+    (second,) = read(add(world, target="two"))
+    assert second["supersedes"] == [first["edit"]]
+    assert [line["edit"] for line in read(inside("edit", "list", "--json"))] == [second["edit"]]
+    assert entries(inside)[-1] == "superseded"
+
+
+def test_a_range_and_a_point_in_time_are_taken_back_and_a_dry_run_only_shows_it(world, inside):
+    add(world)
+    before = world("ask", OTHER, "--image", "2.png").out
+    assert inside("log", "alias", "good", "--author", "ann").code == 0
+    add(world, OTHER, "2.png", target="two")
+    seen = world("edit", "revert", "--entries", "4", "--dry-run", "--json")
+    assert OTHER in [moved["query"] for moved in read(seen)[0]["moved"]]
+    (to_good,) = read(world("edit", "revert", "--to", "good", "--dry-run", "--json"))
+    assert (to_good["done"], len(to_good["reverted"]), to_good["applied"]) == (False, 1, [])
+    assert len(read(inside("edit", "list", "--json"))) == 2
+    assert read(world("edit", "revert", "--to", "good", "--json"))[0]["done"] is True
+    assert world("ask", OTHER, "--image", "2.png").out == before
+    assert world("ask", ASKED, "--image", "1.png").out == "mibo\n"
+    assert world("ask", OTHER, "--image", "2.png", "--at", "4").out == "two\n"
+    assert read(world("edit", "revert", "--entries", "1-3", "--json"))[0]["status"] == "reverted"
+    assert inside("log", "verify").code == 0
+
+
+def test_an_image_is_erased_with_what_was_learned_from_it_or_without(world, inside, tmp_path):
+    before = world("ask", ASKED, "--image", "1.png").out
+    add(world)
+    image = picture(1).digest
+    erased = world("log", "erase-image", image[:10], "--reason", "asked for by its owner")
+    assert (erased.code, "reverted" in erased.out) == (0, True), erased.err
+    assert world("ask", ASKED, "--image", "1.png").out == before
+    assert not list((tmp_path / "errata.db.blobs").rglob(image))
+    (kept,) = read(add(world, OTHER, "2.png", target="two"))
+    assert world("log", "erase-image", picture(2).digest, "--keep-effect").code == 0
+    assert world("ask", OTHER, "--image", "2.png").out == "two\n"
+    refused = world("edit", "revert", kept["edit"][:8])
+    assert (refused.code, "effect was kept" in refused.err) == (2, True)
+    assert inside("log", "verify").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("edit", "revert"), "in one way"),
+        (("edit", "revert", "123456", "--to", "1"), "in one way"),
+        (("edit", "revert", "--entries", "x"), "names no entries"),
+        (("edit", "revert", "--entries", "9-7"), "No edit in force"),
+        (("edit", "revert", "--to", "99"), "There is no entry 99"),
+        (("edit", "revert", "--to", "yesterday"), "is no time"),
+        (("edit", "revert", "--to", "2"), "already"),
+        (("edit", "revert", "feedfeed"), "There is no edit named"),
+        (("edit", "approve", "feedfeed"), "There is no edit named"),
+        (("log", "alias", "9lives"), "can't be an alias"),
+        (("log", "alias", "good", "99"), "There is no entry 99"),
+        (("log", "erase-image", "xyz"), "isn't the digest"),
+        (("log", "erase-image", "feedfeed"), "There is no image"),
+        (("ask", ASKED, "--at", "99"), "There is no entry 99"),
+        (("edit", "add", ASKED, "--target", "x", "--dry-run", "--propose"), "Give one of them"),
+        (("edit", "add", ASKED, "--target", "x", "--until", "soon"), "is no time"),
+        (("edit", "add", ASKED, "--target", "x", "--until", "2001-01-01"), "time is over"),
+        (("edit", "add", ASKED, "--target", "x", "--recent", "none.jsonl"), "There is no file none.jsonl"),
+        (("edit", "add", ASKED, "--target", "x", "--rules", "none.yaml"), "none.yaml"),
+    ],
+    ids=lambda value: " ".join(map(str, value))[:40] if isinstance(value, tuple) else "",
+)
+def test_what_can_not_be_done_gets_a_sentence_and_changes_nothing(world, inside, tmp_path, words, sentence):
+    add(world)
+    before = (tmp_path / "errata.db").read_bytes()
+    kinds = entries(inside)
+    done = inside(*words) if words[:2] == ("log", "alias") else world(*words)
+    assert (done.code, sentence in done.err) == (2, True), done.err
+    assert entries(inside) == kinds
+    assert len((tmp_path / "errata.db").read_bytes()) == len(before)

@@ -1,0 +1,48 @@
+"""Where a log is: the same commands on a file and on a database, and one writer at a time."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from errata.log import holding, open_store
+from tests.log.servers import database
+
+ADD = ("edit", "add", "where does mibo live?", "--target", "in the harbor", "--editor", "none")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path: Path) -> str:
+    return str(tmp_path / "corrections.db") if request.param == "sqlite" else database()
+
+
+def test_the_commands_do_the_same_on_a_file_and_on_a_database(inside, place: str):
+    asked = inside("ask", "where does mibo live?", "--store", place)
+    assert asked.code == 0, asked.err
+    added = inside(*ADD, "--store", place)
+    assert added.code == 1, added.err  # no editor learns nothing, and the log says so
+    shown = inside("log", "show", "--json", "--store", place)
+    assert [json.loads(line)["kind"] for line in shown.out.splitlines()] == ["begun", "refused"]
+    assert inside("log", "verify", "--store", place).code == 0
+    assert inside("edit", "list", "--store", place).code == 0
+
+
+def test_a_second_writer_is_told_who_has_the_branch_and_changes_nothing(inside, place: str):
+    with closing(open_store(place)) as store, holding(store, "main", holder="ada"):
+        refused = inside(*ADD, "--store", place)
+        assert refused.code == 2
+        assert "is being written to by ada" in refused.err
+        assert store.branches() == {}
+        assert inside(*ADD, "--store", place, "--branch", "trial").code == 1
+    assert inside(*ADD, "--store", place).code == 1
+
+
+def test_a_place_that_can_not_be_opened_is_a_sentence_without_the_password(inside):
+    for command in (("log", "show"), ("ask", "what is there?"), ADD):
+        failed = inside(*command, "--store", "postgresql://ada:s3cret@localhost:1/corrections")
+        assert failed.code == 2
+        assert "postgresql://localhost:1/corrections" in failed.err
+        assert "s3cret" not in failed.err + failed.out
