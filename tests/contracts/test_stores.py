@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from errata.core.canonical import digest_of
-from errata.core.errors import Conflict
-from errata.log import EditLog, MemoryStore, Row, SnapshotKey, SqliteStore, Store, Tip
+from errata.core.errors import Conflict, Held, LogError
+from errata.log import EditLog, MemoryStore, Row, SnapshotKey, Store, Tip, open_store
 from errata.log.entry import sealed
+from tests.log.servers import database
 from tests.log.worlds import BY, words
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request, tmp_path: Path):
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "errata.db")
+    made: Store = MemoryStore()
+    if request.param == "sqlite":
+        made = open_store(tmp_path / "errata.db")
+    if request.param == "postgresql":
+        made = open_store(database())
     yield made
     made.close()
 
@@ -138,3 +144,75 @@ def test_snapshots_are_listed_sorted_read_and_deleted(store: Store):
     store.shelf.delete(first)
     assert store.shelf.get(first) is None
     assert list(store.shelf.sizes()) == [second]
+
+
+def test_a_large_snapshot_comes_back_as_it_went_in_and_may_be_put_again(store: Store):
+    data = bytes(range(256)) * (9 * 1024**2 // 256) + b"end"
+    key = SnapshotKey("main", 3, "3" * 64, digest_of(data))
+    store.shelf.put(key, data)
+    store.shelf.put(key, data)
+    assert store.shelf.get(key) == data
+    assert store.shelf.sizes() == {key: len(data)}
+    store.shelf.delete(key)
+    assert store.shelf.get(key) is None
+
+
+def test_a_branch_has_one_holder_at_a_time_and_a_second_is_told_who(store: Store):
+    first = store.leases.take("main", "ada", seconds=60)
+    assert first.branch == "main"
+    assert first.holder == "ada"
+    with pytest.raises(Held, match="written to by ada, whose lease lasts until") as refused:
+        store.leases.take("main", "ben", seconds=60)
+    assert (refused.value.branch, refused.value.holder, refused.value.until) == ("main", "ada", first.until)
+    assert store.leases.take("trial", "ben", seconds=60).holder == "ben"
+    store.leases.release(first)
+    assert store.leases.take("main", "ben", seconds=60).holder == "ben"
+
+
+def test_a_lease_ends_by_itself_and_its_holder_finds_out(store: Store):
+    lost = store.leases.take("main", "ada", seconds=0.2)
+    time.sleep(0.3)
+    taken = store.leases.take("main", "ben", seconds=60)
+    with pytest.raises(Held, match="written to by ben"):
+        store.leases.renew(lost, seconds=60)
+    store.leases.release(lost)  # nothing happens: it isn't there any more
+    with pytest.raises(Held, match="written to by ben"):
+        store.leases.take("main", "ada", seconds=60)
+    store.leases.release(taken)
+    with pytest.raises(LogError, match="another writer was there meanwhile"):
+        store.leases.renew(lost, seconds=60)
+
+
+def test_a_renewed_lease_lasts_and_one_that_ended_may_be_renewed_until_it_is_taken(store: Store):
+    lease = store.leases.take("main", "ada", seconds=0.3)
+    renewed = store.leases.renew(lease, seconds=60)
+    assert renewed.until > lease.until
+    time.sleep(0.4)
+    with pytest.raises(Held, match="ada"):
+        store.leases.take("main", "ben", seconds=60)
+    store.leases.renew(lease, seconds=0.1)
+    time.sleep(0.2)
+    store.leases.renew(lease, seconds=60)
+    with pytest.raises(Held, match="ada"):
+        store.leases.take("main", "ben", seconds=60)
+
+
+def test_of_many_that_take_a_branch_at_once_one_gets_it(store: Store):
+    got: list[str] = []
+    refused: list[str] = []
+    start = threading.Barrier(8)
+
+    def work(name: str) -> None:
+        start.wait()
+        try:
+            got.append(store.leases.take("main", name, seconds=60).holder)
+        except Held as held:
+            refused.append(held.holder)
+
+    threads = [threading.Thread(target=work, args=(f"writer {number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+    assert refused == got * 7

@@ -38,7 +38,7 @@ from tests.log.worlds import BY, edit
 
 class Dying:  # a store that is killed once the images are on the disk
     def __init__(self, store):
-        self.rows, self.branches, self.blobs = store.rows, store.branches, store.blobs
+        self.rows, self.branches, self.blobs, self.turn = store.rows, store.branches, store.blobs, store.turn
     def append(self, row):
         os.kill(os.getpid(), signal.SIGKILL)
 

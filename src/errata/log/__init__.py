@@ -2,10 +2,12 @@
 
 from errata.log.edit_log import EditLog
 from errata.log.entry import Entry, Kind, Row
+from errata.log.leases import LEASE_S, holding
 from errata.log.memory import MemoryStore
+from errata.log.opening import is_url, open_store, shown, store_exists
 from errata.log.snapshots import Found, Snapshot, Snapshots, keep
 from errata.log.sqlite import SqliteStore
-from errata.log.store import Blobs, Shelf, SnapshotKey, Store, Tip
+from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
 
 __all__ = [
     "Blobs",
@@ -13,6 +15,9 @@ __all__ = [
     "Entry",
     "Found",
     "Kind",
+    "LEASE_S",
+    "Lease",
+    "Leases",
     "MemoryStore",
     "Row",
     "Shelf",
@@ -22,5 +27,10 @@ __all__ = [
     "SqliteStore",
     "Store",
     "Tip",
+    "holding",
+    "is_url",
     "keep",
+    "open_store",
+    "shown",
+    "store_exists",
 ]

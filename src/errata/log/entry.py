@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Final, Literal, cast, get_args
 
 from errata.core.canonical import JSON, canonical, digest_of
@@ -167,16 +168,12 @@ def hash_of(row: Row) -> str:
     """The hash that the row must carry.
 
     The canonical form is put together around the stored bytes of the body: "body" sorts first among the keys, so this equals
-    the canonical form of the whole object, and the body is hashed as it is stored, without a parse.
+    the canonical form of the whole object, and the body is hashed as it is stored, without a parse. The rest is written here as
+    `canonical` would write it, because this is a fifth of the time that opening a long log takes.
     """
-    rest: Mapping[str, JSON] = {
-        "branch": row.branch,
-        "kind": row.kind,
-        "previous": row.previous,
-        "seq": row.seq,
-        "time": row.time,
-    }
-    return digest_of(b'{"body":' + row.body + b"," + canonical(rest)[1:])
+    branch, kind, previous, time = map(encode_basestring, (row.branch, row.kind, row.previous, row.time))
+    rest = f',"branch":{branch},"kind":{kind},"previous":{previous},"seq":{row.seq},"time":{time}}}'
+    return digest_of(b'{"body":' + row.body + rest.encode())
 
 
 def sealed(*, seq: int, branch: str, kind: Kind, body: bytes, previous: str) -> Row:

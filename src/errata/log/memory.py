@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import final
 
 from errata.core.canonical import digest_of
+from errata.core.errors import Held
 from errata.log.entry import Row
-from errata.log.store import SnapshotKey, Tip, check_blob, check_follows
+from errata.log.store import Lease, SnapshotKey, Tip, check_blob, check_follows, lease_gone, moment
 
 
 @final
@@ -52,14 +56,59 @@ class MemoryShelf:
 
 
 @final
+class MemoryLeases:
+    """`Leases` in a dictionary: branch -> the lease, and when it ends on this machine's clock."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, tuple[Lease, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+        with self._lock:
+            self._check_free(branch)
+            return self._note(branch, holder, secrets.token_hex(16), seconds)
+
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
+        with self._lock:
+            held = self._leases.get(lease.branch)
+            if held is None or held[0].token != lease.token:
+                self._check_free(lease.branch)
+                raise lease_gone(lease.branch)
+            return self._note(lease.branch, lease.holder, lease.token, seconds)
+
+    def release(self, lease: Lease) -> None:
+        with self._lock:
+            held = self._leases.get(lease.branch)
+            if held is not None and held[0].token == lease.token:
+                del self._leases[lease.branch]
+
+    def _check_free(self, branch: str) -> None:
+        held = self._leases.get(branch)
+        if held is not None and held[1] > time.time():
+            raise Held(branch, held[0].holder, held[0].until)
+
+    def _note(self, branch: str, holder: str, token: str, seconds: float) -> Lease:
+        until = time.time() + seconds
+        lease = Lease(branch, holder, token, moment(until))
+        self._leases[branch] = (lease, until)
+        return lease
+
+
+@final
 class MemoryStore:
     """`Store` in lists. Nothing survives the process."""
 
     def __init__(self) -> None:
         self.blobs = MemoryBlobs()
         self.shelf = MemoryShelf()
+        self.leases = MemoryLeases()
         self._rows: dict[str, list[Row]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def turn(self, branch: str) -> Iterator[None]:
+        with self._lock:
+            yield
 
     def append(self, row: Row) -> None:
         with self._lock:

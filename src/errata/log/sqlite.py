@@ -1,8 +1,7 @@
-"""The default store: one SQLite file for the entries, and a folder each for blobs and snapshots beside it.
+"""The default store: one SQLite file for the entries and leases, and a folder each for blobs and snapshots beside it.
 
-Durability: write-ahead log with `synchronous=FULL`, so a row is on the disk before `append` returns
-(https://www.sqlite.org/wal.html). Serialisation: `BEGIN IMMEDIATE` takes the one write lock before the branch's last row is looked
-at (https://www.sqlite.org/lang_transaction.html).
+Serialisation: `BEGIN IMMEDIATE` takes the one write lock before the branch's last row is looked at
+(https://www.sqlite.org/lang_transaction.html). How a row gets to the disk before `append` returns is told in `_sqlite`.
 
 `entries` has its primary key as its only b-tree (WITHOUT ROWID), so there is one copy of each column to check, and the last page
 of a long branch is found without a scan. `branches` notes the last entry of each, in the same transaction.
@@ -10,48 +9,60 @@ of a long branch is found without a scan. `branches` notes the last entry of eac
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self, final
+from typing import Any, Final, Self, final
 
-from errata.core.errors import LogError, Tampered
+from errata.core.errors import Held, LogError, Tampered
+from errata.log._sqlite import FAILURES, SqliteFile, code
 from errata.log.entry import Row
 from errata.log.files import FileBlobs, FileShelf
-from errata.log.store import Tip, check_follows
+from errata.log.store import Lease, Tip, check_follows, lease_gone, moment
 
-SCHEMA: Final = 1
-"""The layout of the tables; kept in the file's `user_version`. A later layout gets the next number and a migration."""
-
-_APPLICATION: Final = 0x65727274
-"""Marks the file as an errata store ("errt"), in its `application_id`."""
-
-_TABLES: Final = (
-    """CREATE TABLE branches (
-        name TEXT PRIMARY KEY NOT NULL,
-        seq  INTEGER NOT NULL,
-        hash TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE entries (
-        branch   TEXT NOT NULL,
-        seq      INTEGER NOT NULL,
-        kind     TEXT NOT NULL,
-        time     TEXT NOT NULL,
-        body     TEXT NOT NULL,
-        previous TEXT NOT NULL,
-        hash     TEXT NOT NULL,
-        PRIMARY KEY (branch, seq)
-    ) STRICT, WITHOUT ROWID""",
-)
 _PAGE: Final = 1000
 _ENDLESS: Final = 2**63 - 1
-_WAIT_S: Final = 30.0
-_FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
-"""A damaged schema is quoted in SQLite's message, which then isn't UTF-8: the message itself fails to be read."""
-
+_TYPES: Final = (bytes, int, bytes, bytes, bytes, bytes, bytes)
 _UNREADABLE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@final
+class SqliteLeases:
+    """`Leases` in a table. The clock is the machine's: all who can open the file with its write-ahead log are on it."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+        token = secrets.token_hex(16)
+        with self._file.lock, self._file.sentences("write to"):
+            self._file.migrate()
+            with self._file.transaction():
+                self._check_free(branch)
+                until = time.time() + seconds
+                self._file.db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (branch, holder, token, until))
+        return Lease(branch, holder, token, moment(until))
+
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
+        with self._file.lock, self._file.sentences("write to"), self._file.transaction():
+            until = time.time() + seconds
+            named = (until, lease.branch, lease.token)
+            if not self._file.db.execute("UPDATE leases SET until = ? WHERE branch = ? AND token = ?", named).rowcount:
+                self._check_free(lease.branch)
+                raise lease_gone(lease.branch)
+        return Lease(lease.branch, lease.holder, lease.token, moment(until))
+
+    def release(self, lease: Lease) -> None:
+        with self._file.lock, self._file.sentences("write to"):
+            self._file.db.execute("DELETE FROM leases WHERE branch = ? AND token = ?", (lease.branch, lease.token))
+
+    def _check_free(self, branch: str) -> None:
+        found = self._file.db.execute("SELECT holder, until FROM leases WHERE branch = ?", (branch,)).fetchone()
+        if found is not None and found[1] > time.time():
+            raise Held(branch, _text(found[0]), moment(found[1]))
 
 
 @final
@@ -62,37 +73,42 @@ class SqliteStore:
 
     Args:
         path: the database file; made where it isn't there.
-        create: False to refuse a file that isn't there (for commands that only read).
+        create: False to refuse a file that isn't there, and to leave the layout of one that is (for commands that only read).
 
     Raises:
         LogError: a folder, a missing parent, not an errata store, a store of a later version, or a file that can't be read.
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        self._path = Path(path)
-        self._lock = threading.Lock()
-        _check_place(self._path, create)
-        with self._sentences("open"):
-            self._db = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-        try:
-            with self._sentences("open"):
-                self._db.text_factory = bytes  # a tampered text may not be UTF-8; the body is wanted as bytes anyway
-                self._make_or_check()
-        except BaseException:
-            self._db.close()
-            raise
-        self.blobs = FileBlobs(self._path.with_name(self._path.name + ".blobs"))
-        self.shelf = FileShelf(self._path.with_name(self._path.name + ".snapshots"))
+        path = Path(path)
+        self._file = SqliteFile(path, create=create)
+        self.leases = SqliteLeases(self._file)
+        self.blobs = FileBlobs(path.with_name(path.name + ".blobs"))
+        self.shelf = FileShelf(path.with_name(path.name + ".snapshots"))
+
+    @contextmanager
+    def turn(self, branch: str) -> Iterator[None]:
+        with self._file.lock:  # a thread's turn keeps the others from this connection too
+            with self._file.sentences("append to"):
+                self._file.begin()
+            try:
+                yield
+            finally:
+                self._file.give_up()
 
     def append(self, row: Row) -> None:
         values = (row.branch, row.seq, row.kind, row.time, row.body.decode(), row.previous, row.hash)
-        with self._lock, self._sentences("append to"), self._transaction():
-            check_follows(self._tip(row.branch), row)
-            self._db.execute(
-                "INSERT INTO branches VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
-                (row.branch, row.seq, row.hash),
-            )
-            self._db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        file = self._file
+        with file.lock, file.sentences("append to"):
+            with file.transaction():  # the turn's, where there is one: this ends it
+                check_follows(self._tip(row.branch), row)
+                file.db.execute(
+                    "INSERT INTO branches VALUES (?, ?, ?) "
+                    "ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash",
+                    (row.branch, row.seq, row.hash),
+                )
+                file.db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            file.flush()
 
     def rows(self, branch: str, start: int = 1, stop: int | None = None) -> Iterator[Row]:
         # In pages, each under the lock: no cursor stays open while the caller works, so an append may come between.
@@ -100,9 +116,9 @@ class SqliteStore:
         while stop is None or seq < stop:
             try:
                 page = self._page(branch, seq, _ENDLESS if stop is None else stop, size)
-            except _FAILURES as error:
-                if _code(error) not in _UNREADABLE:
-                    raise self._sentence("read", error) from error
+            except FAILURES as error:
+                if code(error) not in _UNREADABLE:
+                    raise self._file.sentence("read", error) from error
                 if size == 1:
                     raise Tampered(seq, "its bytes in the database can't be read") from error
                 size = 1  # find which row it is
@@ -113,13 +129,12 @@ class SqliteStore:
             seq = page[-1].seq + 1
 
     def branches(self) -> Mapping[str, Tip]:
-        with self._lock, self._sentences("read"):
-            found = self._db.execute("SELECT name, seq, hash FROM branches ORDER BY name").fetchall()
+        with self._file.lock, self._file.sentences("read"):
+            found = self._file.db.execute("SELECT name, seq, hash FROM branches ORDER BY name").fetchall()
         return {_text(name): _tip(rest) for name, *rest in found}
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +143,8 @@ class SqliteStore:
         self.close()
 
     def _page(self, branch: str, start: int, stop: int, size: int) -> list[Row]:
-        with self._lock:
-            found = self._db.execute(
+        with self._file.lock:
+            found = self._file.db.execute(
                 "SELECT branch, seq, kind, time, body, previous, hash FROM entries "
                 "WHERE branch = ? AND seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
                 (branch, start, stop, size),
@@ -137,81 +152,15 @@ class SqliteStore:
         return [_row(values, start + index) for index, values in enumerate(found)]
 
     def _tip(self, branch: str) -> Tip | None:
-        found = self._db.execute("SELECT seq, hash FROM branches WHERE name = ?", (branch,)).fetchone()
+        found = self._file.db.execute("SELECT seq, hash FROM branches WHERE name = ?", (branch,)).fetchone()
         return None if found is None else _tip(found)
 
-    def _make_or_check(self) -> None:
-        """Lay out an empty file, or make sure that what is there is ours, before anything is changed in it."""
-        if self._is_empty():
-            self._db.execute("PRAGMA journal_mode = WAL")
-            with self._transaction():
-                if self._is_empty():  # another process may have been quicker
-                    for table in _TABLES:
-                        self._db.execute(table)
-                    self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-        if self._pragma("application_id") != _APPLICATION:
-            raise LogError(f"{self._path} is a database, but not an errata store. Name another file with --store.")
-        schema = self._pragma("user_version")
-        if schema > SCHEMA:
-            raise LogError(
-                f"{self._path} was written by a later errata (layout {schema}; this one reads up to {SCHEMA}). "
-                "Upgrade errata to open it."
-            )
-        self._db.execute("PRAGMA synchronous = FULL")
 
-    def _is_empty(self) -> bool:
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return tables == (0,) and self._pragma("application_id") == 0
-
-    def _pragma(self, name: str) -> int:
-        (value,) = self._db.execute(f"PRAGMA {name}").fetchone()
-        return int(value)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # SQLite has rolled some failures back itself
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _sentences(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except _FAILURES as error:
-            raise self._sentence(verb, error) from error
-
-    def _sentence(self, verb: str, error: Exception) -> LogError:
-        advice = {
-            sqlite3.SQLITE_NOTADB: "It isn't an errata store; name another file with --store.",
-            sqlite3.SQLITE_CORRUPT: "The file is damaged; restore it from a copy.",
-            sqlite3.SQLITE_BUSY: f"Another process has held it for {_WAIT_S:.0f} s; wait for it, or stop it.",
-            sqlite3.SQLITE_FULL: "The disk is full; free some space and retry.",
-            sqlite3.SQLITE_READONLY: "It may only be read; check its permissions.",
-        }.get(_code(error), "Check the disk and the file's permissions.")
-        return LogError(f"Can't {verb} the store {self._path}: {error}. Nothing was changed. {advice}")
-
-
-def _check_place(path: Path, create: bool) -> None:
-    if path.is_dir():
-        raise LogError(f"The store {path} is a folder. Name a file, such as {path / 'errata.db'}.")
-    if not path.parent.is_dir():
-        raise LogError(f"The store {path} can't be made: there is no folder {path.parent}. Make it first.")
-    if not create and not path.exists():
-        raise LogError(f"There is no store at {path}. Check the path, or make one by adding an edit.")
-
-
-def _row(values: Sequence[object], expected: int) -> Row:
-    match values:
-        case [bytes(branch), int(seq), bytes(kind), bytes(time), bytes(body), bytes(previous), bytes(hash_)]:
-            return Row(seq, _text(branch), _text(kind), _text(time), body, _text(previous), _text(hash_))
-        case _:  # a damaged file can hold other types than the table's
-            raise Tampered(expected, "a column in the database is of the wrong type")
+def _row(values: Sequence[Any], expected: int) -> Row:
+    if tuple(map(type, values)) != _TYPES:  # a damaged file can hold other types than the table's
+        raise Tampered(expected, "a column in the database is of the wrong type")
+    branch, seq, kind, time_, body, previous, hash_ = values
+    return Row(seq, _text(branch), _text(kind), _text(time_), body, _text(previous), _text(hash_))
 
 
 def _tip(values: Sequence[object]) -> Tip:
@@ -222,16 +171,6 @@ def _tip(values: Sequence[object]) -> Tip:
             raise LogError("The store's list of branches is damaged. Restore the store from a copy.")
 
 
-def _code(error: Exception) -> int:
-    """SQLite's primary result code; 0 where Python's module itself raised (such as for a closed connection)."""
-    if not isinstance(error, sqlite3.Error):
-        return sqlite3.SQLITE_CORRUPT
-    try:
-        return error.sqlite_errorcode & 0xFF
-    except AttributeError:
-        return 0
-
-
 def _text(value: bytes) -> str:
     """The text; bytes that aren't UTF-8 become marks, which no hash fits."""
-    return value.decode(errors="replace")
+    return str(value, "utf-8", "replace")

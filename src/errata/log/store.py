@@ -1,14 +1,16 @@
-"""Where a log is kept: rows that can only be added, bytes named by their digest, and snapshots that may be thrown away.
+"""Where a log is kept: rows that can only be added, bytes named by their digest, snapshots that may be thrown away, and leases.
 
-A store knows rows, not edits: it compares numbers and hashes and never looks into a body. Three small protocols, because three
-things are promised: a row is for ever, a blob may be erased (a person's right), a snapshot is a cache.
+A store knows rows, not edits: it compares numbers and hashes and never looks into a body. Four small protocols, because four
+things are promised: a row is for ever, a blob may be erased (a person's right), a snapshot is a cache, a lease ends by itself.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from errata.core.canonical import digest_of
@@ -37,6 +39,21 @@ class SnapshotKey:
 
     digest: str
     """SHA-256 of the snapshot's bytes."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to a branch until it ends, is released, or is renewed."""
+
+    branch: str
+    holder: str
+    """Who has it, in words for whoever must wait."""
+
+    token: str
+    """Tells it from every other lease, whoever the holder is."""
+
+    until: str
+    """ISO 8601, UTC, by the store's clock: when it ends unless it is renewed."""
 
 
 class Blobs(Protocol):
@@ -81,8 +98,38 @@ class Shelf(Protocol):
         ...
 
 
+class Leases(Protocol):
+    """One writer to a branch, many readers. It spares a second writer work in vain; what keeps the chain whole is `Store.append`.
+
+    Contract: of two that take a branch at once, one gets `Held`. Time is the store's. A lease that ended may be taken by anyone,
+    and may still be renewed until somebody has.
+    """
+
+    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+        """The lease of the branch.
+
+        Raises:
+            Held: somebody has it.
+            LogError: it can't be written down.
+        """
+        ...
+
+    def renew(self, lease: Lease, *, seconds: float) -> Lease:
+        """The same lease, lasting `seconds` from now.
+
+        Raises:
+            Held: it had ended and somebody else took the branch.
+            LogError: it can't be written down, or is there no more.
+        """
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Let go of the branch; nothing happens where the lease was lost."""
+        ...
+
+
 class Store(Protocol):
-    """Rows, blobs and snapshots in one place.
+    """Rows, blobs, snapshots and leases in one place.
 
     Contract: `append` is atomic, durable before it returns, and serialised: of two writers that follow the same row, one gets
     `Conflict`. Rows come back as they went in. Safe to share among threads; open one for each process (never across a fork).
@@ -94,12 +141,27 @@ class Store(Protocol):
     @property
     def shelf(self) -> Shelf: ...
 
+    @property
+    def leases(self) -> Leases: ...
+
+    def turn(self, branch: str) -> AbstractContextManager[None]:
+        """Be the only one who appends to the branch for the length of a `with` block, up to the first `append` in it.
+
+        What is read in the block holds until then, so a writer need not decide anew because another was quicker. Keep it short:
+        others wait. Only one turn at a time in a thread.
+
+        Raises:
+            LogError: others have had their turn for too long, or the store can't be written.
+        """
+        ...
+
     def append(self, row: Row) -> None:
         """Add the row after the last one of its branch: the commit point.
 
         Raises:
             Conflict: the row doesn't follow the branch's last row (its number is not the next, or `previous` is not its hash).
             LogError: the row can't be written; nothing was.
+            Unsure: the store was lost meanwhile and can't be asked whether it has the row.
         """
         ...
 
@@ -141,6 +203,19 @@ def check_follows(tip: Tip | None, row: Row) -> None:
             f"Entry {row.seq} of branch {row.branch!r} doesn't follow entry {last.seq}, its last one: another writer was first. "
             "Read the log again and decide anew."
         )
+
+
+def moment(seconds: float) -> str:
+    """A time as it's shown: ISO 8601, UTC, whole seconds (`seconds` since 1970)."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def lease_gone(branch: str) -> LogError:
+    """What is said to a holder whose lease isn't there any more, with nobody else in its place."""
+    return LogError(
+        f"The lease of branch {branch!r} ended and is gone: another writer was there meanwhile. Nothing was changed. "
+        "Read the log again and decide anew."
+    )
 
 
 def check_blob(digest: str, data: bytes) -> bytes:
