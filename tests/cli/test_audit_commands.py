@@ -64,7 +64,7 @@ def test_a_leak_exits_with_1_is_told_and_can_be_taken_out_of_force(world, tmp_pa
     assert world("ask", ASKED, "--image", "b.png").out == unedited
     entry = json.loads(world("log", "show", "--last", 1, "--json").out)
     assert (entry["kind"], entry["body"]["by"]["author"]) == ("quarantined", "nightly")
-    assert edit["edit"] in entry["body"]["details"]["audit"]["findings"]
+    assert (entry["body"]["edit_id"], entry["body"]["details"]["findings"][0]) == (edit["edit"], "leaks")
     assert world("audit", "--rules", "rules.yaml").code == 0
     assert world("log", "verify").code == 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from errata.core.benchmark import UNCHANGED
 from errata.core.errors import BadInput
-from errata.core.records import Edit, Message, Query
+from errata.core.records import Edit, Message, Query, Reach
 from errata.core.rules import (
     NO_RULES,
     Breach,
@@ -144,7 +146,7 @@ def test_the_digest_is_of_what_the_rules_say_not_of_the_order_of_edits():
         (lambda: RuleSet(never=("[[a]",)), "isn't a regular expression"),
         (lambda: RuleSet(never=("a*",)), "every question"),
         (lambda: RuleSet(never=("a" * 201,)), "at most 200"),
-        (lambda: RuleSet(reach="far"), "reach 'far'"),
+        (lambda: RuleSet(reach=cast(Reach, "far")), "reach 'far'"),
         (lambda: EditRules("3fa9", RuleSet()), "can't name an edit"),
         (lambda: EditRules("what is it", RuleSet()), "can't name an edit"),
         (lambda: Rules(RuleSet(must=(Must(Query.ask("q")),))), "doesn't say which answer"),

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import log_to_read
 from errata.core.given import words
 from errata.core.records import Query, instant
-from errata.log import EditLog, MemoryStore, store_exists
 
 if TYPE_CHECKING:
     from errata.core.rules import Rules as RulesValue
@@ -27,22 +25,17 @@ Recent = Annotated[
 ]
 
 
-def rules_for(path: Path | None, store: str, branch: str) -> RulesValue | None:
-    """The rules in a file, with the edits that they name looked up on the branch; None where no file is given.
+def rules_for(path: Path | None) -> RulesValue | None:
+    """The rules in a file; None where no file is given. An edit that they name may be the one that is about to be made.
 
     Raises:
         BadInput: the file can't be read; every fault is named with its line.
-        Unknown: it names an edit that isn't on the branch.
     """
     if path is None:
         return None
     from errata.engine.rules_file import read_rules
 
-    file = read_rules(path)
-    if not store_exists(store):
-        return file.resolved(EditLog(MemoryStore(), branch).resolve)
-    with log_to_read(store, branch) as log:
-        return file.resolved(log.resolve)
+    return read_rules(path).rules
 
 
 def recent_in(path: Path | None) -> list[Query]:

@@ -101,7 +101,7 @@ def add(
         valid_until=until and until_of(until),
     )
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
-    named, held, others = words(key, "key"), rules_for(rules, store, branch), recent_in(recent)
+    named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
     place = Place(model, editor, device, dtype)
     if dry_run:
         with session_to_ask(place, store, branch) as session:
@@ -138,7 +138,7 @@ def approve(
       errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
-    held = rules_for(rules, store, branch)
+    held = rules_for(rules)
     with log_to_read(store, branch) as log:
         named = log.resolve(edit)
         if named not in log.proposed():

@@ -90,7 +90,7 @@ def import_(
     if dry_run:
         _count(file, known, chain((first,), lines), limit)
         return
-    digest, held, place = digest_of_file(file), rules_for(rules, store, branch), Place(model, editor, device, dtype)
+    digest, held, place = digest_of_file(file), rules_for(rules), Place(model, editor, device, dtype)
     with session_to_edit(place, store, branch, lambda opened: None) as session, watched("import") as progress:
         size, run = max(1, file.stat().st_size), _Run(session, digest, limit=limit, retry=retry, rules=held)
         for line in chain((first,), lines):

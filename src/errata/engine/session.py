@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, final, runtime_checkable
 
 import torch
@@ -36,7 +37,7 @@ SNAPSHOT_EVERY = 25
 """Edits between snapshots, unless said otherwise."""
 
 _CLOCK: Final = Provenance("errata", "its time is over")
-_NOTHING: Final[Mapping[str, JSON]] = {}
+_NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
 _STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
 
 
@@ -240,6 +241,7 @@ class Session:
         by: Provenance | None = None,
         *,
         details: Mapping[str, JSON] = _NOTHING,
+        each: Mapping[EditId, Mapping[str, JSON]] = MappingProxyType({}),
         dry_run: bool = False,
         others: Sequence[Query] = (),
     ) -> tuple[Receipt, ...]:
@@ -250,6 +252,7 @@ class Session:
             edit_ids: edits in force.
             by: who, and why.
             details: remembered in each entry.
+            each: remembered in the entry of that edit.
             dry_run: nothing is appended or changed; the receipts say what would.
             others: queries of which the first receipt tells whose answers change.
 
@@ -265,7 +268,9 @@ class Session:
             return drafts
         done = []
         for draft in drafts:
-            told: dict[str, JSON] = {**details, "before": draft.before, "after": draft.after, "why": draft.why}
+            told: dict[str, JSON] = {
+                **details, **each.get(draft.edit, _NOTHING), "before": draft.before, "after": draft.after, "why": draft.why,
+            }  # fmt: skip
             entry = self.record(kind, None, by, edit_id=draft.edit, details=told)
             done.append(replace(draft, status=_STATUS[kind], seq=entry.seq))
         self.move(rebuilt.state)
