@@ -14,7 +14,7 @@ from errata.core.records import Edit, Provenance, Query, Spec
 from errata.editors import parse
 from errata.engine.beginnings import recorded_editor
 from errata.engine.session import Session
-from errata.log import EditLog, MemoryStore, SqliteStore
+from errata.log import EditLog, MemoryStore, Snapshots, SqliteStore
 from errata.nn.patches import NoPatch, Rewrite
 from tests.conftest import picture
 from tests.editors.samples import EDITS, POOL
@@ -144,6 +144,16 @@ def test_snapshots_change_what_is_replayed_and_not_what_is_answered(random_llava
     assert answers(session) == answers(plain)
     reopened = opened(random_llava, session.log)
     assert answers(reopened) == answers(session)
+
+
+def test_a_long_fold_leaves_a_snapshot_so_that_the_next_one_is_short(random_llava):
+    session = opened(random_llava)
+    for edit in EDITS:
+        session.edit(edit, guard=False)
+    assert Snapshots(session.log).sizes() == {}
+    again = opened(random_llava, session.log, snapshot_every=9)
+    assert list(Snapshots(session.log).sizes()) == [len(session.log)]
+    assert answers(again) == answers(session) == answers(opened(random_llava, session.log))
 
 
 def test_the_past_can_be_asked_and_not_edited(random_llava):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
 from errata.core.benchmark import Case
 from errata.core.canonical import JSON
 from errata.core.model import Model, Patch
-from errata.core.records import Edit, Query, Spec
+from errata.core.records import Edit, EditId, Query, Spec
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -65,6 +65,13 @@ class Protects(Protocol):
     def protecting(self, pool: Sequence[Query]) -> Self:
         """The same editor, with this pool: queries that no probe of a benchmark touches. Its digest joins the spec."""
         ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """An editor that can un-write one edit exactly, in constant time. Contract: forget equals the fold without that edit."""
+
+    def forget(self, state: Any, edit: EditId) -> Any: ...
 
 
 class Trainable(Editor[S], Protocol[S]):

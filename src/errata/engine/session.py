@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, Final, NamedTuple, final
 
 import torch
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Explains, Protects
+from errata.core.editor import Editor, Explains, Forgets, Protects
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.model import Model
@@ -36,16 +36,12 @@ from errata.log import EditLog, Entry, Kind, Snapshots
 SNAPSHOT_EVERY = 25
 """Edits between snapshots, unless said otherwise."""
 
+_LONG: Final = 3
+"""A fold that wrote a third of `snapshot_every` edits leaves a snapshot of where it ended."""
+
 _CLOCK: Final = Provenance("errata", "its time is over")
 _NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
 _STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
-
-
-@runtime_checkable
-class Forgets(Protocol):
-    """An editor that can un-write one edit exactly. Contract: forget equals the fold without that edit."""
-
-    def forget(self, state: Any, edit: EditId) -> Any: ...
 
 
 class Rebuilt(NamedTuple):
@@ -451,8 +447,10 @@ class Session:
         """Take the state that the log says."""
         head = self.log.head  # read before the fold: if the log grows meanwhile, the next append is a conflict
         self._at = head.hash if head is not None else ""
-        state, _ = self._fold()
+        state, written = self._fold()
         self.move(state)
+        if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not self._ended():
+            self._keep(head)  # the next session needn't write them again
 
     def _fold(self, without: Collection[EditId] = ()) -> tuple[Any, int]:
         """The state that the log says, some edits left out, and how many edits were written for it."""
@@ -485,8 +483,11 @@ class Session:
 
     def _snapshot(self, entry: Entry) -> None:
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
-            with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
-                Snapshots(self.log).put(entry, frozen(self.state))
+            self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
+            Snapshots(self.log).put(entry, frozen(self.state))
 
 
 def settled() -> None:
