@@ -34,6 +34,9 @@ LEASE_S = 0.1
 """Short: a killed writer's branch must be free for the next one at once."""
 
 SNAPSHOT_EVERY = 2
+PATIENCE = 100
+"""Lines after which a writer is killed though what was waited for didn't come."""
+
 BY = Provenance("writer", "to be killed")
 
 QUESTIONS = tuple(Query.ask(f"what is {number}?", picture(number, width=32, height=32)) for number in range(4)) + tuple(
@@ -261,16 +264,18 @@ class Killed:
 
 
 def killed(model: Model, place: str, draw: random.Random) -> Killed:
-    """Fork a writer and kill it at a random moment: after a number of lines, and a moment that is mostly shorter than a flush."""
+    """Fork a writer and kill it at a random moment: at one of its next lines, of any kind or of one, or shortly after."""
     reading, writing = os.pipe()
-    seed, lines, wait = draw.random(), draw.randint(1, 40), draw.choice([0.0, draw.expovariate(2000), draw.expovariate(100)])
+    seed, wait = draw.random(), draw.choice([0.0, draw.expovariate(2000), draw.expovariate(100)])
+    kind, lines = draw.choice([("", 40), ("append", 12), ("snapshot", 6), ("blob", 4), ("erase", 2)])
+    awaited, lines = f'"is": "{kind}'.encode(), draw.randint(1, lines)
     pid = os.fork()
     if pid == 0:
         _be_killed(model, place, random.Random(seed), writing)
     os.close(writing)
     with open(reading, "rb", buffering=0) as pipe:
         told = b""
-        while told.count(b"\n") < lines:
+        while told.count(awaited) < lines and told.count(b"\n") < PATIENCE:
             more = pipe.read(4096)
             if not more:
                 break  # it died by itself, which the status tells

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from errata.core.errors import BadImage, BadInput, LogError, Tampered, Unknown
 from errata.core.records import Edit, Provenance, Query
+from errata.engine.frozen import frozen
 from errata.engine.takeback import erase_image, finish_erasing, to_point
 from errata.log import EditLog, Snapshots
 from tests.editors.samples import EDITS, picture
@@ -63,6 +66,8 @@ def test_erasing_an_image_reverts_what_needs_it_and_the_chain_still_verifies(ran
         session.log.edit(FIRST.id)
     with pytest.raises(Unknown):
         erase_image(session, "feedfeed")
+    with pytest.raises(LogError, match="erased already"):
+        erase_image(session, image.digest)
 
 
 def test_an_effect_that_is_kept_is_where_every_later_fold_starts(random_llava):
@@ -92,6 +97,23 @@ def test_an_effect_that_is_kept_is_where_every_later_fold_starts(random_llava):
         session.log.verify()
     with pytest.raises(LogError, match="is gone"):
         opened(random_llava, session.log)
+
+
+def test_a_proposal_that_would_supersede_a_kept_effect_is_not_even_approved(random_llava):
+    session = written(random_llava, FIRST)
+    better = replace(FIRST, target="the ring")
+    session.propose(better, BY)
+    session.record("erased", None, BY, details={"images": [], "pinned": session.log.store.blobs.put(frozen(session.state))})
+    with pytest.raises(LogError, match="effect was kept"):
+        session.approve(better.id)
+    assert kinds(session)[-1] == "erased"
+
+
+def test_the_past_verifies_though_an_image_of_it_was_erased_later(random_llava):
+    session = written(random_llava, FIRST, SECOND)
+    point = len(session.log)
+    erase_image(session, FIRST.query.images[0].digest)
+    assert session.log.at(point).verify() == point
 
 
 def test_an_image_that_another_branch_needs_is_not_erased_behind_its_back(random_llava):

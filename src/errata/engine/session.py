@@ -218,6 +218,7 @@ class Session:
         edit = self.log.edit(edit_id)
         self._check(edit)
         self._catch_up()
+        self._superseding(edit)
         self.record("approved", None, by, edit_id=edit_id)
         return self.edit(edit, by, rules=rules)
 
@@ -362,10 +363,7 @@ class Session:
         return len(frozen(self.state))
 
     def _attempt(self, edit: Edit, rules: Rules | None) -> _Attempt:
-        old = self.log.asking(edit.query)
-        supersedes = () if old is None else (old,)
-        self._check_out(supersedes)
-        started = time.perf_counter()
+        supersedes, started = self._superseding(edit), time.perf_counter()
         base = self.without(supersedes).state if supersedes else self.state
         state = self.editor.write(self.model, base, edit)
         settled()
@@ -407,6 +405,12 @@ class Session:
             Receipt(edit, "would revert", 0, rebuilt.how, was, now) for edit, was, now in zip(ids, before, after, strict=True)
         )
         return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
+
+    def _superseding(self, edit: Edit) -> tuple[EditId, ...]:
+        """The edit in force of the same query, whose place this one takes."""
+        old = self.log.asking(edit.query)
+        self._check_out(() if old is None else (old,))
+        return () if old is None else (old,)
 
     def _check(self, edit: Edit) -> None:
         for query in (edit.query, *edit.also):

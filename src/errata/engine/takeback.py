@@ -111,11 +111,14 @@ def erase_image(session: Session, named: str, by: Provenance | None = None, *, k
 
     Raises:
         Unknown: no entry of the branch names such an image.
-        LogError: an edit in force on another branch needs it, or the editor's state holds the picture itself; nothing was changed.
+        LogError: it is erased already, an edit in force on another branch needs it, or the editor's state holds the picture
+            itself; nothing was changed.
     """
     session.expire()
     naming = _naming(session, named)
     digest = next(iter(naming))
+    if session.log.store.blobs.get(digest) is None:
+        raise LogError(f"The image {digest[:12]} is erased already. Nothing was changed.")
     other_branches = _elsewhere(session, digest)
     standing = session.log.ids_in_force()
     concerned = tuple(edit for edit in standing if edit in naming[digest])

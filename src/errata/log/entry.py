@@ -46,6 +46,9 @@ KINDS: Final = frozenset(get_args(Kind))
 WITHDRAWING: Final = frozenset({"erased", "expired", "quarantined", "reverted", "superseded"})
 """The kinds that take the edit they name out of force. `superseded` names the old edit; its details name the new one."""
 
+_PARTS: Final = frozenset({"by", "details", "edit", "edit_id"})
+_decode: Final = json.JSONDecoder().decode  # of a whole log, looking up json.loads' options anew for each entry is felt
+
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 FIRST: Final = ""
@@ -209,6 +212,16 @@ def body_of(edit: Edit | None, edit_id: EditId | None, by: Provenance, details: 
 def linked(row: Row, *, branch: str, seq: int, previous: str | None) -> Entry:
     """The row as an entry, once it is sure that it stands where it should.
 
+    Raises:
+        Tampered: as `checked`.
+    """
+    body = checked(row, branch=branch, seq=seq, previous=previous)
+    return Entry(row.seq, row.branch, cast(Kind, row.kind), row.time, body, row.previous, row.hash)
+
+
+def checked(row: Row, *, branch: str, seq: int, previous: str | None) -> Mapping[str, JSON]:
+    """The row's body, once it is sure that the row stands where it should.
+
     Args:
         row: what the store gave.
         branch: the branch that was read.
@@ -230,24 +243,30 @@ def linked(row: Row, *, branch: str, seq: int, previous: str | None) -> Entry:
         raise Tampered(seq, "it starts a chain where there is one, or goes on where there is none")
     if row.kind not in KINDS:
         raise LogError(f"Entry {seq} is of a kind that this version doesn't know ({row.kind!r}). Upgrade errata to read this log.")
-    return Entry(row.seq, row.branch, cast(Kind, row.kind), row.time, _body(row), row.previous, row.hash)
+    return _body(row)
 
 
 def _body(row: Row) -> Mapping[str, JSON]:
     try:
-        body = json.loads(row.body)
+        body = _decode(row.body.decode())
     except (ValueError, RecursionError):
         raise Tampered(row.seq, "its body isn't JSON") from None
-    if not (isinstance(body, dict) and {"by", "details", "edit", "edit_id"} <= body.keys()):
+    if not (isinstance(body, dict) and body.keys() >= _PARTS):
         raise Tampered(row.seq, "its body lacks by, details, edit or edit_id")
     by, details, edit, edit_id = body["by"], body["details"], body["edit"], body["edit_id"]
-    if not (isinstance(by, dict) and all(isinstance(by.get(key), str) for key in ("author", "reason", "ticket"))):
+    if not (isinstance(by, dict) and _is_text(by, "author") and _is_text(by, "reason") and _is_text(by, "ticket")):
         raise Tampered(row.seq, "its body doesn't say who made it")
-    if not (isinstance(details, dict) and isinstance(edit, dict | None) and isinstance(edit_id, str | None)):
+    if not (
+        isinstance(details, dict) and (edit is None or isinstance(edit, dict)) and (edit_id is None or isinstance(edit_id, str))
+    ):
         raise Tampered(row.seq, "its details, edit or edit id are of the wrong type")
     if edit is not None and edit_id is None:
         raise Tampered(row.seq, "it holds an edit without an id")
     return cast("Mapping[str, JSON]", body)
+
+
+def _is_text(value: Mapping[str, object], key: str) -> bool:
+    return isinstance(value.get(key), str)
 
 
 def _named_only(digest: str) -> Image:

@@ -124,7 +124,7 @@ class Snapshots:
             if self._entry_hash(key.seq) != key.entry:
                 skipped.append(f"The snapshot after entry {key.seq} is of another history; it was passed over.")
                 continue
-            held = self._log.at(key.seq).ids_in_force()
+            held = self._log.ids_at(key.seq)
             if then is not None and held != then[: len(held)]:
                 continue
             data, why = self._read(key)

@@ -75,9 +75,14 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
         raise Tampered(seq + 1, "it is missing")
     if kept is not None and not found:
         raise _head_lost(kept, seq)
+    if upto is not None:  # what was erased later is gone from the past as well
+        for row in store.rows(branch, seq + 1):
+            entry = linked(row, branch=branch, seq=seq + 1, previous=previous)
+            seq, previous = entry.seq, entry.hash
+            erased |= _erased_by(entry)
     _check_blobs(store.blobs, {digest: first for digest, first in named.items() if digest not in erased}, "image")
     _check_blobs(store.blobs, pinned, "kept state")
-    return seq
+    return seq if upto is None else upto
 
 
 def _at_tip(store: Store, branch: str, seq: int, last_hash: str, *, grew: bool) -> bool:
