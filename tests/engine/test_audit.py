@@ -133,6 +133,48 @@ def test_a_question_that_another_edit_corrects_need_not_stay(random_llava):
     assert found.clean
 
 
+@pytest.mark.parametrize("choir", [False, True])
+def test_what_an_earlier_edit_had_moved_is_kept_as_it_was_found(random_llava, choir):
+    """A `keep` is what the guard read when its edit was made: the answer that the earlier edit gives to another wording."""
+    keeper = replace(RING, keep=(WORDING,))
+    session = edited(random_llava, TOWN, editor=ByWords("in the town", choir))
+    assert session.ask([WORDING])[0].text == TOWN.target
+    assert session.edit(keeper).status == "applied"
+    found = audit(session)
+    assert (verdicts(found), found.clean) == ({TOWN.id: "holds", keeper.id: "holds"}, True)
+    length = len(session.log)
+    assert (quarantine(session, found, BY), len(session.log)) == ((), length)
+
+
+@pytest.mark.parametrize("choir", [False, True])
+def test_a_later_edit_that_moves_what_was_kept_as_it_was_found_leaks(random_llava, choir):
+    keeper = replace(RING, keep=(WORDING,))
+    session = edited(random_llava, TOWN, keeper, STAR, editor=ByWords("in the town", choir))
+    assert audit(session).clean
+    mover = Edit(Query.ask("where does mibo live?"), "not in the town")
+    session.edit(mover, guard=False)
+    found = audit(session)
+    assert verdicts(found) == {TOWN.id: "holds", keeper.id: "holds", STAR.id: "holds", mover.id: "leaks"}
+    assert [(breach.rule, breach.culprit) for breach in found.edits[3].breaches] == [("keep", mover.id)]
+    assert quarantine(session, found, BY) == (mover.id,)
+    assert audit(session).clean
+
+
+def test_a_later_edit_that_gives_what_was_kept_as_it_was_found_is_no_leak(random_llava):
+    """Another correction with the same answer speaks now; the answer is the one that was kept."""
+    keeper, again = replace(RING, keep=(WORDING,)), Edit(Query.ask("where does mibo live?"), TOWN.target)
+    session = edited(random_llava, TOWN, keeper, again, editor=ByWords("in the town"))
+    assert session.ask([WORDING])[0].edits == (again.id,)
+    assert audit(session).clean
+
+
+def test_an_edit_that_breaks_its_own_keep_over_an_earlier_one_leaks(random_llava):
+    own = Edit(Query.ask("where does mibo live?"), "not in the town", keep=(WORDING,))
+    for choir in (False, True):
+        session = edited(random_llava, TOWN, own, editor=ByWords("in the town", choir))
+        assert verdicts(audit(session)) == {TOWN.id: "holds", own.id: "leaks"}
+
+
 def test_what_the_branch_must_give_and_does_not_stands_against_the_branch(random_llava):
     found = audit(edited(random_llava, STAR), rules=Rules(RuleSet(must=(Must(ELSE, "two"),))))
     assert verdicts(found) == {STAR.id: "holds"}
@@ -167,9 +209,9 @@ def test_where_the_past_cannot_be_written_again_nobody_is_blamed(random_llava):
 
 
 def test_a_limit_audits_the_newest_and_lays_the_rest_to_the_branch(random_llava):
-    session = edited(random_llava, RING, STAR, replace(TOWN, keep=(ELSE,)), editor=ByWords("the ring"))
-    found = audit(session, limit=2)
-    assert [one.edit for one in found.edits] == [STAR.id, replace(TOWN, keep=(ELSE,)).id]
+    session = edited(random_llava, RING, STAR, TOWN, editor=ByWords("the ring"))
+    found = audit(session, rules=Rules(edits=(EditRules(TOWN.id, RuleSet(must_not=(ELSE,))),)), limit=2)
+    assert [one.edit for one in found.edits] == [STAR.id, TOWN.id]
     assert [one.verdict for one in found.edits] == ["holds", "holds"]
     assert [breach.culprit for breach in found.branch] == [RING.id]
 
@@ -199,6 +241,18 @@ def test_an_edit_whose_effect_was_pinned_is_told_and_left_in_force(random_llava)
     assert verdicts(found) == {TOWN.id: "faded", STAR.id: "unasked"}
     length = len(session.log)
     assert (quarantine(session, found, BY), len(session.log)) == ((), length)
+
+
+def test_an_edit_whose_effect_was_pinned_speaks_on_after_its_time_and_is_judged(random_llava):
+    brief, editor = replace(TOWN, valid_until="2990-01-01", keep=(ELSE,)), parse("finetune:steps=10,lr=0.01")
+    session = edited(random_llava, STAR, brief, editor=editor)
+    erase_image(session, STAR.images[0].digest, BY, keep_effect=True)
+    later = datetime(2990, 1, 1, tzinfo=UTC)
+    then = Session.open(random_llava, editor, session.log, clock=lambda: later)
+    found = audit(then, now=later)
+    assert verdicts(found) == {STAR.id: "unasked", brief.id: "holds"}
+    assert found.edits[1].now == brief.target
+    assert [(breach.rule, breach.culprit) for breach in found.branch] == [("keep", None)]
 
 
 def test_the_rules_of_a_branch_can_be_asked_alone(random_llava):

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, LogError
 from errata.core.records import Edit, Provenance, Query
+from errata.core.rules import Rules, RuleSet
 from errata.editors import parse
 from errata.engine.session import Session
-from errata.log import EditLog, MemoryStore
+from errata.log import EditLog, MemoryStore, Snapshots
 from tests.editors.samples import EDITS
+from tests.engine.stores import Eventful
 
 LEARNS = "finetune:steps=25,lr=0.003"
 BY = Provenance("ann", "seen in review", "T-1")
@@ -137,6 +139,90 @@ def test_the_same_request_twice_is_one_edit(random_llava):
     assert refused.status == "refused"
     assert session.edit(replace(SECOND, keep=(SECOND.query,)), BY, key="request-2").why == refused.why
     assert kinds(session) == ["begun", "applied", "refused"]
+
+
+def test_a_key_is_for_one_request(random_llava):
+    session = opened(random_llava)
+    session.edit(FIRST, BY, key="request-1")
+    session.log.append("imported", None, BY, key="file-1")
+    for key in ("request-1", "file-1"):
+        with pytest.raises(BadInput, match="used for another request"):
+            session.edit(SECOND, BY, key=key)
+    assert session.propose(SECOND, BY, key="request-2").seq == session.propose(SECOND, BY, key="request-2").seq
+    assert kinds(session) == ["begun", "applied", "imported", "proposed"]
+
+
+def test_a_proposal_can_be_turned_down(random_llava):
+    session = opened(random_llava)
+    session.propose(FIRST, BY)
+    assert session.reject(FIRST.id, BY).status == "refused"
+    assert session.log.proposed() == ()
+    with pytest.raises(BadInput, match="waits for approval"):
+        session.approve(FIRST.id)
+
+
+def test_what_was_proposed_under_rules_is_approved_under_rules(random_llava):
+    rules = Rules(RuleSet(never=(FIRST.query.text[:-1],)))
+    session = opened(random_llava)
+    assert session.propose(FIRST, BY, rules=rules).why
+    with pytest.raises(BadInput, match="proposed under rules"):
+        session.approve(FIRST.id, BY)
+    assert session.approve(FIRST.id, BY, rules=rules).status == "refused"
+
+
+def test_taking_a_correction_back_says_that_the_one_before_it_stays_out(random_llava):
+    corrected = replace(FIRST, target="the ring")
+    session = written(random_llava, FIRST, corrected)
+    assert f"({FIRST.id[:12]}) stays out: `errata edit revert --to 2`" in session.revert(corrected.id, BY).why
+
+
+def test_an_edit_that_ended_can_not_be_taken_back_and_nothing_is_written_of_the_others(random_llava):
+    clock = Clock()
+    session = opened(random_llava, clock=clock)
+    ending = replace(FIRST, valid_until="2030-06-01")
+    for edit in (ending, SECOND):
+        session.edit(edit, guard=False)
+    clock.now = datetime(2030, 7, 1, tzinfo=UTC)
+    entries = len(session.log)
+    with pytest.raises(BadInput, match="time is over"):
+        session.withdraw("reverted", (SECOND.id, ending.id), BY)
+    assert len(session.log) == entries
+    when = datetime(2030, 6, 15, tzinfo=UTC)
+    at_entry, at_moment = session.at(entries), session.at(entries, when=when)
+    assert answers(at_moment) == answers(written(random_llava, SECOND))
+    assert at_entry.standing() == (ending.id, SECOND.id)
+
+
+def test_a_reader_beside_a_writer_leaves_no_snapshot_of_another_moment(random_llava):
+    session = written(random_llava, FIRST, SECOND)
+    late = [THIRD]
+
+    def another_writer_is_quicker():
+        if late:
+            session.edit(late.pop(), guard=False)
+
+    reader = EditLog(Eventful(session.log.store, looking=another_writer_is_quicker))
+    other = opened(random_llava, reader, snapshot_every=3)
+    assert len(session.log) == 4
+    assert list(Snapshots(session.log).sizes()) == [3]
+    assert answers(other) == answers(written(random_llava, FIRST, SECOND))
+    assert answers(opened(random_llava, session.log)) == answers(session) == answers(written(random_llava, *EDITS))
+
+
+def test_the_note_on_what_was_superseded_is_made_up_for_by_the_next_writer(random_llava):
+    def fails(row):
+        if row.kind == "superseded":
+            raise LogError("The disk is full.")
+
+    store = Eventful(MemoryStore())
+    session = opened(random_llava, EditLog(store))
+    session.edit(FIRST, guard=False)
+    store.appending = fails
+    assert session.edit(replace(FIRST, target="the ring"), guard=False).status == "applied"
+    store.appending = lambda row: None
+    assert kinds(session)[-1] == "applied"
+    session.edit(SECOND, guard=False)
+    assert kinds(session)[-2:] == ["superseded", "applied"]
 
 
 def test_several_edits_leave_together_and_each_has_its_entry(random_llava):

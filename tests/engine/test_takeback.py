@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from errata.core.errors import BadImage, BadInput, LogError, Tampered, Unknown
+from errata.core.errors import BadImage, BadInput, ErrataError, LogError, Tampered, Unknown
 from errata.core.records import Edit, Provenance, Query
-from errata.engine.frozen import frozen
+from errata.editors import parse
+from errata.engine.session import Session
 from errata.engine.takeback import erase_image, finish_erasing, to_point
-from errata.log import EditLog, Snapshots
-from tests.editors.samples import EDITS, picture
-from tests.engine.test_lifecycle import answers, kinds, opened, written
+from errata.log import EditLog, MemoryStore, Snapshots
+from tests.editors.samples import EDITS, POOL, picture
+from tests.engine.stores import Eventful
+from tests.engine.test_lifecycle import LEARNS, Clock, answers, kinds, opened, written
 
 BY = Provenance("ann", "asked for by its owner")
 FIRST, SECOND, THIRD = EDITS
@@ -88,7 +91,7 @@ def test_an_effect_that_is_kept_is_where_every_later_fold_starts(random_llava):
         lambda: session.revert(SECOND.id),
         lambda: to_point(session, 2),
     ):
-        with pytest.raises(LogError, match="effect"):
+        with pytest.raises(ErrataError, match="effect"):
             refused()
     assert session.log.ids_in_force() == (FIRST.id, SECOND.id)
     session.log.verify()
@@ -99,14 +102,40 @@ def test_an_effect_that_is_kept_is_where_every_later_fold_starts(random_llava):
         opened(random_llava, session.log)
 
 
-def test_a_proposal_that_would_supersede_a_kept_effect_is_not_even_approved(random_llava):
+def test_a_correction_of_a_kept_effect_is_written_over_it(random_llava):
+    session = written(random_llava, FIRST, THIRD)
+    erase_image(session, FIRST.query.images[0].digest, BY, keep_effect=True)
+    better = replace(THIRD, target="the ring")
+    assert session.edit(better, guard=False).supersedes == ()
+    assert session.log.ids_in_force() == (FIRST.id, THIRD.id, better.id)
+    assert session.log.asking(THIRD.query) == better.id
+    assert answers(session) == answers(opened(random_llava, session.log))
+
+
+def test_an_image_that_was_erased_is_not_taken_in_again(random_llava):
     session = written(random_llava, FIRST)
-    better = replace(FIRST, target="the ring")
-    session.propose(better, BY)
-    session.record("erased", None, BY, details={"images": [], "pinned": session.log.store.blobs.put(frozen(session.state))})
-    with pytest.raises(LogError, match="effect was kept"):
-        session.approve(better.id)
-    assert kinds(session)[-1] == "erased"
+    erase_image(session, FIRST.query.images[0].digest, BY)
+    with pytest.raises(BadInput, match="was erased on this branch"):
+        session.edit(replace(FIRST, target="the ring"))
+    assert session.log.store.blobs.get(FIRST.query.images[0].digest) is None
+
+
+def test_an_image_of_the_pool_is_not_erased(random_llava):
+    session = Session.open(random_llava, parse("scopeedit:steps=2,pool_size=4"), EditLog(MemoryStore()), pool=POOL)
+    (image,) = next(query for query in POOL if query.images).images
+    session.edit(Edit(Query.ask("what is it?", image), "a red star"), guard=False)
+    with pytest.raises(LogError, match="pool of protected queries"):
+        erase_image(session, image.digest)
+
+
+def test_erasing_leaves_no_snapshot_on_any_branch(random_llava):
+    session = written(random_llava, FIRST)
+    other = Session.open(random_llava, parse(LEARNS), EditLog(session.log.store, "trial"), snapshot_every=1)
+    other.edit(FIRST, guard=False)
+    other.revert(FIRST.id)
+    assert Snapshots(other.log).sizes()
+    erase_image(session, FIRST.query.images[0].digest)
+    assert not Snapshots(other.log).sizes()
 
 
 def test_the_past_verifies_though_an_image_of_it_was_erased_later(random_llava):
@@ -130,15 +159,95 @@ def test_an_image_that_another_branch_needs_is_not_erased_behind_its_back(random
     assert session.log.verify() == len(session.log)
 
 
-def test_a_crash_between_the_entry_and_the_erasing_is_made_good(random_llava):
-    session = written(random_llava, FIRST)
+class Dies(BaseException):
+    """As a process does: nothing may catch it."""
+
+
+def dying(store, after):
+    """Let the process die instead of appending the row after so many more."""
+    left = [after]
+
+    def count(row):
+        if not left[0]:
+            store.appending = lambda row: None
+            raise Dies
+        left[0] -= 1
+
+    store.appending = count
+
+
+def eventful(model, *edits):
+    store = Eventful(MemoryStore())
+    session = opened(model, EditLog(store))
+    for edit in edits:
+        session.edit(edit, guard=False)
+    return store, session
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_crash_in_the_middle_of_an_erasing_is_made_good_by_the_next_writer(random_llava, after):
+    store, session = eventful(random_llava, FIRST)
+    other = opened(random_llava, EditLog(store, "trial"))
+    other.edit(FIRST, guard=False)
+    other.revert(FIRST.id)
     (image,) = FIRST.query.images
+    dying(store, after)
+    with pytest.raises(Dies):
+        erase_image(session, image.digest, BY)
+    session.log.append("aliased", None, BY, details={"alias": "since", "entry": 1})  # a writer without a session comes first
+    again = opened(random_llava, session.log)
+    finish_erasing(again)
+    if after < 3:  # it never came to the entry that settles it
+        assert again.log.store.blobs.get(image.digest) is not None
+        erase_image(again, image.digest, BY)
+    assert again.log.store.blobs.get(image.digest) is None
+    assert again.log.erasing() == {}
+    assert again.log.verify() == len(again.log)
+    assert other.log.verify() == len(other.log)
+    assert answers(again) == answers(opened(random_llava))
+
+
+def test_what_another_branch_took_in_meanwhile_is_not_erased_late(random_llava):
+    store, session = eventful(random_llava, FIRST)
+    (image,) = FIRST.query.images
+    dying(store, 2)
+    with pytest.raises(Dies):
+        erase_image(session, image.digest, BY)
+    other = opened(random_llava, EditLog(session.log.store, "trial"))
+    other.edit(FIRST, guard=False)
+    again = opened(random_llava, session.log)
+    finish_erasing(again)
+    assert other.log.verify() == len(other.log)
+    assert answers(other) == answers(opened(random_llava, other.log))
+    assert again.log.erasing() == {}
+
+
+def test_what_ended_is_not_brought_back_by_going_back(random_llava):
+    clock = Clock()
+    session = opened(random_llava, clock=clock)
+    session.edit(replace(FIRST, valid_until="2030-06-01"), guard=False)
+    session.edit(SECOND, guard=False)
+    point = len(session.log)
+    session.revert(SECOND.id)
+    clock.now = datetime(2030, 7, 1, tzinfo=UTC)
+    entries = len(session.log)
+    seen = to_point(session, point, dry_run=True)
+    assert (len(session.log), seen.out, seen.back) == (entries, (), (SECOND.id,))
+    to_point(session, point, BY)
+    assert session.log.ids_in_force() == (SECOND.id,)
+    assert answers(session) == answers(written(random_llava, SECOND)) == answers(opened(random_llava, session.log, clock=clock))
+
+
+def test_what_is_brought_back_keeps_what_was_known_of_it(random_llava):
+    session = written(random_llava, FIRST)
+    point, known = len(session.log), session.head.details
     session.revert(FIRST.id)
-    session.record("erased", None, BY, details={"images": [image.digest]})
-    assert session.log.store.blobs.get(image.digest) is not None
-    finish_erasing(session)
-    assert session.log.store.blobs.get(image.digest) is None
-    assert Snapshots(session.log).sizes() == {}
+    to_point(session, point, BY)
+    told = session.head.details
+    assert {key: told[key] for key in ("telemetry", "kept", "model", "editor", "asks")} == {
+        key: known[key] for key in ("telemetry", "kept", "model", "editor", "asks")
+    }
+    assert told["to"] == point
 
 
 def test_digits_that_fit_several_images_are_asked_back(random_llava):

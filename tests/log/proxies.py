@@ -57,7 +57,7 @@ def _pass_on(client: socket.socket, server: socket.socket, moment: Moment, broke
                 said = key.fileobj.recv(65536)  # type: ignore[union-attr]
                 if not said:
                     return
-                if key.fileobj is client and b"COMMIT" in said and not broken.is_set():
+                if key.fileobj is client and b"COMMIT\0" in said and not broken.is_set():
                     broken.set()
                     if moment == "after the commit, before its answer":
                         server.sendall(said)

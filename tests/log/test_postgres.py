@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from alembic.script import ScriptDirectory
 
 import errata.log
 from errata.core.errors import LogError, Tampered, Unsure
-from errata.log import EditLog, Store, open_store, store_exists
-from errata.log._postgres import LAYOUT, METADATA, NAMESPACE
+from errata.log import EditLog, Store, open_store, shown, store_exists
+from errata.log._postgres import LAYOUT, METADATA, NAMESPACE, WAIT_S
 from errata.log.postgres import PostgresStore
 from tests.log import servers
 from tests.log.proxies import Moment, breaking
@@ -53,13 +54,37 @@ def folder() -> Iterator[Path]:
         ("postgresql://nobody:s3cret@localhost:1/corrections", "Check that the server runs"),
         ("mysql://root:s3cret@localhost/corrections", "begins with mysql"),
         ("postgresql://u:s3cret@localhost:port/corrections", "can't be read"),
+        ("postgresql:/u:s3cret@localhost/corrections", "isn't one"),
+        ("postgres:u:s3cret@localhost/corrections", "isn't one"),
+        (" PostgreSQL://u:s3cret@localhost/corrections", "isn't one"),
+        (Path("postgresql://u:s3cret@localhost/corrections"), "isn't one"),
     ],
 )
-def test_a_place_that_is_no_store_is_refused_without_saying_the_password(place: str, message: str):
-    for attempt in (open_store, store_exists):
+def test_a_place_that_is_no_store_is_refused_without_saying_the_password(place: str | Path, message: str):
+    for attempt in (open_store, store_exists, shown):
+        if attempt is shown and "isn't one" not in message:
+            continue  # it is a URL, and its password isn't shown
         with pytest.raises(LogError, match=message) as refused:
             attempt(place)
         assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("corrections.db", "corrections.db"),
+        ("postgresql:///errata", "postgresql:///errata"),
+        ("postgresql://ann:s3cret@db.example:5432/errata?sslmode=require", "postgresql://db.example:5432/errata"),
+        ("postgresql:///errata?user=ann&password=pa@s3cret", "postgresql:///errata"),
+        ("postgresql://ann@db.example/errata?password=pa@s3cret", "postgresql://db.example/errata"),
+        ("postgresql://ann:p@s3cret@[::1]:5432/errata", "postgresql://[::1]:5432/errata"),
+        ("postgresql://ann:p/s3cret@db.example/errata", "postgresql://db.example/errata"),
+        ("postgresql://ann:s3cret?x@db.example/errata", "postgresql://..."),
+        ("postgresql://ann:12?s3cret@db.example/errata", "postgresql://..."),
+    ],
+)
+def test_a_place_is_shown_without_anything_secret(place: str, said: str):
+    assert shown(place) == said
 
 
 def test_a_database_that_is_not_there_is_a_sentence(url: str):
@@ -128,6 +153,27 @@ def test_processes_that_lay_out_and_fill_one_database_at_once_keep_it_gap_free()
         log = EditLog(store)
         assert log.verify() == 60
         assert set(log.ids_in_force()) == {words(1000 * name + number).id for name in range(3) for number in range(20)}
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "serializable"])
+def test_more_threads_than_a_store_has_connections_append_without_waiting_for_each_other_in_vain(url: str, isolation: str):
+    """Who holds a branch needs no second connection, which those who wait for it may have taken: on one branch, and on many.
+    What the server does by default doesn't matter."""
+    servers.ask(f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_isolation = '{isolation}'")
+
+    def append(name: int, branch: str) -> None:
+        for number in range(3):
+            EditLog(store, branch).append("applied", words(1000 * name + number), BY)
+
+    with PostgresStore(url) as store, ThreadPoolExecutor(48) as threads:
+        started = time.monotonic()
+        done = [threads.submit(append, name, "main" if name % 2 else f"trial-{name}") for name in range(48)]
+        for one in done:
+            one.result()
+        assert time.monotonic() - started < WAIT_S
+        assert EditLog(store).verify() == 72
+        ends = {branch: tip.seq for branch, tip in store.branches().items()}
+    assert ends == {"main": 72, **{f"trial-{name}": 3 for name in range(0, 48, 2)}}
 
 
 @pytest.mark.parametrize(

@@ -340,3 +340,19 @@ def test_an_image_that_an_entry_says_was_erased_may_be_missing(path: Path):
         log.append("erased", None, BY, edit_id=edit(7).id, details={"images": [digest]})
         assert log.verify() == 12
         assert edit(7).id not in log.ids_in_force()
+
+
+def test_an_image_that_came_back_after_its_erasing_must_be_there(path: Path):
+    digest = picture(7).digest
+    with SqliteStore(path) as store:
+        log = EditLog(store)
+        log.append("erased", None, BY, edit_id=edit(7).id, details={"images": [digest]})
+        store.blobs.erase(digest)
+        log.append("applied", edit(7), BY)
+        assert log.verify() == 13
+        store.blobs.erase(digest)
+        assert named_by(log.verify) == 13
+        assert log.at(12).verify() == 12
+        log.append("erased", None, BY, edit_id=edit(7).id, details={"images": [digest]})
+        assert log.verify() == 14
+        assert log.at(13).verify() == 13

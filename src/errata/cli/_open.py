@@ -32,8 +32,11 @@ class Place:
 
 
 @contextmanager
-def log_to_read(store: str, branch: str) -> Iterator[EditLog]:
+def log_to_read(store: str, branch: str, *, new_branch: bool = False) -> Iterator[EditLog]:
     """The log in `store`, which must be there, for the length of a `with` block.
+
+    Args:
+        new_branch: True where the branch need not have an entry yet.
 
     Raises:
         LogError: there is no store, or it can't be read.
@@ -41,7 +44,7 @@ def log_to_read(store: str, branch: str) -> Iterator[EditLog]:
     """
     with closing(open_store(store, create=False)) as opened:
         log = EditLog(opened, branch)
-        if not len(log) and log.branches():
+        if not new_branch and not len(log) and log.branches():
             raise Unknown("branch", branch, log.branches())
         yield log
 
@@ -59,14 +62,20 @@ def log_to_write(store: str, branch: str) -> Iterator[EditLog]:
 
 
 @contextmanager
-def session_to_ask(place: Place, store: str, branch: str) -> Iterator[Session]:
-    """The session of a log, for the length of a `with` block; where there is no store it has no edits, and none is made."""
+def session_to_ask(place: Place, store: str, branch: str, *, new_branch: bool = False) -> Iterator[Session]:
+    """The session of a log, for the length of a `with` block; where there is no store it has no edits, and none is made.
+
+    Args:
+        new_branch: True for a branch without edits where the store has others but not this one: a rehearsal of what would make it.
+    """
+    where = shown(store)
     if store_exists(store):
-        with log_to_read(store, branch) as log:
+        with log_to_read(store, branch, new_branch=new_branch) as log:
             if len(log):
                 yield _Ready.of(place, log).session(log)
                 return
-    note(f"There is no edit in {shown(store)}: this is the model without edits.")
+            where = f"{where} on branch {branch}" if log.branches() else where
+    note(f"There is no edit in {where}: this is the model without edits.")
     log = EditLog(MemoryStore(), branch)
     yield _Ready.of(place, log).session(log)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +12,11 @@ from errata.cli._open import Place, session_to_ask
 from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
 from errata.cli._print import SHORT, note, say, say_json
 from errata.core.given import asked, picture, words
+from errata.core.records import instant
 from errata.log.recent import remember
+
+if TYPE_CHECKING:
+    from errata.engine.session import Session
 
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""
@@ -48,7 +53,7 @@ def ask(
     """
     query = asked(question, [picture(path) for path in image or ()])
     with session_to_ask(Place(model, editor, device, dtype), store, branch) as present:
-        session = present.at(present.log.point(words(at, "point"))) if at else present
+        session = _then(present, words(at, "point")) if at else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
         if keep_in is not None:
             remember(keep_in, query)
@@ -59,3 +64,9 @@ def ask(
         named = ", ".join(edit[:SHORT] for edit in answer.edits[:_NAMED])
         more = f" and {len(answer.edits) - _NAMED} more" if len(answer.edits) > _NAMED else ""
         note(f"edits that spoke: {named or 'none'}{more}")
+
+
+def _then(session: Session, text: str) -> Session:
+    """The session as it was at a point; at a moment, edits whose time was over by then don't speak."""
+    moment = None if text.strip() in session.log.aliases() or re.fullmatch(r"\s*[0-9]{1,18}\s*", text) else instant(text.strip())
+    return session.at(session.log.point(text), when=moment)

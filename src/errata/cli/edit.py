@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,8 +31,8 @@ from errata.cli.log import summary
 from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.images import Image
-from errata.core.records import Edit, Provenance, Query, Reach
-from errata.log import Kind
+from errata.core.records import Edit, EditId, Provenance, Query, Reach, instant
+from errata.log import EditLog, Kind
 
 if TYPE_CHECKING:
     from errata.core.model import Model
@@ -108,7 +109,7 @@ def add(
             receipt = session.preview(made, rules=held, recent=others)
     else:
         with session_to_edit(place, store, branch, partial(_check, made)) as session:
-            receipt = session.propose(made, by, rules=held) if propose else session.edit(made, by, key=named, rules=held)
+            receipt = session.propose(made, by, key=named, rules=held) if propose else session.edit(made, by, key=named, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
@@ -139,15 +140,39 @@ def approve(
     """
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
     held = rules_for(rules)
-    with log_to_read(store, branch) as log:
-        named = log.resolve(edit)
-        if named not in log.proposed():
-            raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
+    named = _waiting(edit, store, branch)
     with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
         receipt = session.approve(named, by, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status == "refused":
         raise typer.Exit(REFUSED)
+
+
+@app.command()
+def reject(
+    edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Turn a proposed edit down; the log says who did and why.
+
+    \b
+    Examples:
+      errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
+    """
+    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    named = _waiting(edit, store, branch)
+    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+        receipt = session.reject(named, by)
+    show_receipt(receipt, as_json)
 
 
 @app.command("list")
@@ -180,7 +205,11 @@ def list_(
                     }
                 )
             return
-        rows = [((e.edit_id or "")[:SHORT], str(e.seq), e.time, e.by.author, summary(e)) for e in entries]
+        over = _over(log)
+        rows = [
+            ((e.edit_id or "")[:SHORT], str(e.seq), e.time, e.by.author, summary(e) + (" (over)" if e.edit_id in over else ""))
+            for e in entries
+        ]
         table(("edit", "entry", "time", "author", "content"), rows, numbers=("entry",))
         note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {branch}")
 
@@ -207,12 +236,28 @@ def show(
         if as_json:
             say_json({"edit": named, "in_force": named in log.ids_in_force(), "entries": [entry.to_json() for entry in entries]})
             return
-        fields({"edit": named, "in force": "yes" if named in log.ids_in_force() else "no", **_content(found)})
+        standing = "no" if named not in log.ids_in_force() else "its time is over" if named in _over(log) else "yes"
+        fields({"edit": named, "in force": standing, **_content(found)})
         for entry in entries:
             say("")
             say(f"entry {entry.seq}: {entry.kind}, {entry.time}, by {entry.by.author}")
             fields({"  reason": entry.by.reason, "  ticket": entry.by.ticket})
             fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in entry.details.items()})
+
+
+def _over(log: EditLog) -> frozenset[EditId]:
+    """The edits in force whose time is over: they speak no more, and the next command that writes says so in the log."""
+    now = datetime.now(UTC)
+    return frozenset(edit for edit, end in log.ending().items() if instant(end) <= now)
+
+
+def _waiting(edit: str, store: str, branch: str) -> EditId:
+    """The proposed edit that is meant, before a model is loaded."""
+    with log_to_read(store, branch) as log:
+        named = log.resolve(edit)
+        if named not in log.proposed():
+            raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
+    return named
 
 
 def _check(made: Edit, opened: Model) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ from errata.cli._options import (
 )
 from errata.cli._print import SHORT, say, say_json
 from errata.cli._receipts import show_moved, show_receipt
-from errata.core.errors import BadInput
+from errata.core.errors import BadImage, BadInput
 from errata.core.given import words
 from errata.core.records import EditId, Provenance, Query
 
@@ -112,7 +113,11 @@ def _named(log: EditLog, edits: Sequence[str], entries: str) -> tuple[EditId, ..
 
 def _questions(session: Session) -> list[Query]:
     """The questions of the newest edits in force."""
-    return [session.log.edit(edit).query for edit in session.log.ids_in_force()[-_ASKED:]]
+    found = []
+    for edit in session.standing()[-_ASKED:]:
+        with suppress(BadImage):  # an edit whose image was erased with its effect kept can't be asked any more
+            found.append(session.log.edit(edit).query)
+    return found
 
 
 def _show_return(done: Returned, as_json: bool, dry_run: bool) -> None:

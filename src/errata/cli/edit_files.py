@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 SOME_BAD = 3
 """Exit code: an import met bad records, or an export edits that it couldn't write."""
 
-_APPLIED: tuple[Kind, ...] = ("applied",)
+_GIVING: tuple[Kind, ...] = ("proposed", "applied")
+"""The kinds of entries with which an edit comes into a log."""
 
 FormatName = Annotated[Format | None, typer.Option("--format", help="Not given: told from the file's name and its beginning.")]
 
@@ -221,27 +222,43 @@ def _said(done: Counter[str], names: tuple[str, ...]) -> str:
     return ", ".join(f"{done[name]} {name}" for name in names)
 
 
-def _chosen(log: EditLog, everything: bool) -> tuple[list[int], list[str]]:
-    """The entries that hold the edits to export, and a sentence for each edit of which a picture is gone."""
+class _Chosen(NamedTuple):
+    """An edit to export: where its content is, and what the entries before say of where it came from."""
+
+    seq: int
+    by: Provenance
+    """Who gave it, by the entry with which it came: a later one is by whoever approved or restored it."""
+
+    before: str
+    """What the model said without it, by the first entry that tells."""
+
+
+def _chosen(log: EditLog, everything: bool) -> tuple[list[_Chosen], list[str]]:
+    """The edits to export in the order in which they were applied, and a sentence for each of which a picture is gone."""
     standing = set(log.ids_in_force())
-    last: dict[EditId | None, int] = {}
-    for entry in log.find(kinds=_APPLIED):
-        if everything or entry.edit_id in standing:
-            last.pop(entry.edit_id, None)
-            last[entry.edit_id] = entry.seq
+    applied: dict[EditId | None, _Chosen] = {}
+    given: dict[EditId | None, _Chosen] = {}
+    for entry in log.find(kinds=_GIVING):
+        said = entry.details.get("before")
+        before = said if isinstance(said, str) else ""
+        first = given.get(entry.edit_id, _Chosen(entry.seq, entry.by, before))
+        known = first._replace(seq=entry.seq, before=first.before or before)
+        given[entry.edit_id] = known
+        if entry.kind == "applied" and (everything or entry.edit_id in standing):
+            applied.pop(entry.edit_id, None)
+            applied[entry.edit_id] = known
     chosen, missing = [], []
-    for edit_id, seq in last.items():
+    for edit_id, one in applied.items():
         try:
-            next(_held(log, [seq]))
+            next(_held(log, [one]))
         except BadImage as error:
             missing.append(f"edit {str(edit_id)[:SHORT]} is left out: {error}")
         else:
-            chosen.append(seq)
+            chosen.append(one)
     return chosen, missing
 
 
-def _held(log: EditLog, seqs: list[int]) -> Iterator[Exported]:
-    for seq in seqs:
-        (entry,) = log.entries(seq, seq + 1)
-        before = entry.details.get("before")
-        yield Exported(entry.edit(log.image), entry.by, before if isinstance(before, str) else "")
+def _held(log: EditLog, chosen: Sequence[_Chosen]) -> Iterator[Exported]:
+    for one in chosen:
+        (entry,) = log.entries(one.seq, one.seq + 1)
+        yield Exported(entry.edit(log.image), one.by, one.before)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,7 +25,10 @@ from errata.cli._options import (
 from errata.cli._print import SHORT, say, say_json
 from errata.core.errors import BadInput, Unknown
 from errata.core.given import words
-from errata.core.records import Provenance
+from errata.core.records import Provenance, instant
+
+if TYPE_CHECKING:
+    from errata.log import EditLog
 
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
@@ -49,7 +53,7 @@ def alias(
         raise BadInput(f"{name!r} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
     by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
     with log_to_read(store, branch) as log:
-        seq = log.point(words(point, "point")) if point else len(log)
+        seq = _state(log, words(point, "point")) if point else len(log)
     with log_to_write(store, branch) as log:
         entry = log.append("aliased", None, by, details={"alias": name, "entry": seq})
     say(f"{name}: the state after entry {seq} (entry {entry.seq} says so)")
@@ -111,3 +115,18 @@ def erase_image(
         say(f"  edit {edit[:SHORT]} keeps its effect and can't be taken back")
     for other in done.branches:
         say(f"  branch {other} says so too")
+
+
+def _state(log: EditLog, point: str) -> int:
+    """The entry that a name is to stand for.
+
+    Raises:
+        BadInput: it isn't one, or a time that is still to come: what the state will be then isn't known.
+        LogError: there is no such entry.
+    """
+    seq, wanted = log.point(point), point.strip()
+    if wanted not in log.aliases() and not wanted.isdigit() and instant(wanted) > datetime.now(UTC):
+        raise BadInput(
+            f"The time {wanted} is still to come, so no state can be named by it. Give an entry's number or a time until now."
+        )
+    return seq

@@ -4,7 +4,7 @@
     faded     its question, one of its `also` or one of its `must` doesn't get its answer any more
     obsolete  the unedited model gives the target by itself, to the question and to every wording
     holds     none of these
-    expired   its `valid_until` has passed: it isn't judged
+    expired   its `valid_until` has passed: it isn't judged (unless its effect was pinned: it speaks on, and is judged)
     unasked   a picture of it was erased or lost, so it can't be asked
 
 The first that fits is its verdict (expired and unasked before all others); every finding is told, whatever the verdict.
@@ -12,6 +12,9 @@ The first that fits is its verdict (expired and unasked before all others); ever
 **Who did it.** An answer that moved is blamed on the edit that spoke. Where several spoke, the edits in force are written once
 more, one after another, and the one after which the answer last left what it should be is blamed. So the edit whose `keep` was
 broken still holds, and the one that broke it leaks. What no audited edit can be blamed for stands against the branch.
+
+**What an edit keeps** is what it found when it was made, as the guard has it: an edit that had moved that answer before is no leak
+for it, only one that came later can be.
 
 A question that another edit in force corrects need not stay: it is judged there.
 """
@@ -21,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Final, Literal, final
 
@@ -134,7 +137,7 @@ def audit(
     head = session.head
     standing = _standing(session.log)
     chosen = standing[-limit:] if limit is not None else standing
-    asker = _Asker(session, moment, _spoken_for(session.log, standing, moment))
+    asker = _Asker(session, _in_force(session.log, standing, moment))
     judged: list[_Judged] = []
     for chunk in _chunks(chosen):
         read = [_read(session.log, seq) for seq in chunk]
@@ -157,12 +160,11 @@ def check_rules(session: Session, rules: Rules) -> Iterator[tuple[Expectation, B
         BadInput: a question of the rules can't be put to this model.
     """
     standing = _standing(session.log)
-    moment = datetime.now(UTC)
-    asker = _Asker(session, moment, _spoken_for(session.log, standing, moment))
+    asker = _Asker(session, _in_force(session.log, standing, datetime.now(UTC)))
     yield from asker.told(branch_demands(rules))
     for chunk in _chunks(standing):
         edits = [found for seq in chunk if isinstance(found := _read(session.log, seq), Edit)]
-        yield from asker.told(one for edit in edits if not _over(edit, moment) for one in demands(edit, rules))
+        yield from asker.told(one for edit in edits if edit.id not in asker.known.over for one in demands(edit, rules))
 
 
 def quarantine(session: Session, found: Audit, by: Provenance) -> tuple[EditId, ...]:
@@ -196,16 +198,31 @@ class _Judged:
     """Whether the verdict stands already: expired, unasked."""
 
 
+@dataclass(frozen=True)
+class _InForce:
+    """What is in force, without pictures."""
+
+    targets: Mapping[EditId, str]
+    """Every edit's target, in the order in which they were applied."""
+
+    spoken_for: Mapping[str, frozenset[EditId]]
+    """Digest of a question -> the edits in force that correct it."""
+
+    over: frozenset[EditId]
+    """The edits that don't speak any more, because their time is over."""
+
+    @cached_property
+    def place(self) -> Mapping[EditId | None, int]:
+        return {edit: number for number, edit in enumerate(self.targets)}
+
+
 @final
 @dataclass
 class _Asker:
     """Asks the unedited model and the session, each question once for the whole run."""
 
     session: Session
-    moment: datetime
-    spoken_for: Mapping[str, frozenset[EditId]]
-    """Digest of a question -> the edits in force that correct it."""
-
+    known: _InForce
     bare: dict[str, Answer] = field(default_factory=dict)
     now: dict[str, Answer] = field(default_factory=dict)
 
@@ -221,7 +238,8 @@ class _Asker:
         for some in batches(asked):
             answers = self.session.ask(some)
             self.now |= {query.digest: answer for query, answer in zip(some, answers, strict=True)}
-        return breaches(bound, bare=self.bare, now=self.now)
+        found = breaches(bound, bare=self.bare, now=self.now)
+        return tuple(breach for breach in found if not self._found_so(breach))
 
     def told(self, wanted: Iterable[Expectation]) -> Iterator[tuple[Expectation, Breach | None]]:
         """Each expectation that binds, and how it isn't met."""
@@ -231,7 +249,7 @@ class _Asker:
 
     def judge(self, edits: Sequence[Edit], rules: Rules) -> list[_Judged]:
         """Each edit, in order, with what isn't as it claims or as its rules ask."""
-        present = [edit for edit in edits if not _over(edit, self.moment)]
+        present = [edit for edit in edits if edit.id not in self.known.over]
         wanted = {edit.id: [*claims(edit), *askable(self.session.model, demands(edit, rules))] for edit in present}
         found = self.broken(one for each in wanted.values() for one in each)
         judged: list[_Judged] = []
@@ -245,53 +263,87 @@ class _Asker:
             judged.append(_Judged(audited, own, all(same(text, edit.target) for text in texts), final=False))
         return judged
 
+    def maybe_found_so(self, breach: Breach) -> bool:
+        """Whether an edit from before the one whose `keep` it is has the answer of now for its target."""
+        if breach.rule != "keep":
+            return False
+        earlier = islice(self.known.targets.values(), self.known.place[breach.expectation.of])
+        return any(same(target, breach.got) for target in earlier)
+
+    def _found_so(self, breach: Breach) -> bool:
+        """Whether who speaks is one edit, from before the one whose `keep` it is."""
+        spoke, place = self.now[breach.query.digest].edits, self.known.place
+        if breach.rule != "keep" or len(spoke) != 1 or spoke[0] not in place:
+            return False
+        return place[spoke[0]] < place[breach.expectation.of]
+
     def _corrected(self, expectation: Expectation) -> bool:
         """Whether another edit than the one whose expectation it is corrects this very question. A `never` is for all edits."""
         if expectation.rule == "never":
             return False
-        return bool(self.spoken_for.get(expectation.query.digest, frozenset()) - {expectation.of})
+        return bool(self.known.spoken_for.get(expectation.query.digest, frozenset()) - {expectation.of})
 
 
 def _blamed(asker: _Asker, found: Sequence[Breach], progress: Progress) -> dict[Expectation, Breach]:
-    """The breaches, those of answers that moved with the edit that moved them."""
+    """The breaches, those of answers that moved with the edit that moved them; without what turns out to be as it was found."""
     result = {breach.expectation: breach for breach in found}
     unclear: list[Breach] = []
     for breach in found:
         spoke = asker.now[breach.query.digest].edits
-        if breach.rule == "never" and breach.expectation.of in asker.spoken_for.get(breach.query.digest, frozenset()):
+        if breach.rule == "never" and breach.expectation.of in asker.known.spoken_for.get(breach.query.digest, frozenset()):
             result[breach.expectation] = replace(breach, culprit=breach.expectation.of)
-        elif breach.leaks and len(spoke) == 1:
+        elif breach.leaks and len(spoke) == 1 and not asker.maybe_found_so(breach):
             result[breach.expectation] = replace(breach, culprit=spoke[0])
         elif breach.leaks:
             unclear.append(breach)
-    culprits = _replayed(asker, unclear, progress) if unclear else {}
+    seen = _replayed(asker, unclear, progress) if unclear else {}
     for breach in unclear:
-        result[breach.expectation] = replace(breach, culprit=culprits.get(breach.query.digest))
+        trace = seen.get(breach.expectation)
+        if trace is not None and trace.stays and breach.rule == "keep":
+            del result[breach.expectation]
+        elif trace is not None:
+            result[breach.expectation] = replace(breach, culprit=trace.culprit)
     return result
 
 
-def _replayed(asker: _Asker, moved: Sequence[Breach], progress: Progress) -> dict[str, EditId]:
-    """Digest of a question -> the edit after which its answer last left what the unedited model gives."""
-    session = asker.session
+@final
+@dataclass
+class _Trace:
+    """An answer, followed through a replay."""
+
+    wanted: str
+    """What it should be."""
+
+    said: str = ""
+    stays: bool = True
+    culprit: EditId | None = None
+    """The edit after which it last left what it should be."""
+
+    def hear(self, said: str, edit: EditId) -> None:
+        kept = same(said, self.wanted)
+        if self.stays and not kept:
+            self.culprit = edit
+        self.said, self.stays = said, kept
+
+
+def _replayed(asker: _Asker, moved: Sequence[Breach], progress: Progress) -> dict[Expectation, _Trace]:
+    """The answers that moved, followed while the edits are written once more; nothing where they can't be."""
+    session, over = asker.session, asker.known.over
     model, editor = session.model, session.editor
-    stays = {breach.query.digest: True for breach in moved}
-    culprits: dict[str, EditId] = {}
-    over = [edit for edit, end in session.log.ending().items() if instant(end) <= asker.moment]  # they don't speak any more
+    traces = {breach.expectation: _Trace(breach.unedited, breach.unedited) for breach in moved}
     state, total = editor.begin(model), len(session.log.ids_in_force()) - len(over)
     try:
         for number, edit in enumerate(session.log.in_force(without=over), start=1):
             state = editor.write(model, state, edit)
             heard = ask_all(model, [breach.query for breach in moved], partial(editor.read, model, state))
-            for breach in moved:
-                digest = breach.query.digest
-                kept = same(heard[digest].text, breach.unedited)
-                if stays[digest] and not kept:
-                    culprits[digest] = edit.id
-                stays[digest] = kept
+            for one, trace in traces.items():
+                if one.rule == "keep" and one.of == edit.id:
+                    traces[one] = trace = _Trace(trace.said, trace.said)  # what it found
+                trace.hear(heard[one.query.digest].text, edit.id)
             progress("who did it", number, total)
     except BadImage:  # a picture was erased while its edit stays in effect: the past can't be written again, so nobody is blamed
         return {}
-    return culprits
+    return traces
 
 
 def _sorted(judged: Sequence[_Judged], blamed: Mapping[Expectation, Breach]) -> tuple[tuple[Audited, ...], tuple[Breach, ...]]:
@@ -327,20 +379,20 @@ def _standing(log: EditLog) -> list[int]:
     return sorted(latest.values())
 
 
-def _spoken_for(log: EditLog, standing: Sequence[int], moment: datetime) -> dict[str, frozenset[EditId]]:
-    """Digest of a question -> the edits in force that correct it."""
-    found: dict[str, frozenset[EditId]] = {}
+def _in_force(log: EditLog, standing: Sequence[int], moment: datetime) -> _InForce:
+    """What is in force, and who doesn't speak any more at this moment."""
+    pin = log.pin
+    pinned = frozenset() if pin is None else frozenset(log.ids_in_force()[: pin.edits])  # they speak on, whatever their time
+    over = frozenset(edit for edit, end in log.ending().items() if instant(end) <= moment) - pinned
+    targets: dict[EditId, str] = {}
+    spoken_for: dict[str, frozenset[EditId]] = {}
     for seq in standing:
         for entry in log.entries(seq, seq + 1):
             edit = entry.edit(lambda digest: Image(digest, b""))  # only digests are compared
-            for query in () if _over(edit, moment) else (edit.query, *edit.also):
-                found[query.digest] = found.get(query.digest, frozenset()) | {edit.id}
-    return found
-
-
-def _over(edit: Edit, moment: datetime) -> bool:
-    """Whether the time in which the edit is valid has passed."""
-    return edit.valid_until is not None and instant(edit.valid_until) <= moment
+            targets[edit.id] = edit.target
+            for query in () if edit.id in over else (edit.query, *edit.also):
+                spoken_for[query.digest] = spoken_for.get(query.digest, frozenset()) | {edit.id}
+    return _InForce(targets, spoken_for, over)
 
 
 def _read(log: EditLog, seq: int) -> Edit | Audited:

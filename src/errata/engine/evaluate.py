@@ -22,10 +22,11 @@ from errata.core.matching import MATCHER
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query
 from errata.editors import state_bytes
+from errata.engine.attempts import settled
 from errata.engine.receipts import Receipt
 from errata.engine.results import Cost, Horizon, Judged, Rate, Run
 from errata.engine.scoring import Scored, classes, rates, retention, scored
-from errata.engine.session import Session, settled
+from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.nn.patches import NoPatch, Replaced
 

@@ -25,6 +25,12 @@ class Verdict:
     why: str
     """Why the edit must be refused; empty when it may pass."""
 
+    also: tuple[str, ...] = ()
+    """The answer to each of `also` after the write."""
+
+    keep: tuple[tuple[str, str], ...] = ()
+    """The answer to each of `keep` before the write, and after."""
+
     @property
     def passed(self) -> bool:
         return not self.why
@@ -37,7 +43,8 @@ def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edi
     old = model.answers([edit.query, *edit.keep], [editor.read(model, before, query) for query in (edit.query, *edit.keep)])
     new = model.answers(asked, [editor.read(model, after, query) for query in asked])
     kept = tuple(same(was, now) for was, now in zip(old[1:], new[first:], strict=True))
-    return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, wordings))
+    pairs = tuple(zip(old[1:], new[first:], strict=True))
+    return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, wordings), tuple(new[1:first]), pairs)
 
 
 def _why(edit: Edit, answers: list[str], kept: tuple[bool, ...], wordings: int) -> str:

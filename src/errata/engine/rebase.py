@@ -33,7 +33,9 @@ Fate = Literal["carried", "dropped", "failed"]
 Progress = Callable[[str, int, int], None]
 """Told what is going on, how many edits are done, and how many there are."""
 
-_APPLIED: Final[tuple[Kind, ...]] = ("applied",)
+_GIVING: Final[tuple[Kind, ...]] = ("proposed", "applied")
+"""The kinds of entries with which an edit comes into a log."""
+
 _REBASED: Final[tuple[Kind, ...]] = ("rebased",)
 _GIVEN: Final = "the new model gives the target by itself"
 
@@ -230,8 +232,12 @@ def _key(head: Entry) -> str:
 
 
 def _authors(old: EditLog) -> dict[EditId, Provenance]:
-    """Who made each edit, as the entry that applied it last says."""
-    return {entry.edit_id: entry.by for entry in old.find(kinds=_APPLIED) if entry.edit_id is not None}
+    """Who made each edit, as the entry with which it came says: a later one is by whoever approved or restored it."""
+    found: dict[EditId, Provenance] = {}
+    for entry in old.find(kinds=_GIVING):
+        if entry.edit_id is not None:
+            found.setdefault(entry.edit_id, entry.by)
+    return found
 
 
 def _told(session: Session, old: EditLog, done: Rebased) -> dict[str, JSON]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from errata.core.canonical import JSON
-from errata.core.records import EditId
-from errata.log import Entry
+from errata.core.errors import BadInput
+from errata.core.records import Edit, EditId
+from errata.log import EditLog, Entry, Kind
+
+_APPLIED: tuple[Kind, ...] = ("applied",)
 
 Status = Literal[
     "applied", "refused", "proposed", "reverted", "quarantined", "expired",
@@ -71,7 +74,7 @@ class Receipt:
 def receipt_in(entry: Entry) -> Receipt:
     """The receipt that an entry of the log remembers (its times aside)."""
     assert entry.edit_id is not None, "only entries on an edit have a receipt"
-    assert entry.kind in get_args(Status), "only entries that settle an edit have a receipt"
+    assert entry.kind in get_args(Status), "only entries on what became of an edit have a receipt"
     details = entry.details
     kept, telemetry, old = details.get("kept"), details.get("telemetry"), details.get("supersedes")
     return Receipt(
@@ -85,3 +88,30 @@ def receipt_in(entry: Entry) -> Receipt:
         telemetry if isinstance(telemetry, Mapping) else {},
         supersedes=tuple(EditId(str(edit)) for edit in old) if isinstance(old, list) else (),
     )
+
+
+def receipt_under(log: EditLog, key: str, edit: Edit) -> Receipt | None:
+    """The receipt of the same request, if it was made before under this idempotency key.
+
+    Raises:
+        BadInput: the key was used for another request.
+    """
+    entry = log.keyed(key) if key else None
+    if entry is None:
+        return None
+    if entry.edit_id != edit.id:
+        raise BadInput(
+            f"The key {key!r} was used for another request (entry {entry.seq}: {entry.kind}). Nothing was changed. Give each "
+            "request a key of its own."
+        )
+    return receipt_in(entry)
+
+
+def stays_out(log: EditLog, edit: EditId) -> str:
+    """That taking an edit back doesn't bring back those whose place it had taken; empty where it had taken none."""
+    applied = list(log.find(edit, kinds=_APPLIED))
+    old = applied[-1].details.get("supersedes") if applied else None
+    if not isinstance(old, list) or not old:
+        return ""
+    named = ", ".join(str(one)[:12] for one in old)
+    return f"; what it had superseded ({named}) stays out: `errata edit revert --to {applied[-1].seq - 1}` would bring it back"

@@ -9,28 +9,24 @@ state without it first, appends "reverted", and moves on. An edit of a query tha
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, final
 
-import torch
-
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Explains, Forgets, Protects
+from errata.core.editor import Editor, Forgets, Protects
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
-from errata.core.rules import Breach, Rules
+from errata.core.rules import Rules
+from errata.engine.attempts import Attempt, attempt
 from errata.engine.beginnings import begin, check_same
 from errata.engine.frozen import frozen, thawed
-from errata.engine.guard import Verdict, read_back
 from errata.engine.pools import pool_in
-from errata.engine.receipts import Answer, Moved, Receipt, Status, receipt_in
-from errata.engine.scope import broken
+from errata.engine.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
 from errata.log import EditLog, Entry, Kind, Snapshots
 
 SNAPSHOT_EVERY = 25
@@ -41,6 +37,7 @@ _LONG: Final = 3
 
 _CLOCK: Final = Provenance("errata", "its time is over")
 _NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
+_PROPOSED: Final[tuple[Kind, ...]] = ("proposed",)
 _STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
 
 
@@ -49,32 +46,6 @@ class Rebuilt(NamedTuple):
 
     state: Any
     how: str
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """A write and what the guard found; nothing has happened yet."""
-
-    edit: Edit
-    state: Any
-    verdict: Verdict
-    breaches: tuple[Breach, ...]
-    telemetry: Mapping[str, JSON]
-    supersedes: tuple[EditId, ...]
-    write_ms: float
-    guard_ms: float
-
-    @property
-    def why(self) -> str:
-        """Why it must be refused; empty when it may pass."""
-        return self.verdict.why or "; ".join(breach.sentence for breach in self.breaches)
-
-    def receipt(self, status: Status, seq: int, *, why: str, moved: tuple[Moved, ...] = (), asked: int = 0) -> Receipt:
-        verdict = self.verdict
-        return Receipt(
-            self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
-            self.write_ms, self.guard_ms, self.supersedes, moved, asked,
-        )  # fmt: skip
 
 
 @final
@@ -93,7 +64,9 @@ class Session:
         self.state = state
         self._snapshot_every = snapshot_every
         self._clock = clock
-        self._at = ""
+        self._at, self._seq = "", 0
+        self._spec = ""
+        self._when: datetime | None = None
         self._next_end: datetime | None = None
 
     @staticmethod
@@ -166,21 +139,21 @@ class Session:
             Conflict: another writer appended while this edit was written; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
-        done = self.log.keyed(key) if key else None
+        done = receipt_under(self.log, key, edit)
         if done is not None:
-            return receipt_in(done)
+            return done
         self._check(edit)
         self._catch_up()
-        attempt = self._attempt(edit, rules)
-        committed = not attempt.why or not guard
-        details = self._details(attempt, rules, committed=committed)
+        tried = self._attempt(edit, rules)
+        committed = not tried.why or not guard
+        details = tried.details(committed=committed)
         entry = self.record("applied" if committed else "refused", edit, by, details=details, key=key)
         if committed:
-            self.move(attempt.state)
+            self.move(tried.state)
             self._snapshot(entry)
-            for old in attempt.supersedes:
-                self.record("superseded", None, by, edit_id=old, details={"by": edit.id})
-        return attempt.receipt("applied" if committed else "refused", entry.seq, why="" if committed else attempt.why)
+            with contextlib.suppress(LogError):  # the edit is committed and says so itself; the next writer adds the note
+                self._note_superseded(by)
+        return tried.receipt("applied" if committed else "refused", entry.seq, why="" if committed else tried.why)
 
     def preview(self, edit: Edit, *, rules: Rules | None = None, recent: Sequence[Query] = ()) -> Receipt:
         """The receipt that an edit would have, and which of the recent questions it would answer otherwise; nothing is changed.
@@ -190,22 +163,24 @@ class Session:
         """
         self._check(edit)
         self._follow_if_grown()
-        attempt = self._attempt(edit, rules)
-        moved = self.moved(recent, attempt.state)
-        return attempt.receipt("would refuse" if attempt.why else "would apply", 0, why=attempt.why, moved=moved, asked=len(recent))
+        tried = self._attempt(edit, rules)
+        moved = self.moved(recent, tried.state)
+        return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(recent))
 
-    def propose(self, edit: Edit, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
+    def propose(self, edit: Edit, by: Provenance | None = None, *, key: str = "", rules: Rules | None = None) -> Receipt:
         """Put a correction before those who may approve it: the log keeps it with the receipt that it would have; the state stays.
 
         Raises:
             BadInput, LogError: as `edit`.
         """
+        done = receipt_under(self.log, key, edit)
+        if done is not None:
+            return done
         self._check(edit)
         self._catch_up()
-        attempt = self._attempt(edit, rules)
-        details = {**self._details(attempt, rules, committed=False), "supersedes": None, "why": attempt.why}
-        entry = self.record("proposed", edit, by, details=details)
-        return attempt.receipt("proposed", entry.seq, why=attempt.why)
+        tried = self._attempt(edit, rules)
+        entry = self.record("proposed", edit, by, details=tried.details(committed=False), key=key)
+        return tried.receipt("proposed", entry.seq, why=tried.why)
 
     def approve(self, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
         """Apply a proposed correction, as its proposer gave it; it is guarded again, by what is true now.
@@ -213,14 +188,28 @@ class Session:
         Raises:
             BadInput: no such proposal waits; nothing was changed.
         """
-        if edit_id not in self.log.proposed():
-            raise BadInput(f"No proposed edit {edit_id[:12]} waits for approval. `errata edit list --proposed` shows what does.")
+        self._check_waits(edit_id)
+        proposal = next(self.log.find(edit_id, kinds=_PROPOSED))
+        if "rules" in proposal.details and rules is None:
+            raise BadInput(
+                f"The edit {edit_id[:12]} was proposed under rules. Give them again (--rules), so that it is held to them."
+            )
         edit = self.log.edit(edit_id)
         self._check(edit)
         self._catch_up()
-        self._superseding(edit)
         self.record("approved", None, by, edit_id=edit_id)
         return self.edit(edit, by, rules=rules)
+
+    def reject(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
+        """Turn a proposed correction down.
+
+        Raises:
+            BadInput: no such proposal waits; nothing was changed.
+        """
+        self._check_waits(edit_id)
+        self._catch_up()
+        entry = self.record("refused", None, by, edit_id=edit_id, details={"why": "the proposal was turned down"})
+        return receipt_in(entry)
 
     def revert(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
         """Take one edit back: afterwards the state is as if it had never been made.
@@ -297,14 +286,19 @@ class Session:
         texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
         return [Answer(text, patch.edits) for text, patch in zip(texts, patches, strict=True)]
 
-    def at(self, seq: int) -> Session:
+    def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.
+
+        Args:
+            seq: the entry.
+            when: the moment, where one is meant rather than an entry: edits whose time was over by then are left out.
 
         Raises:
             LogError: there is no such entry.
         """
         view = self.log.at(seq)
         past = Session(self.model, self.editor, view, state=None, snapshot_every=self._snapshot_every, clock=self._clock)
+        past._when = when
         past._follow()
         return past
 
@@ -324,7 +318,7 @@ class Session:
             for edit in ids:
                 state = self.editor.forget(state, edit)
             return Rebuilt(state, "forgotten exactly, without a replay")
-        state, replayed = self._fold(without=ids)
+        state, replayed = self.folded(self.log.at(self._seq), {*ids, *self._ended()})
         return Rebuilt(state, f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made")
 
     def record(
@@ -337,14 +331,16 @@ class Session:
         details: Mapping[str, JSON] = _NOTHING,
         key: str = "",
     ) -> Entry:
-        """Append an entry after the one that this session last saw.
+        """Append an entry after the one that this session last saw; it says which model and editor it is of.
 
         Raises:
             Conflict: another writer appended meanwhile; nothing was.
             LogError: it can't be written; nothing was.
         """
-        entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=details, after=self._at, key=key)
-        self._at = entry.hash
+        self._spec = self._spec or digest_of_json(self.editor.spec(self.model).to_json())
+        told = {**details, "model": self.model.digest, "editor": self._spec}
+        entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=told, after=self._at, key=key)
+        self._at, self._seq = entry.hash, entry.seq
         return entry
 
     def move(self, state: Any) -> None:
@@ -353,48 +349,23 @@ class Session:
         ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
         self._next_end = min((end for end in ends if end > self._clock()), default=None)
 
-    def forget_image(self, digest: str) -> None:
-        """Remove an image's bytes, and every snapshot that may hold what was made of it; the log says that it was erased."""
-        self.log.store.blobs.erase(digest)
-        Snapshots(self.log).clear()
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._clock()
+
+    def standing(self) -> tuple[EditId, ...]:
+        """The edits that speak now: those in force, less those whose time is over though no entry says so yet."""
+        ended = self._ended()
+        return tuple(edit for edit in self.log.ids_in_force() if edit not in ended)
 
     def snapshot_bytes(self) -> int:
         """Bytes that a snapshot of the present state takes."""
         return len(frozen(self.state))
 
-    def _attempt(self, edit: Edit, rules: Rules | None) -> _Attempt:
-        supersedes, started = self._superseding(edit), time.perf_counter()
+    def _attempt(self, edit: Edit, rules: Rules | None) -> Attempt:
+        supersedes = self._superseding(edit)
         base = self.without(supersedes).state if supersedes else self.state
-        state = self.editor.write(self.model, base, edit)
-        settled()
-        written = time.perf_counter()
-        verdict = read_back(self.model, self.editor, before=self.state, after=state, edit=edit)
-        found = () if rules is None else broken(self.model, self.editor, before=self.state, after=state, edit=edit, rules=rules)
-        guard_ms = (time.perf_counter() - written) * 1000
-        telemetry = dict(self.editor.telemetry(state)) if isinstance(self.editor, Explains) else {}
-        return _Attempt(edit, state, verdict, found, telemetry, supersedes, (written - started) * 1000, guard_ms)
-
-    def _details(self, attempt: _Attempt, rules: Rules | None, *, committed: bool) -> dict[str, JSON]:
-        """What an entry on a write remembers."""
-        edit, verdict = attempt.edit, attempt.verdict
-        details: dict[str, JSON] = {
-            "before": verdict.before,
-            "after": verdict.after,
-            "kept": list(verdict.kept),
-            "why": "" if committed else attempt.why,
-            "telemetry": dict(attempt.telemetry),
-            "model": self.model.digest,
-            "editor": digest_of_json(self.editor.spec(self.model).to_json()),
-        }
-        if committed:
-            details["asks"] = edit.query.digest
-        if committed and edit.valid_until is not None:
-            details["until"] = edit.valid_until
-        if attempt.supersedes:
-            details["supersedes"] = list(attempt.supersedes)
-        if rules is not None:
-            details["rules"] = {"digest": rules.digest, "broken": [breach.to_json() for breach in attempt.breaches]}
-        return details
+        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules)
 
     def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""
@@ -402,15 +373,24 @@ class Session:
         queries = [self.log.edit(edit).query for edit in ids]
         before, after = self.said(queries, self.state), self.said(queries, rebuilt.state)
         first, *rest = (
-            Receipt(edit, "would revert", 0, rebuilt.how, was, now) for edit, was, now in zip(ids, before, after, strict=True)
+            Receipt(edit, "would revert", 0, rebuilt.how + stays_out(self.log, edit), was, now)
+            for edit, was, now in zip(ids, before, after, strict=True)
         )
         return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
 
     def _superseding(self, edit: Edit) -> tuple[EditId, ...]:
-        """The edit in force of the same query, whose place this one takes."""
+        """The edit in force of the same query, whose place this one takes; one whose effect was pinned is written over instead."""
         old = self.log.asking(edit.query)
-        self._check_out(() if old is None else (old,))
-        return () if old is None else (old,)
+        return () if old is None or old in self._fixed() or old in self._ended() else (old,)
+
+    def _note_superseded(self, by: Provenance | None) -> None:
+        """Write down of every edit whose place another took that it was superseded, where no entry says so yet."""
+        for old, new in self.log.superseded().items():
+            self.record("superseded", None, by, edit_id=old, details={"by": new})
+
+    def _check_waits(self, edit_id: EditId) -> None:
+        if edit_id not in self.log.proposed():
+            raise BadInput(f"No proposed edit {edit_id[:12]} waits for approval. `errata edit list --proposed` shows what does.")
 
     def _check(self, edit: Edit) -> None:
         for query in (edit.query, *edit.also):
@@ -419,6 +399,11 @@ class Session:
             self.model.check(query)
         if edit.id in self.log.ids_in_force():
             raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
+        for image in edit.images:
+            if image.digest in self.log.erased():
+                raise BadInput(
+                    f"The image {image.digest[:12]} was erased on this branch, and isn't taken in again. Nothing was changed."
+                )
         if edit.valid_until is not None and instant(edit.valid_until) <= self._clock():
             raise BadInput(f"The edit's time is over: it was valid until {edit.valid_until}. Give a later time, or none.")
         if self.log.upto is not None:
@@ -426,12 +411,14 @@ class Session:
 
     def _check_out(self, ids: tuple[EditId, ...]) -> None:
         """Whether these edits can be taken out of force."""
-        standing, fixed = self.log.ids_in_force(), self._fixed()
+        standing, fixed, ended = self.log.ids_in_force(), self._fixed(), self._ended()
         for edit in ids:
+            if edit in ended:
+                raise BadInput(f"The edit {edit[:12]} isn't in force any more: its time is over. There is nothing to take back.")
             if edit not in standing:
                 raise BadInput(f"The edit {edit[:12]} isn't in force, so there is nothing to take back.")
             if edit in fixed:
-                raise LogError(
+                raise BadInput(
                     f"The edit {edit[:12]} can't be taken back: its effect was kept when an image was erased, and nothing before "
                     "that can be replayed. Nothing was changed. Correct it with another edit."
                 )
@@ -440,6 +427,7 @@ class Session:
         """Before anything is written: what the log says now, and without the edits whose time is over."""
         self._follow_if_grown()
         self.expire()
+        self._note_superseded(None)
 
     def _follow_if_grown(self) -> None:
         """Fold anew where another writer appended: an edit is judged on the state that the log says."""
@@ -449,33 +437,36 @@ class Session:
 
     def _follow(self) -> None:
         """Take the state that the log says."""
-        head = self.log.head  # read before the fold: if the log grows meanwhile, the next append is a conflict
-        self._at = head.hash if head is not None else ""
-        state, written = self._fold()
+        self.log.ids_in_force()
+        view = self.log.at(
+            len(self.log)
+        )  # what another writer appends during the fold isn't seen, and makes the next append a conflict
+        head = view.head
+        self._at, self._seq = (head.hash, head.seq) if head is not None else ("", 0)
+        state, written = self.folded(view, self._ended())
         self.move(state)
         if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not self._ended():
             self._keep(head)  # the next session needn't write them again
 
-    def _fold(self, without: Collection[EditId] = ()) -> tuple[Any, int]:
-        """The state that the log says, some edits left out, and how many edits were written for it."""
-        left_out = {*without, *self._ended()}
-        found = Snapshots(self.log).start(without=left_out).snapshot
+    def folded(self, log: EditLog, without: Collection[EditId] = ()) -> tuple[Any, int]:
+        """The state that a view of the log says, some edits left out, and how many edits were written for it."""
+        found = Snapshots(log).start(without=without).snapshot
         state, done = None, 0
         if found is not None:
             state, done = thawed(found.data), found.edits
         if state is None:
             state, done = self.editor.begin(self.model), 0
         written = 0
-        for edit in self.log.in_force(skip=done, without=left_out):
+        for edit in log.in_force(skip=done, without=without):
             state = self.editor.write(self.model, state, edit)
             written += 1
         return state, written
 
     def _ended(self) -> tuple[EditId, ...]:
-        """The edits in force whose time is over; none in a view of the past, where they were in force, and none that are pinned."""
-        if self.log.upto is not None:
+        """The edits in force whose time is over; none after an entry of the past, where they were in force, and none pinned."""
+        if self.log.upto is not None and self._when is None:
             return ()
-        now = self._clock()
+        now = self._when or self._clock()
         over = [edit for edit, end in self.log.ending().items() if instant(end) <= now]
         fixed = self._fixed() if over else frozenset()
         return tuple(edit for edit in over if edit not in fixed)
@@ -492,9 +483,3 @@ class Session:
     def _keep(self, entry: Entry) -> None:
         with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
             Snapshots(self.log).put(entry, frozen(self.state))
-
-
-def settled() -> None:
-    """Wait until an accelerator has done what it was given, so that a clock reads what it should."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -10,12 +10,12 @@ from errata.log.sqlite import SqliteStore
 from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
 
 __all__ = [
+    "LEASE_S",
     "Blobs",
     "EditLog",
     "Entry",
     "Found",
     "Kind",
-    "LEASE_S",
     "Lease",
     "Leases",
     "MemoryStore",

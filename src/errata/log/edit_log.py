@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -204,6 +205,21 @@ class EditLog:
         with self._lock:
             return dict(self._synced().ending)
 
+    def superseded(self) -> Mapping[EditId, EditId]:
+        """Edits whose place another took while no entry of theirs says so yet -> that other."""
+        with self._lock:
+            return dict(self._synced().superseded)
+
+    def erased(self) -> Mapping[str, int]:
+        """Digests of images that were erased on purpose -> the latest entry that says so."""
+        with self._lock:
+            return dict(self._synced().erased)
+
+    def erasing(self) -> Mapping[str, int]:
+        """Of these, the ones of which no entry says yet that their bytes are gone."""
+        with self._lock:
+            return dict(self._synced().erasing)
+
     def aliases(self) -> Mapping[str, int]:
         """Names of states -> the entry after which each was."""
         with self._lock:
@@ -225,7 +241,7 @@ class EditLog:
         wanted, named = text.strip(), self.aliases()
         if wanted in named:
             return named[wanted]
-        if wanted.isdigit():
+        if re.fullmatch("[0-9]{1,18}", wanted):  # no other digits, and none too many for Python to read
             _check_seq(int(wanted), self._branch, len(self))
             return int(wanted)
         until = instant(wanted)

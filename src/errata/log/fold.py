@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple, cast, final
 
 from errata.core.canonical import JSON
@@ -30,12 +31,18 @@ class Notes(NamedTuple):
     pin: str = ""
     """`pinned`: the digest of the state that an erased image's effect was kept in."""
 
+    images: tuple[str, ...] = ()
+    """`images`: the digests of the images that an `erased` entry is about."""
+
+    stage: str = ""
+    """`stage` of an `erased` entry: "begun" until one says "done", whose images' bytes are gone then; "" on other branches."""
+
     alias: tuple[str, int] | None = None
     """`alias` and `entry`: a name for the state after an entry."""
 
 
 NOTHING: Final = Notes()
-_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "alias"})
+_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "images", "alias"})
 
 
 class Step(NamedTuple):
@@ -100,6 +107,12 @@ class Fold:
     aliases: dict[str, int] = field(default_factory=dict)
     """Name -> the entry that it stands for; the latest wins."""
 
+    erased: dict[str, int] = field(default_factory=dict)
+    """Digests of images that were erased -> the latest entry that says so."""
+
+    erasing: dict[str, int] = field(default_factory=dict)
+    """Of these, the ones of which no entry says that their bytes are gone."""
+
     pin: Pin | None = None
 
     @property
@@ -131,6 +144,8 @@ class Fold:
 
     def until(self, seq: int) -> Fold:
         """The fold of the entries up to `seq`."""
+        if seq == self.seq:
+            return Fold(**{part.name: copy(getattr(self, part.name)) for part in fields(self)})
         shorter = Fold()
         for step in self.steps[:seq]:
             shorter.add(step)
@@ -212,6 +227,13 @@ class Fold:
         if notes.alias is not None and step.kind == "aliased":
             name, seq = notes.alias
             self.aliases[name] = seq
+        if step.kind == "erased":
+            for image in notes.images:
+                self.erased[image] = step.seq
+                if notes.stage == "begun":
+                    self.erasing[image] = step.seq
+                elif notes.stage == "done":
+                    self.erasing.pop(image, None)
         if notes.pin and step.kind == "erased":
             self.pin = Pin(step.seq, notes.pin, len(self.standing))
 
@@ -236,13 +258,15 @@ def notes_in(details: Mapping[str, JSON]) -> Notes:
     if _NOTED.isdisjoint(details):
         return NOTHING
     alias, at = details.get("alias"), details.get("entry")
-    old = details.get("supersedes")
+    old, images = details.get("supersedes"), details.get("images")
     return Notes(
         _text(details.get("key")),
         _text(details.get("asks")),
         _text(details.get("until")),
         tuple(EditId(edit) for edit in old if isinstance(edit, str)) if isinstance(old, list) else (),
         _text(details.get("pinned")),
+        tuple(image for image in images if isinstance(image, str)) if isinstance(images, list) else (),
+        _text(details.get("stage")),
         (alias, at) if isinstance(alias, str) and isinstance(at, int) else None,
     )
 

@@ -14,6 +14,16 @@ from errata.log.store import Store
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _POSTGRES: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+_MEANT: Final = re.compile(r"\s*postgres[A-Za-z0-9+.-]*:", re.IGNORECASE)
+"""What a place begins with that is surely meant as a URL: a slash too few, or a blank before it, makes no path of it."""
+
+_PARTS: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
+    r"(?:[^?]*@)?"  # user and password, in which '@' and '/' may stand unescaped
+    r"(?P<rest>(?:\[[0-9A-Fa-f:.]*\]|[^:/?@\[\]]*)(?::[0-9]*)?(?:/[^?@]*)?)"
+    r"(?:\?(?:[A-Za-z_]+=.*)?)?",
+    re.DOTALL,
+)
 
 
 def open_store(place: str | Path, *, create: bool = True) -> Store:
@@ -50,10 +60,15 @@ def is_url(place: str | Path) -> bool:
     """Whether the place is a URL of a PostgreSQL database, and not a path.
 
     Raises:
-        LogError: it is a URL of something else.
+        LogError: it is a URL of something else, or one of PostgreSQL that isn't written as it must be.
     """
-    found = _URL.match(str(place)) if isinstance(place, str) else None
+    found = _URL.match(place) if isinstance(place, str) else None
     if found is None:
+        if _MEANT.match(str(place)):  # not shown: it may hold a password
+            raise LogError(
+                "The store's place begins as a PostgreSQL URL does, but isn't one. Write it as "
+                "postgresql://USER@HOST:PORT/DATABASE, or put ./ before the name of a file that is called so."
+            )
         return False
     if found[1] not in _POSTGRES:
         raise LogError(f"A store can't be opened by a URL that begins with {found[0]}. Give a path, or postgresql://HOST/DATABASE.")
@@ -61,8 +76,11 @@ def is_url(place: str | Path) -> bool:
 
 
 def shown(place: str | Path) -> str:
-    """The place as it may be printed: a URL without user, password and options."""
-    return re.sub(r"://.*@", "://", str(place)).partition("?")[0] if is_url(place) else str(place)
+    """The place as it may be printed: a URL without user, password and options; where they can't be told apart, its beginning."""
+    if not is_url(place):
+        return str(place)
+    found = _PARTS.fullmatch(str(place))
+    return "postgresql://..." if found is None else found["scheme"] + found["rest"]
 
 
 @contextmanager

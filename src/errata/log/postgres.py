@@ -205,7 +205,8 @@ class PostgresStore:
     @contextmanager
     def turn(self, branch: str) -> Iterator[None]:
         with self._database.sentences("append to"), self._database.connect() as connection:
-            connection.execute(_LOCK, _turn_of(branch))
+            # Each statement sees what was committed by then, whatever the server's default: the lock may be long in coming.
+            connection.execution_options(isolation_level="READ COMMITTED").execute(_LOCK, _turn_of(branch))
             self._turns.connection = connection
             try:
                 yield
@@ -240,7 +241,7 @@ class PostgresStore:
             seq = page[-1].seq + 1
 
     def branches(self) -> Mapping[str, Tip]:
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             found = connection.execute(sa.select(BRANCHES.c.name, BRANCHES.c.seq, BRANCHES.c.hash)).all()
         return {name: Tip(seq, hash_) for name, seq, hash_ in sorted(map(tuple, found))}
 
@@ -253,13 +254,24 @@ class PostgresStore:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """In this thread's turn, the turn's connection: those who wait for it may have taken all others."""
+        mine = vars(self._turns).get("connection")
+        if mine is None:
+            with self._database.reading() as connection:
+                yield connection
+        else:
+            with self._database.sentences("read"):
+                yield mine
+
     def _page(self, branch: str, start: int, stop: int | None) -> list[Row]:
         columns = ENTRIES.c
         wanted = (columns.seq, columns.branch, columns.kind, columns.time, columns.body, columns.previous, columns.hash)
         limits = [columns.branch == branch, columns.seq >= start]
         if stop is not None:
             limits.append(columns.seq < stop)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             found = connection.execute(sa.select(*wanted).where(*limits).order_by(columns.seq).limit(_PAGE)).all()
         return [Row(seq, name, kind, at, bytes(body), previous, hash_) for seq, name, kind, at, body, previous, hash_ in found]
 

@@ -56,8 +56,7 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
     """
     kept = None if head is None else KeptHead.parse(head)
     seq, previous, found = 0, FIRST, kept is None
-    named: dict[str, int] = {}  # an image's digest -> the first entry that needs it
-    erased: set[str] = set()
+    named: dict[str, int] = {}  # an image's digest -> the first entry that needs it, since it was last erased
     pinned: dict[str, int] = {}  # a state's digest -> the entry that erased an image and kept its effect in it
     while True:
         before = seq
@@ -67,7 +66,8 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
             found = found or (kept is not None and kept.fits(entry))
             for digest in entry.image_digests():
                 named.setdefault(digest, seq)
-            erased |= _erased_by(entry)
+            for digest in _erased_by(entry):
+                named.pop(digest, None)
             pinned |= {note.pin: seq for note in (notes_in(entry.details),) if note.pin and entry.kind == "erased"}
         if upto is not None or _at_tip(store, branch, seq, previous, grew=seq > before):
             break
@@ -79,8 +79,9 @@ def verify_branch(store: Store, *, branch: str, upto: int | None, head: str | No
         for row in store.rows(branch, seq + 1):
             entry = linked(row, branch=branch, seq=seq + 1, previous=previous)
             seq, previous = entry.seq, entry.hash
-            erased |= _erased_by(entry)
-    _check_blobs(store.blobs, {digest: first for digest, first in named.items() if digest not in erased}, "image")
+            for digest in _erased_by(entry):
+                named.pop(digest, None)
+    _check_blobs(store.blobs, named, "image")
     _check_blobs(store.blobs, pinned, "kept state")
     return seq if upto is None else upto
 
