@@ -48,6 +48,16 @@ def test_a_dry_run_shows_the_receipt_and_what_would_move_and_leaves_no_store(wor
     assert (done["status"], done["after"]) == ("applied", "mibo")
 
 
+def test_a_dry_run_on_a_new_branch_shows_what_the_real_one_does_and_makes_no_branch(world, inside):
+    add(world)
+    (seen,) = read(add(world, OTHER, "2.png", "--dry-run", "--branch", "trial", target="two"))
+    assert (seen["status"], seen["after"]) == ("would apply", "two")
+    assert inside("log", "show", "--branch", "trial").code == 2
+    (done,) = read(add(world, OTHER, "2.png", "--branch", "trial", target="two"))
+    assert (done["status"], done["before"], done["after"]) == ("applied", seen["before"], seen["after"])
+    assert world("ask", ASKED, "--image", "1.png", "--branch", "nothing").code == 2
+
+
 def test_a_dry_run_that_would_be_refused_exits_with_1(world, tmp_path):
     (tmp_path / "rules.yaml").write_text(f"branch:\n  never:\n    - {ASKED[:-1]!r}\n")
     seen = add(world, ASKED, "1.png", "--dry-run", "--rules", "rules.yaml")
@@ -129,6 +139,9 @@ def test_an_image_is_erased_with_what_was_learned_from_it_or_without(world, insi
         (("edit", "approve", "feedfeed"), "There is no edit named"),
         (("log", "alias", "9lives"), "can't be an alias"),
         (("log", "alias", "good", "99"), "There is no entry 99"),
+        (("log", "alias", "good", "²"), "is no time"),
+        (("log", "alias", "good", "2990-01-01"), "still to come"),
+        (("log", "alias", "good", " 2990-01-01T00:00:00+02:00"), "still to come"),
         (("log", "erase-image", "xyz"), "isn't the digest"),
         (("log", "erase-image", "feedfeed"), "There is no image"),
         (("ask", ASKED, "--at", "99"), "There is no entry 99"),

@@ -85,6 +85,18 @@ def test_a_refused_record_is_passed_over_until_it_is_retried(world, tmp_path):
     assert len(entries(tmp_path, "refused")) == 4
 
 
+def test_a_record_that_would_replace_a_pinned_effect_is_bad_and_the_others_go_on(world, inside, tmp_path):
+    written(tmp_path, LIVES, GOOD)
+    assert world("import", "in.jsonl").code == 0
+    erased = inside("log", "erase-image", picture(1).digest, "--keep-effect")
+    assert erased.code == 0, erased.err
+    written(tmp_path, {**LIVES, "target": "town"}, EATS, name="more.jsonl")
+    done = world("import", "more.jsonl")
+    assert (done.code, done.out) == (3, "more.jsonl: 1 applied, 0 refused, 0 passed over, 1 bad\n")
+    assert "line 1: The edit" in done.err
+    assert "effect was kept" in done.err
+
+
 def test_a_dry_run_counts_and_touches_nothing(inside, tmp_path):
     (tmp_path / "a.png").write_bytes(picture(1).data)
     written(tmp_path, GOOD, BAD, LIVES)
@@ -160,6 +172,22 @@ def test_an_export_imported_into_an_empty_store_is_the_same_edits(world, inside,
     assert in_force(inside, "--store", "new.db") == ids
     (first, *_) = entries(tmp_path, "applied", store="new.db")
     assert (first.by.author, first.by.reason) == ("bob", "seen")
+
+
+def test_an_export_says_who_gave_an_edit_and_not_who_approved_or_restored_it(world, inside, random_llava_folder, tmp_path):
+    given = ("--target", "harbor", "--author", "ann", "--reason", "seen", "--propose")
+    said = inside("ask", LIVES["question"], "--model", random_llava_folder).out.strip()
+    assert world("add", LIVES["question"], *given).code == 0
+    (edit,) = (json.loads(line)["edit"] for line in inside("edit", "list", "--proposed", "--json").out.splitlines())
+    assert world("approve", edit, "--author", "bo").code == 0
+    point = len(entries(tmp_path, "begun", "proposed", "approved", "applied"))
+    assert world("revert", edit).code == 0
+    assert world("revert", "--to", point, "--author", "cy").code == 0
+    assert inside("edit", "export", "out.jsonl").code == 0
+    record = json.loads((tmp_path / "out.jsonl").read_text())
+    assert (record["author"], record["reason"]) == ("ann", "seen")
+    assert inside("edit", "export", "out.json", "--format", "easyedit").code == 0
+    assert [one["pred"] for one in json.loads((tmp_path / "out.json").read_text())] == [said]
 
 
 def test_what_is_out_of_force_is_exported_only_when_everything_is(world, inside, tmp_path):

@@ -46,3 +46,11 @@ def test_a_place_that_can_not_be_opened_is_a_sentence_without_the_password(insid
         assert failed.code == 2
         assert "postgresql://localhost:1/corrections" in failed.err
         assert "s3cret" not in failed.err + failed.out
+
+
+def test_a_url_with_a_slash_too_few_makes_no_file_and_shows_no_password(inside, tmp_path: Path):
+    for command in (("log", "show"), ("ask", "what is there?"), ADD):
+        failed = inside(*command, "--store", "postgresql:/ada:s3cret@localhost/corrections")
+        assert (failed.code, "postgresql://USER@HOST:PORT/DATABASE" in failed.err) == (2, True)
+        assert "s3cret" not in failed.err + failed.out
+    assert list(tmp_path.iterdir()) == []

@@ -37,9 +37,12 @@ SNAPSHOT_EVERY = 2
 PATIENCE = 100
 """Lines after which a writer is killed though what was waited for didn't come."""
 
+PICTURES = 12
+"""Pictures that can be erased; what was erased doesn't come back."""
+
 BY = Provenance("writer", "to be killed")
 
-QUESTIONS = tuple(Query.ask(f"what is {number}?", picture(number, width=32, height=32)) for number in range(4)) + tuple(
+QUESTIONS = tuple(Query.ask(f"what is {number}?", picture(number, width=32, height=32)) for number in range(PICTURES)) + tuple(
     Query.ask(f"where is {number}?") for number in range(6)
 )
 EDITS = tuple(Edit(QUESTIONS[number % len(QUESTIONS)], f"it is {number}") for number in range(3 * len(QUESTIONS)))
@@ -184,8 +187,9 @@ class Writer:
                     time.sleep(0.01)
 
     def _write(self, held: Store) -> None:
-        self.telling.say("will", steps=[(("begun",), None)])
-        session = Session.open(self.model, Stirred(), EditLog(held), snapshot_every=SNAPSHOT_EVERY)
+        log = EditLog(held)
+        self.telling.say("will", steps=[(("erased",), None)] * len(log.erasing()) if len(log) else [(("begun",), None)])
+        session = Session.open(self.model, Stirred(), log, snapshot_every=SNAPSHOT_EVERY)
         finish_erasing(session)
         self.telling.say("done", mark=session.head.mark if session.head is not None else "")
         while True:
@@ -201,45 +205,49 @@ class Writer:
         standing, pin = log.ids_in_force(), log.pin
         free = standing[0 if pin is None else pin.edits :]
         turn = draw.random()
+        owed: list[Step] = [(("superseded",), old) for old in log.superseded()]  # what the one that was killed had yet to write
         if free and (turn < 0.15 or len(free) > 8):
             out = draw.choice(free)
-            return [(("reverted",), out)], lambda: session.revert(out, BY)
+            return [*owed, (("reverted",), out)], lambda: session.revert(out, BY)
         if len(free) > 1 and turn < 0.25:
             several = tuple(draw.sample(free, k=draw.randint(2, min(3, len(free)))))
-            return [(("quarantined",), each) for each in several], lambda: session.withdraw("quarantined", several, BY)
+            return [*owed, *((("quarantined",), each) for each in several)], lambda: session.withdraw("quarantined", several, BY)
         if turn < 0.32:
-            erasing = self._erase(session, standing, frozenset(free))
+            erasing = self._erase(session, standing, frozenset(free), owed)
             if erasing is not None:
                 return erasing
         fixed = {BY_ID[each].query.digest for each in standing if each not in free}
         open_ = [edit for edit in EDITS if edit.id not in standing and edit.query.digest not in fixed]
+        open_ = [edit for edit in open_ if not any(image in log.erased() for image in _digests(edit))]
         waiting = [edit for edit in open_ if edit.id in log.proposed() and all(map(log.store.blobs.get, _digests(edit)))]
         if waiting and turn < 0.42:
             chosen = draw.choice(waiting)
-            return [(("approved",), chosen.id), *self._edit(session, chosen)], lambda: session.approve(chosen.id, BY)
+            return [*owed, (("approved",), chosen.id), *self._edit(session, chosen)], lambda: session.approve(chosen.id, BY)
         new = draw.choice(open_)
         if turn < 0.5:
-            return [(("proposed",), new.id)], lambda: session.propose(new, BY)
+            return [*owed, (("proposed",), new.id)], lambda: session.propose(new, BY)
         key = f"import:{draw.randint(1, 400)}" if turn < 0.7 else ""
-        if key and log.keyed(key) is not None:
-            return [], lambda: session.edit(new, BY, key=key, guard=False)
-        return self._edit(session, new), lambda: session.edit(new, BY, key=key, guard=turn < 0.55)
+        known = log.keyed(key) if key else None
+        if known is not None and known.edit_id is not None:
+            again = BY_ID[known.edit_id]
+            return [], lambda: session.edit(again, BY, key=key, guard=False)
+        return [*owed, *self._edit(session, new)], lambda: session.edit(new, BY, key=key, guard=turn < 0.55)
 
     def _edit(self, session: Session, edit: Edit) -> list[Step]:
         old = session.log.asking(edit.query)
-        return [(("applied", "refused"), edit.id), *([] if old is None else [(("superseded",), old)])]  # type: ignore[list-item]
+        return [(("applied", "refused"), edit.id), *([] if old is None else [(("superseded",), old)])]
 
     def _erase(
-        self, session: Session, standing: Sequence[EditId], free: frozenset[EditId]
+        self, session: Session, standing: Sequence[EditId], free: frozenset[EditId], owed: Sequence[Step]
     ) -> tuple[list[Step], Callable[[], object]] | None:
-        image = self.draw.choice(QUESTIONS[:4]).images[0].digest
+        image = self.draw.choice(QUESTIONS[:PICTURES]).images[0].digest
         concerned = [edit for edit in standing if image in _digests(BY_ID[edit])]
         named = any(image in entry.image_digests() for entry in session.log.entries())
         keep = self.draw.random() < 0.3 and len(standing) < 6  # what is kept can't be taken back: the world would fill up
         if not named or session.log.store.blobs.get(image) is None or not (keep or set(concerned) <= free):
             return None
-        steps: list[Step] = [] if keep else [(("reverted",), edit) for edit in concerned]
-        return [*steps, (("erased",), None)], lambda: erase_image(session, image, BY, keep_effect=keep)
+        steps: list[Step] = [] if keep or not concerned else [*owed, *((("reverted",), edit) for edit in concerned)]
+        return [*steps, (("erased",), None), (("erased",), None)], lambda: erase_image(session, image, BY, keep_effect=keep)
 
 
 def _digests(edit: Edit) -> list[str]:

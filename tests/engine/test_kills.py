@@ -101,10 +101,8 @@ def check_state(model: Model, store: Store) -> None:
         return
     session = Session.open(model, Stirred(), log)
     finish_erasing(session)
-    if entries[-1].kind == "erased":
-        images = entries[-1].details["images"]
-        assert isinstance(images, list)
-        assert [store.blobs.get(str(image)) for image in images] == [None]
+    assert not any(store.blobs.get(image) for image in session.log.erased())
+    assert not session.log.erasing()
     scratch = from_scratch(model, now)
     assert frozen(session.state) == frozen(scratch)
     editor = Stirred()

@@ -134,6 +134,18 @@ def test_an_edit_keeps_its_author_reason_and_ticket(random_llava, newer):
     ]
 
 
+def test_who_approved_or_restored_an_edit_does_not_become_its_author(random_llava, newer):
+    old = old_log(random_llava)
+    old.append("proposed", FIRST, ANN)
+    old.append("approved", None, BO, edit_id=FIRST.id)
+    old.append("applied", FIRST, BO)
+    old.append("reverted", None, BO, edit_id=FIRST.id)
+    old.append("applied", FIRST, CY)
+    session = onto(newer, old)
+    rebase(session, old, CY)
+    assert [entry.by for entry in session.log.find(kinds=["applied"])] == [ANN]
+
+
 def test_only_what_is_in_force_is_rebased(random_llava, newer):
     old = old_log(random_llava, FIRST, SECOND, THIRD)
     Session.open(random_llava, OLD, old).revert(SECOND.id)

@@ -229,6 +229,19 @@ def test_branches_are_logs_of_their_own():
     assert other.verify() == 1
 
 
+@pytest.mark.parametrize("text", ["²", "٣", "1_0", "-1", "+1", "9" * 19, "9" * 5000])
+def test_a_point_that_only_looks_like_a_number_is_a_sentence(text: str):
+    with pytest.raises(BadInput, match="is no time"):
+        filled(MemoryStore()).point(text)
+
+
+def test_a_point_is_a_number_or_a_time():
+    log = filled(MemoryStore())
+    assert (log.point(" 007 "), log.point("2001-01-01"), log.point("2990-01-01")) == (7, 0, 11)
+    with pytest.raises(LogError, match="There is no entry 99"):
+        log.point("9" * 18)
+
+
 def test_an_erased_image_is_missed_with_a_sentence():
     log = filled(MemoryStore())
     log.store.blobs.erase(picture(7).digest)
