@@ -85,16 +85,15 @@ def test_a_refused_record_is_passed_over_until_it_is_retried(world, tmp_path):
     assert len(entries(tmp_path, "refused")) == 4
 
 
-def test_a_record_that_would_replace_a_pinned_effect_is_bad_and_the_others_go_on(world, inside, tmp_path):
+def test_an_import_goes_on_after_a_record_that_needs_an_erased_picture_and_writes_over_a_kept_effect(world, inside, tmp_path):
     written(tmp_path, LIVES, GOOD)
     assert world("import", "in.jsonl").code == 0
     erased = inside("log", "erase-image", picture(1).digest, "--keep-effect")
     assert erased.code == 0, erased.err
-    written(tmp_path, {**LIVES, "target": "town"}, EATS, name="more.jsonl")
+    written(tmp_path, {**GOOD, "target": "a star"}, {**LIVES, "target": "salt"}, EATS, name="more.jsonl")
     done = world("import", "more.jsonl")
-    assert (done.code, done.out) == (3, "more.jsonl: 1 applied, 0 refused, 0 passed over, 1 bad\n")
-    assert "line 1: The edit" in done.err
-    assert "effect was kept" in done.err
+    assert (done.code, done.out) == (3, "more.jsonl: 2 applied, 0 refused, 0 passed over, 1 bad\n")
+    assert "line 1: The image" in done.err
 
 
 def test_a_dry_run_counts_and_touches_nothing(inside, tmp_path):

@@ -235,7 +235,7 @@ class Writer:
 
     def _edit(self, session: Session, edit: Edit) -> list[Step]:
         old = session.log.asking(edit.query)
-        return [(("applied", "refused"), edit.id), *([] if old is None else [(("superseded",), old)])]
+        return [(("applied", "refused"), edit.id), *([] if old is None else [(("superseded",), old)])]  # type: ignore[list-item]
 
     def _erase(
         self, session: Session, standing: Sequence[EditId], free: frozenset[EditId], owed: Sequence[Step]

@@ -243,6 +243,15 @@ def test_an_edit_whose_effect_was_pinned_is_told_and_left_in_force(random_llava)
     assert (quarantine(session, found, BY), len(session.log)) == ((), length)
 
 
+def test_a_pinned_edit_that_another_was_written_over_has_not_faded(random_llava):
+    session = edited(random_llava, STAR, TOWN, editor=parse("finetune:steps=10,lr=0.01"))
+    erase_image(session, STAR.images[0].digest, BY, keep_effect=True)
+    over = replace(TOWN, target="the ring")
+    assert session.edit(over, guard=False).after == "the ring"
+    assert session.log.ids_in_force() == (STAR.id, TOWN.id, over.id)
+    assert verdicts(audit(session)) == {STAR.id: "unasked", TOWN.id: "holds", over.id: "holds"}
+
+
 def test_an_edit_whose_effect_was_pinned_speaks_on_after_its_time_and_is_judged(random_llava):
     brief, editor = replace(TOWN, valid_until="2990-01-01", keep=(ELSE,)), parse("finetune:steps=10,lr=0.01")
     session = edited(random_llava, STAR, brief, editor=editor)

@@ -16,7 +16,7 @@ broken still holds, and the one that broke it leaks. What no audited edit can be
 **What an edit keeps** is what it found when it was made, as the guard has it: an edit that had moved that answer before is no leak
 for it, only one that came later can be.
 
-A question that another edit in force corrects need not stay: it is judged there.
+A question that another edit in force corrects need not stay, nor one of a pinned edit get its target: it is judged there.
 """
 
 from __future__ import annotations
@@ -211,6 +211,9 @@ class _InForce:
     over: frozenset[EditId]
     """The edits that don't speak any more, because their time is over."""
 
+    pinned: frozenset[EditId]
+    """The edits whose effect was pinned: they can't be taken out of force, and are written over instead."""
+
     @cached_property
     def place(self) -> Mapping[EditId | None, int]:
         return {edit: number for number, edit in enumerate(self.targets)}
@@ -239,7 +242,7 @@ class _Asker:
             answers = self.session.ask(some)
             self.now |= {query.digest: answer for query, answer in zip(some, answers, strict=True)}
         found = breaches(bound, bare=self.bare, now=self.now)
-        return tuple(breach for breach in found if not self._found_so(breach))
+        return tuple(breach for breach in found if not (self._found_so(breach) or self._written_over(breach)))
 
     def told(self, wanted: Iterable[Expectation]) -> Iterator[tuple[Expectation, Breach | None]]:
         """Each expectation that binds, and how it isn't met."""
@@ -276,6 +279,13 @@ class _Asker:
         if breach.rule != "keep" or len(spoke) != 1 or spoke[0] not in place:
             return False
         return place[spoke[0]] < place[breach.expectation.of]
+
+    def _written_over(self, breach: Breach) -> bool:
+        """Whether a later edit answers the question of one that was pinned, and couldn't take its place: it is judged there."""
+        of, place = breach.expectation.of, self.known.place
+        if breach.rule not in ("target", "also") or of not in self.known.pinned:
+            return False
+        return any(place[edit] > place[of] for edit in self.known.spoken_for.get(breach.query.digest, frozenset()))
 
     def _corrected(self, expectation: Expectation) -> bool:
         """Whether another edit than the one whose expectation it is corrects this very question. A `never` is for all edits."""
@@ -392,7 +402,7 @@ def _in_force(log: EditLog, standing: Sequence[int], moment: datetime) -> _InFor
             targets[edit.id] = edit.target
             for query in () if edit.id in over else (edit.query, *edit.also):
                 spoken_for[query.digest] = spoken_for.get(query.digest, frozenset()) | {edit.id}
-    return _InForce(targets, spoken_for, over)
+    return _InForce(targets, spoken_for, over, pinned)
 
 
 def _read(log: EditLog, seq: int) -> Edit | Audited:
