@@ -146,6 +146,15 @@ def test_what_an_earlier_edit_had_moved_is_kept_as_it_was_found(random_llava, ch
     assert (quarantine(session, found, BY), len(session.log)) == ((), length)
 
 
+def test_who_spoke_alone_before_is_known_where_the_past_cannot_be_written_again(random_llava):
+    keeper = replace(RING, keep=(ELSE,))
+    session = edited(random_llava, STAR, TOWN, keeper, editor=ByWords("in the town"))
+    session.log.store.blobs.erase(STAR.images[0].digest)
+    found = audit(session)
+    assert verdicts(found) == {STAR.id: "unasked", TOWN.id: "holds", keeper.id: "holds"}
+    assert found.clean
+
+
 @pytest.mark.parametrize("choir", [False, True])
 def test_a_later_edit_that_moves_what_was_kept_as_it_was_found_leaks(random_llava, choir):
     keeper = replace(RING, keep=(WORDING,))

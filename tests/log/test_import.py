@@ -26,6 +26,5 @@ def test_importing_the_log_is_quick_and_loads_no_tensor_library():
     assert {run.splitlines()[1] for run in runs} == {""}
 
 
-def test_the_public_names_are_sorted_and_there():
-    assert errata.log.__all__ == sorted(errata.log.__all__)
+def test_the_public_names_are_there():
     assert all(name in vars(errata.log) for name in errata.log.__all__)

@@ -161,18 +161,19 @@ def test_more_threads_than_a_store_has_connections_append_without_waiting_for_ea
     What the server does by default doesn't matter."""
     servers.ask(f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_isolation = '{isolation}'")
 
-    def append(name: int, branch: str) -> None:
-        for number in range(3):
-            EditLog(store, branch).append("applied", words(1000 * name + number), BY)
+    with PostgresStore(url) as shared, ThreadPoolExecutor(48) as threads:
 
-    with PostgresStore(url) as store, ThreadPoolExecutor(48) as threads:
+        def append(name: int, branch: str) -> None:
+            for number in range(3):
+                EditLog(shared, branch).append("applied", words(1000 * name + number), BY)
+
         started = time.monotonic()
         done = [threads.submit(append, name, "main" if name % 2 else f"trial-{name}") for name in range(48)]
         for one in done:
             one.result()
         assert time.monotonic() - started < WAIT_S
-        assert EditLog(store).verify() == 72
-        ends = {branch: tip.seq for branch, tip in store.branches().items()}
+        assert EditLog(shared).verify() == 72
+        ends = {branch: tip.seq for branch, tip in shared.branches().items()}
     assert ends == {"main": 72, **{f"trial-{name}": 3 for name in range(0, 48, 2)}}
 
 

@@ -105,7 +105,7 @@ def add(
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
     place = Place(model, editor, device, dtype)
     if dry_run:
-        with session_to_ask(place, store, branch) as session:
+        with session_to_ask(place, store, branch, new_branch=True) as session:
             receipt = session.preview(made, rules=held, recent=others)
     else:
         with session_to_edit(place, store, branch, partial(_check, made)) as session:

@@ -10,8 +10,8 @@ from errata.log.formats.records import MAX_RECORD_BYTES, Exported, Line
 __all__ = [
     "FORMATS",
     "MAX_RECORD_BYTES",
-    "Format",
     "Exported",
+    "Format",
     "Line",
     "Options",
     "Written",
