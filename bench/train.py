@@ -1,4 +1,4 @@
-"""Seconds for the gradients of one training step of the shipped model: one batch with all threads, against parts with a thread each.
+"""Seconds for the gradients of one training step of the shipped model: one batch and all threads, against parts of a thread each.
 
     OMP_NUM_THREADS=2 .venv/bin/python bench/train.py --steps 4
 
