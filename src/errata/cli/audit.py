@@ -23,8 +23,8 @@ from errata.cli._options import (
     Ticket,
 )
 from errata.cli._print import SHORT, note, say, say_json, table, watched
-from errata.core.given import words
-from errata.core.records import EditId, Provenance
+from errata.core.given import given_by
+from errata.core.records import EditId
 from errata.core.rules import NO_RULES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def audit(
     from errata.engine.audit import quarantine as withdraw
     from errata.engine.rules_file import read_rules
 
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     file = None if rules is None else read_rules(rules)
     with log_to_read(store, branch) as log:  # before a model is loaded: is there such a branch, and such edits?
         held, known = NO_RULES if file is None else file.resolved(log.resolve), len(log) > 0

@@ -29,9 +29,9 @@ from errata.cli._print import SHORT, fields, note, say, say_json, table
 from errata.cli._receipts import show_receipt
 from errata.cli.log import summary
 from errata.core.errors import BadInput
-from errata.core.given import asked, picture, words
+from errata.core.given import asked, given_by, picture, words
 from errata.core.images import Image
-from errata.core.records import Edit, EditId, Provenance, Query, Reach, instant
+from errata.core.records import Edit, EditId, Query, Reach, instant
 from errata.log import EditLog, Kind
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def add(
         subject=subject and words(subject, "subject"),
         valid_until=until and until_of(until),
     )
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
     place = Place(model, editor, device, dtype)
     if dry_run:
@@ -138,7 +138,7 @@ def approve(
     Examples:
       errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     held = rules_for(rules)
     named = _waiting(edit, store, branch)
     with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
@@ -168,7 +168,7 @@ def reject(
     Examples:
       errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
     """
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     named = _waiting(edit, store, branch)
     with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
         receipt = session.reject(named, by)

@@ -28,8 +28,8 @@ from errata.cli._options import (
 from errata.cli._print import SHORT, say, say_json
 from errata.cli._receipts import show_moved, show_receipt
 from errata.core.errors import BadImage, BadInput
-from errata.core.given import words
-from errata.core.records import EditId, Provenance, Query
+from errata.core.given import given_by, words
+from errata.core.records import EditId, Query
 
 if TYPE_CHECKING:
     from errata.engine.session import Session
@@ -75,7 +75,7 @@ def revert(
     """
     if sum((bool(edits), bool(entries), bool(to))) != 1:
         raise BadInput("Say what to take back in one way: ids, --entries FIRST-LAST, or --to POINT.")
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     others = recent_in(recent)
     with log_to_read(store, branch) as log:  # before a model is loaded: is there such a thing to take back?
         named = _named(log, edits or (), entries)

@@ -26,7 +26,7 @@ from errata.cli._options import (
 )
 from errata.cli._print import SHORT, complain, note, say, watched
 from errata.core.errors import BadImage, BadInput
-from errata.core.given import words
+from errata.core.given import given_by
 from errata.core.records import EditId, Provenance
 from errata.log import EditLog, Kind
 from errata.log.formats import Exported, Format, Line, Options, digest_of_file, guess, read, write
@@ -81,7 +81,7 @@ def import_(
       errata edit import vqa_eval.json --format easyedit --images data/images --limit 10
       errata edit import corrected.jsonl --format langfuse --dry-run
     """
-    default = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    default = given_by(author, reason, ticket)
     known = format or guess(file)
     lines = read(file, known, Options(images, default, with_locality))
     first = next(lines, None)  # before anything is loaded or made: is there such a file, and a correction in it?

@@ -13,9 +13,8 @@ from errata.cli._options import DEFAULT_STORE, AsJson, Author, Branch, Reason, S
 from errata.cli._print import SHORT, complain, note, say, say_json, table
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, Tampered
-from errata.core.given import words
+from errata.core.given import given_by
 from errata.core.images import Image
-from errata.core.records import Provenance
 from errata.log import Entry
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def checkpoint(
     from errata.log.signing import read_key
     from errata.log.survey import checkpoint as append
 
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     key = None if sign is None else read_key(sign)
     check_free(out)
     with log_to_write(store, branch) as log:

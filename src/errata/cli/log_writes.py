@@ -24,8 +24,8 @@ from errata.cli._options import (
 )
 from errata.cli._print import SHORT, say, say_json
 from errata.core.errors import BadInput, Unknown
-from errata.core.given import words
-from errata.core.records import Provenance, instant
+from errata.core.given import given_by, words
+from errata.core.records import instant
 
 if TYPE_CHECKING:
     from errata.log import EditLog
@@ -51,7 +51,7 @@ def alias(
     """
     if not _ALIAS.fullmatch(name):
         raise BadInput(f"{name!r} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     with log_to_read(store, branch) as log:
         seq = _state(log, words(point, "point")) if point else len(log)
     with log_to_write(store, branch) as log:
@@ -90,7 +90,7 @@ def erase_image(
         raise BadInput(
             f"{image!r} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
         )
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     with log_to_read(store, branch) as log:  # before a model is loaded: is there such an image?
         if not any(digest.startswith(wanted) for entry in log.entries() for digest in entry.image_digests()):
             raise Unknown("image of an edit on this branch", wanted, ())

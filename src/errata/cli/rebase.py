@@ -11,8 +11,7 @@ import typer
 from errata.cli._open import log_to_read, model_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_STORE, AsJson, Author, Branch, Device, Dtype, Reason, Store, Ticket
 from errata.cli._print import SHORT, note, say, say_json, table, watched
-from errata.core.given import words
-from errata.core.records import Provenance
+from errata.core.given import given_by
 from errata.log import EditLog, MemoryStore, holding, open_store
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def rebase(
     from errata.engine.rebase import rebase as put_again
     from errata.engine.rules_file import read_rules
 
-    by = Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))
+    by = given_by(author, reason, ticket)
     file = None if rules is None else read_rules(rules)
     with log_to_read(store, branch) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from errata.core.errors import BadInput
 from errata.core.images import Image
-from errata.core.records import Query
+from errata.core.records import Provenance, Query
 
 
 def words(text: str, what: str) -> str:
@@ -42,3 +42,12 @@ def asked(question: str, images: Sequence[Image]) -> Query:
         BadInput: it is empty.
     """
     return Query.ask(words(question, "question"), *images)
+
+
+def given_by(author: str, reason: str, ticket: str) -> Provenance:
+    """Who makes an entry, and why.
+
+    Raises:
+        BadInput: one of them can't be written down.
+    """
+    return Provenance(words(author, "author"), words(reason, "reason"), words(ticket, "ticket"))

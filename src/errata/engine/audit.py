@@ -176,8 +176,7 @@ def quarantine(session: Session, found: Audit, by: Provenance) -> tuple[EditId, 
     Raises:
         LogError: the log can't be written; nothing was changed.
     """
-    standing, pin = session.log.ids_in_force(), session.log.pin
-    free = frozenset(standing[0 if pin is None else pin.edits :])
+    free = frozenset(session.log.ids_in_force()) - session.log.fixed()
     bad = [one for one in found.bad if one.edit in free]
     if not bad:
         return ()
@@ -391,8 +390,7 @@ def _standing(log: EditLog) -> list[int]:
 
 def _in_force(log: EditLog, standing: Sequence[int], moment: datetime) -> _InForce:
     """What is in force, and who doesn't speak any more at this moment."""
-    pin = log.pin
-    pinned = frozenset() if pin is None else frozenset(log.ids_in_force()[: pin.edits])  # they speak on, whatever their time
+    pinned = log.fixed()  # they speak on, whatever their time
     over = frozenset(edit for edit, end in log.ending().items() if instant(end) <= moment) - pinned
     targets: dict[EditId, str] = {}
     spoken_for: dict[str, frozenset[EditId]] = {}

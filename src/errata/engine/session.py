@@ -381,7 +381,7 @@ class Session:
     def _superseding(self, edit: Edit) -> tuple[EditId, ...]:
         """The edit in force of the same query, whose place this one takes; one whose effect was pinned is written over instead."""
         old = self.log.asking(edit.query)
-        return () if old is None or old in self._fixed() or old in self._ended() else (old,)
+        return () if old is None or old in self.log.fixed() or old in self._ended() else (old,)
 
     def _note_superseded(self, by: Provenance | None) -> None:
         """Write down of every edit whose place another took that it was superseded, where no entry says so yet."""
@@ -411,7 +411,7 @@ class Session:
 
     def _check_out(self, ids: tuple[EditId, ...]) -> None:
         """Whether these edits can be taken out of force."""
-        standing, fixed, ended = self.log.ids_in_force(), self._fixed(), self._ended()
+        standing, fixed, ended = self.log.ids_in_force(), self.log.fixed(), self._ended()
         for edit in ids:
             if edit in ended:
                 raise BadInput(f"The edit {edit[:12]} isn't in force any more: its time is over. There is nothing to take back.")
@@ -468,13 +468,8 @@ class Session:
             return ()
         now = self._when or self._clock()
         over = [edit for edit, end in self.log.ending().items() if instant(end) <= now]
-        fixed = self._fixed() if over else frozenset()
+        fixed = self.log.fixed() if over else frozenset()
         return tuple(edit for edit in over if edit not in fixed)
-
-    def _fixed(self) -> frozenset[EditId]:
-        """The edits whose effect is part of a pinned state."""
-        pin = self.log.pin
-        return frozenset() if pin is None else frozenset(self.log.ids_in_force()[: pin.edits])
 
     def _snapshot(self, entry: Entry) -> None:
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:

@@ -183,8 +183,7 @@ def _check_pool(session: Session, digest: str) -> None:
 
 
 def _check_free(session: Session, concerned: tuple[EditId, ...]) -> None:
-    pin = session.log.pin
-    fixed = frozenset(session.log.ids_in_force()[: pin.edits]) if pin is not None else frozenset()
+    fixed = session.log.fixed()
     for edit in concerned:
         if edit in fixed:
             raise LogError(

@@ -231,6 +231,12 @@ class EditLog:
         with self._lock:
             return self._synced().pin
 
+    def fixed(self) -> frozenset[EditId]:
+        """The edits in force whose effect is part of the pinned state, so that they can't be taken back."""
+        with self._lock:
+            fold = self._synced()
+            return frozenset(islice(fold.standing, 0 if fold.pin is None else fold.pin.edits))
+
     def point(self, text: str) -> int:
         """The entry that a person means: a number, an alias, or a time (ISO 8601 in UTC: the last entry up to then; 0: none).
 
