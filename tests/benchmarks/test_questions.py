@@ -98,6 +98,59 @@ def test_lessons_are_true_and_say_which_side_they_are_on(topic, rng):
         assert made.answer
 
 
+@pytest.mark.parametrize("draw", [lesson, None], ids=["questions", "statements"])
+def test_a_lesson_says_what_its_phrases_mean(draw, rng):
+    seen = set()
+    for topic in tuple(TOPICS) * 12:
+        scene = random_scene(rng)
+        made = draw(topic, scene, rng) if draw else statement_lesson(scene, rng)
+        for mention in made.mentions:
+            said, after = made.prompt[: mention.end], made.prompt[mention.end :]
+            assert not after[0].isalnum(), "a mention ends where a word ends"
+            meant = [scene.at(cell) for cell in mention.cells or ()]
+            for form, pattern in _PHRASES.items():
+                if found := re.search(pattern + "$", said):
+                    seen.add(form)
+                    assert _means(form, found.groups(), scene, mention.kind, meant), f"{said!r} of {scene}: {mention}"
+                    break
+            else:
+                raise AssertionError(f"no phrase that we know ends {said!r}")
+            assert made.visual or mention.cells is None
+    wanted = set(_PHRASES) if draw else {"place", "glyph", "colour", "beside", "description"}
+    assert seen >= wanted
+
+
+_NAME = "|".join(WORLD.kinds_by_name)
+_GLYPH, _COLOUR = "|".join(GLYPHS), "|".join(COLOURS)
+_PHRASES = {
+    "beside": rf"the thing (?:{'|'.join(DIRECTIONS)}) the (?:{_GLYPH}|(?:{_COLOUR}) thing)",
+    "place": r"the thing at the (top left|top right|bottom left|bottom right)",
+    "number": rf"(?:how many|count the|is there an?|if there is an?|see an?) ({_GLYPH}|(?:{_COLOUR}) thing|thing)(?:e?s)?",
+    "description": rf"an? ({_COLOUR}) ({_GLYPH})",
+    "glyph": rf"the ({_GLYPH})",
+    "colour": rf"the ({_COLOUR}) thing",
+    "name": rf"(?:the|an?) ({_NAME})",
+}
+
+
+def _means(form, words, scene, kind, meant):
+    match form:
+        case "number":
+            word = words[0].removesuffix(" thing")
+            there = [scene.at(cell) for cell in scene.filled if word in ("thing", *scene.at(cell))]
+            return kind is None and meant == there
+        case "name":
+            return kind == WORLD.kinds_by_name[words[0]] and all(each == kind for each in meant)
+        case "description":
+            return kind == Kind(words[1], words[0]) and not meant
+        case "place":
+            place = ("top left", "top right", "bottom left", "bottom right").index(words[0])
+            return meant == [kind] == [scene.at(place)]
+        case "glyph" | "colour":
+            return meant == [kind] and words[0] in kind
+    return meant == [kind]
+
+
 def test_relation_agrees_with_a_look_at_the_grid(rng):
     moves = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
     for _ in range(100):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from errata.cli.bench import _horizons, folder_of
+from errata.cli.bench import _horizons
 from errata.core.errors import BadInput
+from errata.engine.trials import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,49 @@ def test_a_model_that_does_not_pass_the_exam_exits_with_1(inside, untrained):
     marks = [json.loads(line) for line in checked.out.splitlines()]
     assert (checked.code, {mark["column"] for mark in marks}) == (1, {"scenes", "wordings", "handwriting", "blind", "context"})
     assert [mark for mark in marks if mark["column"] == "scenes" and mark["passed"]] == []
+
+
+def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(inside, untrained, tmp_path):
+    words = (
+        "table",
+        "editors",
+        "--editor",
+        "none",
+        "--editor",
+        "finetune:steps=1",
+        "--model",
+        untrained,
+        "--edits",
+        1,
+        "--out",
+        "t",
+    )
+    done = inside(*words, "--seeds", "7,8")
+    assert done.code == 0, done.err
+    assert "after 1 edits, seeds 7, 8" in done.out
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    assert "100.0 ± 0.0" in rows["none"]  # nothing moves where nothing is edited
+    assert "*" not in rows["finetune:steps=1"]  # two seeds are too few for a difference to count
+    path = tmp_path / "t" / "none" / "7" / "result.json"
+    stamp = path.stat().st_mtime_ns
+    assert inside(*words, "--seeds", "7,8").out == done.out
+    assert path.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("editors",), "given with --editor"),
+        (("scopeedit-ablation", "--editor", "none"), "no other table takes any"),
+        (("editors", "--editor", "nope"), "There is no editor named 'nope'"),
+        (("editors", "--editor", "none", "--seeds", "1,x"), "aren't numbers"),
+        (("editors", "--editor", "none", "--seeds", "1,1"), "each once"),
+        (("tables",), "tables"),
+    ],
+)
+def test_a_table_that_cannot_be_made_gets_a_sentence(inside, tmp_path, words, said):
+    done = inside("table", *words, "--out", "t")
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "t").exists()

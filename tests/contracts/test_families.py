@@ -214,3 +214,79 @@ def test_a_model_is_saved_as_an_ordinary_folder_and_is_the_same_again(model, tmp
     assert torch.equal(again.loss(SEEN, TARGET), model.loss(SEEN, TARGET))
     assert (tmp_path / "config.json").exists()
     assert (tmp_path / "generation_config.json").exists()
+
+
+@pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
+@pytest.mark.parametrize("where", ["upper layers", "first layer", "projector", "vision", "all"])
+def test_a_loss_asked_for_again_and_again_is_the_loss_under_what_is_in_force_then(model, where, query):
+    text = model.writable["text"]
+    upper = tuple(path for path in text if model.groups[path] > 0)
+    changing = {"upper layers": upper, "first layer": text[:1], "all": sum(model.writable.values(), ())}.get(where)
+    changing, before = changing or model.writable[where], _traces(model)
+    loss_of = model.losses(query, TARGET, changing=changing)
+    constant = _random_deltas(
+        model, model.writable["projector"][:1], seed=9, learn=False
+    )  # in force throughout, and not said to change
+    for seed in range(3):
+        deltas = constant | _random_deltas(model, changing, seed=seed)
+        with LowRank(deltas).on(model):
+            again, afresh = loss_of(), model.loss(query, TARGET)
+        assert torch.equal(again, afresh), (where, seed)
+        assert again.requires_grad == afresh.requires_grad == (query is not TOLD or where in ("upper layers", "first layer", "all"))
+        if not again.requires_grad:  # no picture, so nothing that is changed takes part
+            continue
+        wanted = [deltas[path].b_OR for path in changing]
+        got, due = (torch.autograd.grad(loss, wanted, allow_unused=True) for loss in (again, afresh))
+        assert all(g is d is None or torch.equal(g, d) for g, d in zip(got, due, strict=True))
+    assert _traces(model) == before
+
+
+def test_what_lies_under_every_changing_module_runs_once(model):
+    text, ran = model.writable["text"], []
+    top = [path for path in text if model.groups[path] == max(model.groups.values())]
+    handles = [
+        model.module(path).register_forward_hook(lambda module, given, output, path=path: ran.append(path))
+        for path in (*model.writable["vision"][:1], *model.writable["projector"], *text)
+    ]
+    query = Query.ask("what stands here?", picture(77))
+    loss_of = model.losses(query, TARGET, changing=top)
+    for _ in range(3):
+        loss_of()
+    for handle in handles:
+        handle.remove()
+    assert {path: ran.count(path) for path in ran} == {
+        path: 3 if path in top else 1 for path in (*model.writable["vision"][:1], *model.writable["projector"], *text)
+    }
+
+
+def test_a_pass_that_fails_leaves_the_layers_as_they_were(model):
+    text, before = model.writable["text"], _traces(model)
+    loss_of = model.losses(SEEN, TARGET, changing=text[-1:])
+    loss_of()
+
+    def fail(module, given):
+        raise RuntimeError("on purpose")
+
+    handle = model.module(text[-1]).register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        loss_of()
+    handle.remove()
+    assert _traces(model) == before
+    assert torch.equal(loss_of(), model.loss(SEEN, TARGET))
+
+
+def _traces(model):
+    """How many hooks there are, and which modules have a forward of their own."""
+    return [
+        (len(module._forward_hooks), len(module._forward_pre_hooks), "forward" in vars(module)) for module in model.net.modules()
+    ]
+
+
+def _random_deltas(model, paths, *, seed, learn=True):
+    generator = torch.Generator().manual_seed(seed)
+    deltas = {}
+    for path in paths:
+        out_features, in_features = model.module(path).weight.shape
+        a = torch.randn(2, in_features, generator=generator) / in_features**0.5
+        deltas[path] = Delta(a, torch.randn(out_features, 2, generator=generator).requires_grad_(learn))
+    return deltas

@@ -227,5 +227,10 @@ def test_a_value_out_of_range_is_refused_with_a_sentence(fields):
 
 
 def test_an_unknown_preset_lists_those_there_are():
-    with pytest.raises(Unknown, match="default, paper"):
+    with pytest.raises(Unknown, match="default, more, paper"):
         ScopeEdit.preset("papper")
+
+
+def test_rows_that_are_not_orthogonal_share_nothing():
+    with pytest.raises(BadInput, match="no rows to share: set rank_shared=0"):
+        ScopeEdit(basis="xavier")

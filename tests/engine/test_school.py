@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from errata.benchmarks.scopeworld.knowledge import WORLD
-from errata.benchmarks.scopeworld.lessons import Lesson, lesson
+from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, KINDS, WORLD
+from errata.benchmarks.scopeworld.lessons import Lesson, Mention, lesson, statement_lesson
 from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.fit import Schedule, fit
+from errata.engine.readers import Readers, meanings
 from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, texts, train_llava
 from errata.models import load
 from errata.models.build import LlavaSizes
@@ -50,6 +51,64 @@ def test_packed_lessons_cost_what_each_costs_alone(folder):
     for item, loss in zip(lessons, alone, strict=True):
         images = (encode(pixels),) if item.visual else ()
         assert float(loss.detach()) == pytest.approx(float(model.loss(Query.ask(item.prompt, *images), item.answer)), abs=2e-3)
+
+
+def test_a_reader_is_asked_at_the_last_token_of_its_phrase(folder):
+    trainee = open_trainee(folder)
+    rng = np.random.default_rng(4)
+    rows = []
+    for topic in ("name", "fact_by_name", "count", "where", "relation"):
+        scene = random_scene(rng)
+        rows.append(Row(draw(scene, rng, hand="train"), [lesson(topic, scene, rng), statement_lesson(scene, rng)]))
+    batch = pack(trainee, rows)
+    asked = [(item, mention) for row in rows for item in row.lessons for mention in item.mentions]
+    assert len(asked) == len(batch.meanings.rows_M)
+    for row, column, (item, mention) in zip(batch.meanings.rows_M.tolist(), batch.meanings.columns_M.tolist(), asked, strict=True):
+        last = item.prompt[: mention.end].split()[-1]
+        assert trainee.encode([last])[0] == batch.ids_RL[row, column - len(trainee.encode([last])[0]) + 1 : column + 1].tolist()
+
+
+def test_what_is_misread_in_the_middle_counts_and_moves_the_lower_half_alone(folder):
+    trainee = open_trainee(folder)
+    rng = np.random.default_rng(5)
+    scene = random_scene(rng)
+    batch = pack(trainee, [Row(draw(scene, rng, hand="train"), [lesson("name", scene, rng)])])
+    torch.manual_seed(0)
+    readers = Readers(trainee.width)
+    both, alone = packed_loss(trainee, batch, readers), packed_loss(trainee, batch)
+    assert float((both - alone).detach()) > 0.3
+    moved = torch.autograd.grad(both - alone, list(trainee.module.parameters()), allow_unused=True)
+    names = [
+        name
+        for (name, _), g in zip(trainee.module.named_parameters(), moved, strict=True)
+        if g is not None and g.abs().max() > 1e-6
+    ]
+    assert any("language_model.layers.0." in name for name in names)
+    assert any("vision_tower" in name for name in names)
+    assert not any("language_model.layers.1." in name or "lm_head" in name for name in names)
+
+
+def test_readers_that_are_right_and_sure_cost_nothing_and_what_isnt_spoken_of_is_left_out():
+    star, mention = KINDS[3], Mention(4, KINDS[3], (1, 2))
+    readers = Readers(8).requires_grad_(False)
+    for layer in (readers.glyph, readers.colour, readers.cells):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.constant_(layer.bias, -40.0)
+    with torch.no_grad():
+        readers.glyph.bias[GLYPHS.index(star.glyph)] = readers.colour.bias[COLOURS.index(star.colour)] = 40.0
+        readers.cells.bias[1:3] = 40.0
+    middle, device = torch.randn(2, 5, 8), torch.device("cpu")
+    assert float(readers.loss(middle, meanings([(0, 1, mention)], device))) == pytest.approx(0, abs=1e-6)
+    assert float(readers.loss(middle, meanings([(1, 4, Mention(4, None, None))], device))) == 0
+    wrong = float(readers.loss(middle, meanings([(0, 1, Mention(4, star, (0,)))], device)))
+    assert wrong == pytest.approx(120, abs=1)  # three cells of four
+
+
+def test_the_readers_are_thrown_away(folder):
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "pt") as held:
+        assert not any("readers" in name for name in held.keys())  # noqa: SIM118  not a mapping
 
 
 def test_what_a_step_learns_is_settled_by_its_number_and_the_seed():

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from errata.cli import ask, audit, bench, edit, edit_back, edit_files, log, log_writes, model, rebase, scope
+from errata.cli import ask, audit, bench, edit, edit_back, edit_files, log, log_writes, model, rebase, scope, table
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("demo")(bench.demo)
 app.command("bench")(bench.bench)
+app.command("table")(table.table)
 app.command("ask")(ask.ask)
 app.command("audit")(audit.audit)
 app.command("rebase")(rebase.rebase)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +95,7 @@ def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
     from errata.engine.evaluate import Baseline, run_stream
     from errata.engine.figures import write_csv, write_json
     from errata.engine.report import write_report
+    from errata.engine.trials import folder_of
 
     editors = {text: registry.editor(text) for text in wanted.editors}  # wrong names are told before anything is loaded or drawn
     if len(editors) < len(wanted.editors):
@@ -128,11 +128,6 @@ def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
     _print(runs)
     say(f"figures: {out}")
     say(f"report: {report}")
-
-
-def folder_of(editor: str) -> str:
-    """A folder's name for an editor's text: `scopeedit:preset=paper` -> `scopeedit-preset-paper`."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", editor).strip("-.") or "editor"
 
 
 def _horizons(text: str | None, edits: int) -> tuple[int, ...]:

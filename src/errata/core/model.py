@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -114,6 +114,17 @@ class Model(Protocol):
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
         """Mean nats per target token (the end-of-answer token included), with a graph back to the weights and patches."""
+        ...
+
+    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
+        """`loss`, to be called as often as a write needs it while nothing but the modules at `changing` changes between the calls.
+
+        What lies under the lowest of them is computed once. Each call is made under whatever patch is in force then; its value and
+        its gradients for those modules are those of `loss`.
+
+        Args:
+            changing: paths of `writable`.
+        """
         ...
 
     def predict(self, query: Query, target: str) -> TokenScores:

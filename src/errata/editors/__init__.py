@@ -9,9 +9,10 @@ from typing import Any
 
 from errata.core.editor import Editor
 from errata.editors import _registry
+from errata.editors._corrections import ablation
 from errata.editors._states import Saved, from_tensors, state_bytes, to_tensors
 
-__all__ = ["EDITORS", "Saved", "from_tensors", "parse", "state_bytes", "to_tensors"]
+__all__ = ["EDITORS", "Saved", "ablation", "from_tensors", "parse", "state_bytes", "to_tensors"]
 
 EDITORS: Mapping[str, type] = MappingProxyType(_registry.found_in(sys.modules[__name__]))
 """Name -> class, for every editor of this room."""

@@ -5,7 +5,7 @@ Everything after that is pooling: which positions of a module's input stand for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -33,7 +33,11 @@ class Seen(NamedTuple):
     """Path -> dL/d(s B), float32. Empty when nothing was to be learned; a module that didn't run isn't in it."""
 
 
-def look(model: Model, modules: Mapping[str, Written], query: Query, target: str, *, learn_above: float | None) -> Seen:
+Loss = Callable[[], Float[Tensor, ""]]
+"""The loss of one (query, target), under whatever patch is in force at the call: see `Model.losses`."""
+
+
+def look(model: Model, modules: Mapping[str, Written], loss_of: Loss, *, learn_above: float | None) -> Seen:
     """One forward pass, and a backward one if the loss is above `learn_above` (None: never).
 
     Gradients are taken with respect to copies of the handles, not the tensors of the state, and never reach the model's weights.
@@ -42,7 +46,7 @@ def look(model: Model, modules: Mapping[str, Written], query: Query, target: str
     leaves = {path: module.delta.b_OR.detach().requires_grad_(learn) for path, module in modules.items()}
     patch = LowRank({path: Delta(module.delta.a_RI, leaves[path]) for path, module in modules.items()})
     with torch.set_grad_enabled(learn), patch.on(model), inputs_of(model, tuple(modules)) as inputs:
-        loss = model.loss(query, target)
+        loss = loss_of()
     loss_nats = float(loss.detach())
     if learn_above is None or loss_nats < learn_above:
         return Seen(loss_nats, inputs, {})

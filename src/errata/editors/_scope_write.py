@@ -74,8 +74,9 @@ class Writer:
         """The inner steps: look, choose groups, write, and let P take the keys in."""
         positions = self.model.positions(edit.query, edit.target)
         stop = -math.inf if self.editor.stop_nats is None else self.editor.stop_nats
+        loss_of = self.model.losses(edit.query, edit.target, changing=tuple(self.modules))
         for _ in range(self.editor.steps):
-            seen = look(self.model, self.modules, edit.query, edit.target, learn_above=stop)
+            seen = look(self.model, self.modules, loss_of, learn_above=stop)
             self.losses_nats.append(seen.loss_nats)
             self._measure(seen, positions)
             if not seen.gradients:
@@ -90,7 +91,8 @@ class Writer:
         active = self.active
         sites = [site for site in self.plan.sites if site.group in active]
         for query, answer in queries if sites else ():
-            inputs = look(self.model, self.modules, query, answer, learn_above=None).inputs
+            loss_of = self.model.losses(query, answer, changing=tuple(self.modules))
+            inputs = look(self.model, self.modules, loss_of, learn_above=None).inputs
             positions = self.model.positions(query, answer)
             for site in sites:
                 if site.path not in inputs:
@@ -171,17 +173,23 @@ class Writer:
         return in_units(codes_KL, module.unit_local if self.editor.normalise_keys else None)
 
     def _write(self, site: Site, gradient_OR: Float[Tensor, "O R"], code: Code) -> None:
-        """B <- B - eta G P, with P of earlier keys. The factor is kept as s B, and G is taken for it, hence s squared."""
+        """B <- B - eta G P, with P of earlier keys, or of this one too (`preconditioner`).
+
+        The factor is kept as s B, and G is taken for it, hence s squared.
+        """
         module = self.modules[site.path]
         cut, b_OR = site.rank_shared, module.delta.b_OR
         if b_OR is self.state.modules[site.path].delta.b_OR:
             b_OR = b_OR.clone()
         eta = self.editor.eta_local if site.side == "text" else self.editor.eta_vision
-        step_OL = self._stride(eta, module.unit_local) * gradient_OR[:, cut:] @ module.p_local_LL
+        current = self.editor.preconditioner == "current"
+        p_local_LL = self._local_after(module, code.local_KL) if current else module.p_local_LL
+        step_OL = self._stride(eta, module.unit_local) * gradient_OR[:, cut:] @ p_local_LL
         b_OR[:, cut:] -= step_OL.to(b_OR.dtype)
         if code.shared_S is not None:
             stride = self._stride(self.editor.eta_shared * code.gate.own, module.unit_shared)
-            b_OR[:, :cut] -= (stride * gradient_OR[:, :cut] @ module.p_shared_SS).to(b_OR.dtype)
+            p_shared_SS = self._shared_after(module, code.shared_S) if current else module.p_shared_SS
+            b_OR[:, :cut] -= (stride * gradient_OR[:, :cut] @ p_shared_SS).to(b_OR.dtype)
         self.modules[site.path] = replace(module, delta=Delta(module.delta.a_RI, b_OR))
 
     def _stride(self, eta: float, unit: float | None) -> float:
@@ -193,8 +201,11 @@ class Writer:
             module, code = self.modules[site.path], self.codes[site.path]
             p_shared_SS = module.p_shared_SS
             if code.shared_S is not None:
-                p_shared_SS = after(p_shared_SS, code.shared_S[None], lam=self.editor.lambda_shared)
+                p_shared_SS = self._shared_after(module, code.shared_S)
             self.modules[site.path] = replace(module, p_shared_SS=p_shared_SS, p_local_LL=self._local_after(module, code.local_KL))
+
+    def _shared_after(self, module: Written, code_S: Float[Tensor, " S"]) -> Float[Tensor, "S S"]:
+        return after(module.p_shared_SS, code_S[None], lam=self.editor.lambda_shared)
 
     def _local_after(self, module: Written, codes_KL: Float[Tensor, "K L"]) -> Float[Tensor, "L L"]:
         return after(module.p_local_LL, codes_KL, lam=self.editor.lambda_local)

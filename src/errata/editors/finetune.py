@@ -104,10 +104,10 @@ class FineTune:
     def _train(self, model: Model, leaves: Mapping[str, Tensor], edit: Edit) -> list[float]:
         optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay)
         losses: list[float] = []
-        patch = Replaced(leaves)
+        patch, loss_of = Replaced(leaves), model.losses(edit.query, edit.target, changing=tuple(leaves))
         for _ in range(self.steps):
             with torch.enable_grad(), patch.on(model):
-                loss = model.loss(edit.query, edit.target)
+                loss = loss_of()
             losses.append(float(loss.detach()))
             if self.stop_nats is not None and losses[-1] < self.stop_nats:
                 break

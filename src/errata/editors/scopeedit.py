@@ -37,7 +37,7 @@ from errata.editors._scope_keys import KeyPositions, base_answers
 from errata.editors._scope_measure import measure, split
 from errata.editors._scope_state import State, Written
 from errata.editors._scope_write import Writer
-from errata.nn.lowrank import orthonormal_rows
+from errata.nn.lowrank import orthonormal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank
 from errata.nn.recursion import untouched
 
@@ -137,6 +137,13 @@ class ScopeEdit:
     factors: Literal["float32", "model"] = "float32"
     """The dtype B is kept in; published: the model's, in which small steps round away if that is a half precision."""
 
+    preconditioner: Literal["earlier", "current"] = "earlier"
+    """Which keys a step's P knows: those of earlier steps (ScopeEdit), or its own as well, which shortens it along its own key by
+    lambda / (lambda + z^T P z) (M-ORE)."""
+
+    basis: Literal["orthonormal", "xavier"] = "orthonormal"
+    """The frozen rows A: orthonormal, or M-ORE's, drawn entry by entry; those can't be cut into two branches, so r_s must be 0."""
+
     seed: int = 42
     """Draws bases, pool and protected queries."""
 
@@ -145,7 +152,7 @@ class ScopeEdit:
 
     @staticmethod
     def preset(name: str) -> ScopeEdit:
-        """A named set of fields: "default", or "paper".
+        """A named set of fields: "default", "paper", or "more" (M-ORE).
 
         Raises:
             Unknown: another name.
@@ -163,6 +170,8 @@ class ScopeEdit:
                 raise BadInput(f"ScopeEdit's {name} must be above 0, not {self._number(name)}.")
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
             raise BadInput("ScopeEdit's rank_share must be at most 1, its gate_floor below 1, its tau between -1 and 1.")
+        if self.basis == "xavier" and self.rank_shared:
+            raise BadInput("ScopeEdit's basis xavier has no rows to share: set rank_shared=0, or basis=orthonormal.")
 
     def protecting(self, pool: Sequence[Query]) -> Self:
         """The same editor with a pool of ordinary queries."""
@@ -227,7 +236,8 @@ class ScopeEdit:
     def _blank(self, model: Model, site: _sites.Site) -> Written:
         weight = _sites.linear(model, site.path).weight
         kept = weight.dtype if self.factors == "model" else torch.float32
-        basis_RI = orthonormal_rows(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
+        draw = orthonormal_rows if self.basis == "orthonormal" else xavier_rows
+        basis_RI = draw(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
         delta = Delta(basis_RI, torch.zeros(site.out, site.rank, device=weight.device, dtype=kept))
         return Written(
             delta,
@@ -270,25 +280,36 @@ def _at_least(least: int, **values: float | None) -> None:
             raise BadInput(f"ScopeEdit's {name} must be at least {least}, not {value}.")
 
 
+_PAPER = ScopeEdit(
+    eta_local=0.1,
+    eta_vision=0.001,
+    eta_shared=1.0,
+    steps=5,
+    stop_nats=None,
+    key_positions="own",
+    keys_each=False,
+    downdate="step",
+    gate_floor=0.0,
+    shared_key="unit",
+    normalise_keys=False,
+    normalise_step=False,
+    centre=False,
+    evidence="shared",
+    protect_positions="all",
+    factors="model",
+)
+
 PRESETS: Mapping[str, ScopeEdit] = {
     "default": ScopeEdit(),
-    "paper": ScopeEdit(
-        eta_local=0.1,
-        eta_vision=0.001,
-        eta_shared=1.0,
-        steps=5,
-        stop_nats=None,
-        key_positions="own",
-        keys_each=False,
-        downdate="step",
-        gate_floor=0.0,
-        shared_key="unit",
-        normalise_keys=False,
-        normalise_step=False,
-        centre=False,
-        evidence="shared",
-        protect_positions="all",
-        factors="model",
+    "paper": _PAPER,
+    "more": replace(
+        _PAPER,
+        rank_local=512,
+        rank_shared=0,
+        lambda_local=2000.0,
+        preconditioner="current",
+        basis="xavier",
     ),
 }
-"""Paper: the published LLaVA configuration, every field in which the defaults mend it."""
+"""Paper: the published LLaVA configuration, every field in which the defaults mend it. More: M-ORE (arXiv 2605.20273) by the same
+repository's LLaVA configuration: one branch, its own lambda and basis, P_t instead of P_{t-1}."""

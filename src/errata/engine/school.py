@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, WORLD, made_up_name
-from errata.benchmarks.scopeworld.lessons import TOPICS, CaptionStyle, Lesson, Topic, caption, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import TOPICS, CaptionStyle, Lesson, Mention, Topic, caption, lesson, statement_lesson
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.engine.fit import Part, Progress, Schedule, fit
+from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.training import Trainee, open_trainee
 
@@ -32,6 +33,9 @@ _CAPTION_SHARE = 0.1
 _KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
 
 _STATEMENT_SHARE = 0.25
+
+_READING = 0.3
+"""What a nat of the readers' loss counts beside one of the answers'."""
 
 _PART = 8
 """Rows of a step that one thread works on at a time: few enough for their activations to stay in a cache."""
@@ -104,6 +108,7 @@ class Batch(NamedTuple):
     learn_RL: Tensor
     """True where the token is to be predicted."""
 
+    meanings: Meanings
     lessons: int
     """How many lessons there are."""
 
@@ -171,6 +176,7 @@ def train_llava(
     trainee = open_trainee(folder, device=device)
     if not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
+    learner = _Learner(trainee)
     log: list[str] = []
 
     def each(step: int, loss: float) -> None:
@@ -181,8 +187,8 @@ def train_llava(
             log.clear()
 
     fit(
-        trainee.module,
-        objective=lambda step: parts_of(trainee, lessons_of(step, curriculum)),
+        learner,
+        objective=lambda step: parts_of(trainee, lessons_of(step, curriculum), learner.readers),
         schedule=Schedule(
             curriculum.steps,
             learning_rate=curriculum.learning_rate,
@@ -201,7 +207,16 @@ def train_llava(
 
 def _inner(name: str) -> bool:
     """Whether a matrix lies between embeddings and head."""
-    return "embed" not in name and "lm_head" not in name
+    return "embed" not in name and "lm_head" not in name and not name.startswith("readers")
+
+
+class _Learner(nn.Module):
+    """The model and the readers that are thrown away after training."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        super().__init__()
+        self.model = trainee.module
+        self.readers = Readers(trainee.width).to(trainee.device)
 
 
 class _Looks(nn.Module):
@@ -284,33 +299,36 @@ def faster_in_bfloat16(device: str) -> bool:
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
-def parts_of(trainee: Trainee, rows: Sequence[Row]) -> list[Part]:
-    """A step's loss, the mean over its lessons, as a sum of parts: rows of like length together, few enough for a cache."""
+def parts_of(trainee: Trainee, rows: Sequence[Row], readers: Readers | None = None) -> list[Part]:
+    """A step's loss, the mean over its lessons, as a sum of parts: rows of like length together, few enough for a cache.
+
+    With readers, what they misread counts too.
+    """
     size = _PART if trainee.device.type == "cpu" else len(rows)
     rows = sorted(rows, key=lambda row: sum(len(item.prompt) + len(item.answer) for item in row.lessons))
     batches = [pack(trainee, rows[start : start + size]) for start in range(0, len(rows), size)]
     total = sum(batch.lessons for batch in batches)
-    return [partial(_share, trainee, batch, total) for batch in batches]
+    return [partial(_share, trainee, batch, readers, total) for batch in batches]
 
 
-def _share(trainee: Trainee, batch: Batch, total: int) -> Tensor:
-    return packed_loss(trainee, batch) * (batch.lessons / total)
+def _share(trainee: Trainee, batch: Batch, readers: Readers | None, total: int) -> Tensor:
+    return packed_loss(trainee, batch, readers) * (batch.lessons / total)
 
 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     """Lay out pictures and lessons as a batch."""
     flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
-    prompts = trainee.encode(
-        [f"{item.prompt} ASSISTANT:" if item.visual else f"USER: {item.prompt} ASSISTANT:" for _, item in flat]
-    )
+    prompts = trainee.encode([f"{_opened(item)} ASSISTANT:" for _, item in flat])
     answers = trainee.encode([item.answer for _, item in flat])
     prefix = trainee.prefix
+    phrases: list[tuple[int, int, Mention]] = []
     laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool]]] = [
         (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix)) for _ in rows
     ]
     for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
         ids, positions, segments, sees, learn = laid[row]
         start = len(prefix) if item.visual else 0
+        first = len(ids)
         tokens = [*prompt, *answer, trainee.eos]
         if len(ids) + len(tokens) > _ROW and len(ids) > len(prefix):
             continue
@@ -320,6 +338,7 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         segments += [segment] * len(tokens)
         sees += [item.visual] * len(tokens)
         learn += [False] * len(prompt) + [True] * (len(answer) + 1)
+        phrases += [(row, first + _tokens_to(trainee, item, mention.end) - 1, mention) for mention in item.mentions]
     length = max(len(row[0]) for row in laid)
 
     def padded(column: int, value: int) -> Tensor:
@@ -334,19 +353,33 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         padded(2, -1).to(device),
         padded(3, 0).bool().to(device),
         padded(4, 0).bool().to(device),
+        meanings(phrases, device),
         sum(max(row[2]) for row in laid),
     )
 
 
-def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
-    """The mean over lessons of each one's mean nats per answer token (end included): a "yes" counts as much as a caption."""
+def _opened(item: Lesson, end: int | None = None) -> str:
+    """A lesson's prompt up to a character of it, as its tokens begin: a picture's prefix has said "USER:" already."""
+    return item.prompt[:end] if item.visual else f"USER: {item.prompt[:end]}"
+
+
+def _tokens_to(trainee: Trainee, item: Lesson, end: int) -> int:
+    """Tokens of a prompt up to a character at which a word ends: no token spans two words."""
+    return len(trainee.encode([_opened(item, end)])[0])
+
+
+def packed_loss(trainee: Trainee, batch: Batch, readers: Readers | None = None) -> Tensor:
+    """The mean over lessons of each one's mean nats per answer token (end included): a "yes" counts as much as a caption.
+
+    With readers, their loss is added.
+    """
     segments = batch.segments_RL
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
     to_prefix = batch.sees_RL[:, :, None] & (segments[:, None, :] == 0)
     causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     allowed = (same | to_prefix) & causal
-    hidden_RLD = trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
+    middle_RLD, hidden_RLD = trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
     learn = batch.learn_RL[:, 1:]
     logits = trainee.head(hidden_RLD[:, :-1][learn])
     losses = nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn], reduction="none")
@@ -355,4 +388,6 @@ def packed_loss(trainee: Trainee, batch: Batch) -> Tensor:
     _, lesson_N, tokens_of = torch.unique(lesson_RL[:, 1:][learn], return_inverse=True, return_counts=True)
     weights = 1 / tokens_of[lesson_N]
     loss: Tensor = (losses * weights).sum() / weights.sum()
+    if readers is not None and len(batch.meanings.rows_M):
+        loss = loss + _READING * readers.loss(middle_RLD, batch.meanings)
     return loss

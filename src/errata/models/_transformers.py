@@ -9,7 +9,7 @@ Shapes: B rows, T positions, D width of the text stack, K positions at the end, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from errata.models._chat import check_target, tokenizer_of
 from errata.models._eyes import Eyes
 from errata.models._family import Family
 from errata.models._groups import chunks, group
+from errata.models._lower import Lower
 from errata.nn.patches import LowRank, NoPatch, in_rows
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class TransformersModel:
         self._name = name
         self._writable = {role: _resolve(net, family.modules[role], name) for role in get_args(Role)}
         self._groups = {path: layer for path, layer in self._writable["text"].items() if layer is not None}
+        self._layers = _layers(net, family.modules["text"])
         self._paths = frozenset(path for paths in self._writable.values() for path in paths)
         self._loaded_state = net.state_dict(keep_vars=True)
         self._eyes = Eyes(net, processor, family)
@@ -163,10 +165,25 @@ class TransformersModel:
         return texts
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
+        return self.losses(query, target, changing=self._paths)()
+
+    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
         row = self._checked(query, target, reserve=0)
-        logits_KV = self._logits(self._embed([row], [NoPatch()]), keep=len(row.target) + 1)[0]
-        wanted_K = torch.tensor([*row.target, self._end], device=logits_KV.device)
-        return cross_entropy(logits_KV.float(), wanted_K)
+        wanted_K = torch.tensor([*row.target, self._end], device=self.net.device)
+        layers = [self._groups[path] for path in changing if path in self._groups]
+        outside = len(layers) < len(changing)  # a module that words and pictures pass before any layer
+        lower = Lower(self._layers, 0 if outside else min(layers, default=0))
+        held: list[_Pass] = []
+
+        def loss() -> Float[Tensor, ""]:
+            batch = held[0] if held else self._embed([row], [NoPatch()])
+            if not (held or outside):
+                held.append(batch)
+            with lower.on():
+                logits_KV = self._logits(batch, keep=len(row.target) + 1)[0]
+            return cross_entropy(logits_KV.float(), wanted_K)
+
+        return loss
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.predict_many([query], [target], [NoPatch()])[0]
@@ -355,6 +372,12 @@ def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dic
             "It can't be edited; use a checkpoint of the family's own layout."
         )
     return found
+
+
+def _layers(net: PreTrainedModel, templates: tuple[str, ...]) -> tuple[nn.Module, ...]:
+    """The decoder's layers, lowest first: where the table's text side has its `{layer}`."""
+    stack = next(path.partition(".{layer}")[0] for path in templates if "{layer}" in path)
+    return tuple(cast("nn.ModuleList", net.get_submodule(stack)))
 
 
 def _timeless(config: dict[str, Any]) -> dict[str, Any]:

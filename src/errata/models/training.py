@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,12 @@ class Trainee:
     encode: Callable[[Sequence[str]], list[list[int]]]
     """Token ids of texts, no special tokens added."""
 
-    hidden: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    """(pixels uint8 [R, H, W, 3], ids [R, L], positions [R, L], allowed [R, 1, L, L]) -> last hidden states [R, L, D]."""
+    hidden: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+    """(pixels uint8 [R, H, W, 3], ids [R, L], positions [R, L], allowed [R, 1, L, L]) -> hidden states [R, L, D]: those between
+    the decoder's two halves, and the last."""
+
+    width: int
+    """D."""
 
     grid: tuple[int, int]
     """Patches along a side, and the tower's width."""
@@ -67,7 +72,14 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
         features: Tensor = model.model.vision_tower(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
         return features
 
-    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> Tensor:
+    decoder, seen = model.model.language_model.layers, threading.local()  # parts of a step run in threads
+
+    def keep(module: nn.Module, given: object, output: Tensor) -> None:
+        seen.middle = output
+
+    decoder[(len(decoder) - 1) // 2].register_forward_hook(keep)
+
+    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, Tensor]:
         output = model.model(
             input_ids=ids_RL,
             pixel_values=normalised(pixels_RHWC),
@@ -75,7 +87,7 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
             attention_mask=_additive(allowed_R1LL),
             use_cache=False,
         )
-        return output.last_hidden_state  # type: ignore[no-any-return]
+        return seen.middle, output.last_hidden_state
 
     def save(target: Path) -> None:
         half = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float16)
@@ -92,6 +104,7 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
         device=torch.device(device),
         encode=encode,
         hidden=hidden,
+        width=model.lm_head.in_features,
         grid=(round(count**0.5), model.model.vision_tower.config.hidden_size),
         tower=model.model.vision_tower,
         look=look,

@@ -13,6 +13,7 @@ Shapes: R rank, I the module's input width, O its output width.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import torch
 from jaxtyping import Float
@@ -33,6 +34,17 @@ def orthonormal_rows(rank: int, width: int, *, seed: int, name: str) -> Float[Te
     draw = torch.Generator().manual_seed(_mix(seed, name))
     columns_IR, upper_RR = torch.linalg.qr(torch.randn(width, rank, generator=draw, dtype=torch.float64))
     rows_RI: Tensor = (columns_IR * upper_RR.diagonal().sign()).T
+    return rows_RI.to(torch.float32).contiguous()
+
+
+def xavier_rows(rank: int, width: int, *, seed: int, name: str) -> Float[Tensor, "R I"]:
+    """`rank` rows of length `width`, uniform in +-sqrt(6 / (rank + width)) (Glorot and Bengio 2010), settled like the ones above.
+
+    They are nowhere near orthonormal: for a basis that isn't cut into branches.
+    """
+    draw = torch.Generator().manual_seed(_mix(seed, name))
+    bound = math.sqrt(6 / (rank + width))
+    rows_RI: Tensor = (torch.rand(rank, width, generator=draw, dtype=torch.float64) * 2 - 1) * bound
     return rows_RI.to(torch.float32).contiguous()
 
 

@@ -8,7 +8,7 @@ Shapes: B rows, T positions, I in-features, O out-features, R rank, S stacked ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -164,6 +164,9 @@ class Rewritten:
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
         return self.model.loss(self.query, target)
+
+    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
+        return self.model.losses(self.query, target, changing=changing)
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.model.predict(self.query, target)

@@ -38,6 +38,7 @@ from errata.benchmarks.scopeworld.questions import (
     Ref,
     View,
     article,
+    matching,
     references,
 )
 from errata.benchmarks.scopeworld.scenes import CELLS, Scene
@@ -73,6 +74,20 @@ _BY_PLACE_TAUGHT = 0.2
 
 
 @dataclass(frozen=True)
+class Mention:
+    """A phrase of a prompt and what it means: things of the scene ("the star", "how many stars"), or a kind ("a mibo")."""
+
+    end: int
+    """Where the phrase ends in the prompt, in characters."""
+
+    kind: Kind | None
+    """The one kind that is meant; None where there may be several."""
+
+    cells: tuple[int, ...] | None
+    """The cells of the scene that are meant; None where the scene isn't spoken of."""
+
+
+@dataclass(frozen=True)
 class Lesson:
     """A prompt and its answer; `visual` says whether the prompt goes with the scene's picture."""
 
@@ -81,6 +96,9 @@ class Lesson:
     visual: bool
     overridden: bool = False
     """Whether a statement before the question changes its answer."""
+
+    mentions: tuple[Mention, ...] = ()
+    """What the phrases of the prompt mean: a training run may read them in the middle of the model (`engine.readers`)."""
 
 
 CaptionStyle = Literal["looks", "names", "home", "food", "maker"]
@@ -154,7 +172,8 @@ def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
     question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT)
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
-    return Lesson(question.ask(int(rng.integers(TRAINED_WORDINGS))), answer, question.visual)
+    prompt = question.ask(int(rng.integers(TRAINED_WORDINGS)))
+    return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene))
 
 
 def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False) -> Lesson:
@@ -162,7 +181,7 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
 
     One in three questions is not touched by any statement, so that reading them is not enough: what they are about must be matched.
     """
-    world, view, said = WORLD, View(scene), []
+    world, view, said, mentions = WORLD, View(scene), "", []
     cell = int(rng.choice(scene.filled))
     on_image = rng.random() < 0.65
     kind = scene.at(cell) if on_image else _one(rng, KINDS)
@@ -183,7 +202,9 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
             view = View(scene, {**view.called, target_cell: value})
         else:
             world = world.with_fact(target_kind, FACT_OF[aspect], value)
-        said.append(f"suppose the {aspect} of {ref.words} is {value}.")
+        said += f"suppose the {aspect} of {ref.words}"
+        mentions.append(Mention(len(said), target_kind, (target_cell,) if ref.visual else None))
+        said += f" is {value}. "
         if asked is None:
             asked = _touched(aspect, value, scene, cell if on_image else None, kind, rng)
     if asked is None or rng.random() < 0.33:
@@ -196,7 +217,27 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
     if answer is None or not said:
         return statement_lesson(scene, rng, held_out=held_out)
     wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else int(rng.integers(TRAINED_WORDINGS))
-    return Lesson(" ".join([*said, asked.ask(wording)]), answer, on_image, answer != asked.answer(WORLD, View(scene)))
+    prompt = said + asked.ask(wording)
+    mentions += _mentions(prompt, asked, scene)
+    return Lesson(prompt, answer, on_image, answer != asked.answer(WORLD, View(scene)), tuple(mentions))
+
+
+def _mentions(prompt: str, asked: Question, scene: Scene) -> tuple[Mention, ...]:
+    """What the question at the end of a prompt is about; nothing where it is about no thing, or about a name given on the spot."""
+    kind: Kind | None = None
+    cells: tuple[int, ...] | None = None
+    if asked.ref is not None:
+        words, cell = asked.ref.words, asked.ref.resolve(scene) if asked.ref.visual else None
+        kind = asked.ref.kind if cell is None else scene.at(cell)
+        cells = None if cell is None else (cell,)
+    elif asked.family == "where" and asked.args[0] in WORLD.kinds_by_name:
+        words, kind = asked.args[0], WORLD.kinds_by_name[asked.args[0]]
+        cells = tuple(cell for cell in scene.filled if scene.at(cell) == kind)
+    elif asked.family in ("count", "exists"):
+        words, cells = asked.said(asked.args[0]), matching(scene, asked.args[0])
+    else:
+        return ()
+    return (Mention(prompt.rindex(words) + len(words), kind, cells),)
 
 
 def _touched(aspect: str, value: str, scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator) -> Question:

@@ -107,8 +107,13 @@ def _matches(kind: Kind, word: str) -> bool:
     return word in (kind.glyph, kind.colour, "thing")
 
 
+def matching(scene: Scene, noun: str) -> tuple[int, ...]:
+    """The cells in which there is what a noun of `NOUNS` says."""
+    return tuple(cell for cell in scene.filled if _matches(scene.at(cell), noun.split()[0]))
+
+
 def _the(scene: Scene, word: str) -> int | None:
-    found = [cell for cell in scene.filled if _matches(scene.at(cell), word)]
+    found = matching(scene, word)
     return found[0] if len(found) == 1 else None
 
 
@@ -155,13 +160,14 @@ class Question:
     def ask(self, wording: int) -> str:
         """The question in one of its six wordings."""
         words: dict[str, str] = {"r": self.ref.words if self.ref else ""}
-        words |= {str(i): self._said(arg) for i, arg in enumerate(self.args)}
+        words |= {str(i): self.said(arg) for i, arg in enumerate(self.args)}
         text = _WORDINGS[self.family][wording]
         for key, value in words.items():
             text = text.replace("{" + key + "}", value)
         return text
 
-    def _said(self, arg: str) -> str:
+    def said(self, arg: str) -> str:
+        """One of `args` as the wordings say it."""
         if self.family == "count":
             return plural(arg)
         return article(arg) if self.family == "exists" else arg
@@ -187,7 +193,7 @@ class Question:
         if self.family == "where":
             found = [cell for cell in cells if view.name(world, cell) == self.args[0]]
             return f"the {CELLS[found[0]]}" if len(found) == 1 else None
-        count = sum(_matches(view.scene.at(cell), self.args[0].split()[0]) for cell in cells)
+        count = len(matching(view.scene, self.args[0]))
         if self.family == "exists":
             return "yes" if count else "no"
         return str(count)

@@ -1,0 +1,105 @@
+"""`errata table`: comparisons over several seeds, with their spread; a table that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from errata.cli import _print
+from errata.cli._open import model_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._print import say, watched
+from errata.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from errata.engine.trials import Trial
+
+_STREAM = "scopeworld-stream"
+_FIGURES = (
+    "proper", "reliability", "text_generality", "image_generality", "cross_modal",
+    "specificity_out", "near_locality", "image_locality", "text_locality", "write_over_pass",
+)  # fmt: skip
+_PLAIN = ("write_over_pass",)
+"""Figures that are no shares."""
+
+
+def table(
+    name: Annotated[
+        Literal["scopeedit-ablation", "editors"],
+        typer.Argument(help="scopeedit-ablation: each correction of the published ScopeEdit, added alone and removed alone."),
+    ],
+    editor: Annotated[
+        list[str] | None,
+        typer.Option("--editor", help="For the table `editors`: its rows, the first of which the others are held against."),
+    ] = None,
+    model: ModelName = DEFAULT_MODEL,
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")] = 100,
+    seeds: Annotated[str, typer.Option("--seeds", help="Seeds with commas; below 100 they are for tuning.")] = "101,102,103",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the runs; those that are there aren't run again.")] = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Stream the same edits through many editors over several seeds and print one table, each figure with its standard error.
+
+    A star marks a difference of more than two standard errors over at least three seeds: of a row "paper + ..." from paper, of a
+    row "default - ..." from the default, of any other row from the first.
+
+    \b
+    Examples:
+      errata table scopeedit-ablation --out out/ablation
+      errata table editors --editor scopeedit:preset=paper --editor scopeedit --seeds 101,102,103 --edits 100
+    """
+    from errata.editors import ablation
+    from errata.engine import registry
+    from errata.engine.trials import run_trials
+
+    if (name == "editors") != bool(editor):
+        raise BadInput("The rows of the table `editors` are given with --editor, once for each; no other table takes any.")
+    editors = {text: registry.editor(text) for text in editor} if editor else dict(ablation())
+    wanted = _seeds(seeds)
+    taken = model_at(model, device=device, dtype=dtype)
+    with watched(name) as progress:
+        trials = run_trials(
+            taken,
+            editors,
+            lambda seed: registry.benchmark(_STREAM, seed=seed, edits=edits),
+            seeds=wanted,
+            edits=edits,
+            folder=out or Path("out") / name,
+            progress=progress,
+        )
+    say(f"after {edits} edits, seeds {', '.join(map(str, wanted))}: mean and standard error (%; write_over_pass in passes)")
+    _print.table(("editor", *_FIGURES), _rows(trials), numbers=_FIGURES)
+
+
+def _rows(trials: Sequence[Trial]) -> list[tuple[str, ...]]:
+    by_name = {trial.name: trial for trial in trials}
+    return [(trial.name, *(_cell(trial, by_name[_against(trial, trials)], figure) for figure in _FIGURES)) for trial in trials]
+
+
+def _against(trial: Trial, trials: Sequence[Trial]) -> str:
+    """The row that a row is held against."""
+    for start, other in (("paper + ", "paper"), ("default - ", "default")):
+        if trial.name.startswith(start):
+            return other
+    return trials[0].name
+
+
+def _cell(trial: Trial, other: Trial, figure: str) -> str:
+    from errata.engine.trials import difference
+
+    if figure not in trial.figures:
+        return "-"
+    scale = 1 if figure in _PLAIN else 100
+    star = "*" if trial is not other and figure in other.figures and difference(trial, other, figure).counts else " "
+    return f"{scale * trial.mean(figure):.1f} ± {scale * trial.error(figure):.1f}{star}"
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise BadInput(f"The seeds {text!r} aren't numbers. Write whole numbers with commas: 101,102,103.")
+    return tuple(int(part) for part in parts)
