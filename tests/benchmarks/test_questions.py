@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, KINDS, WORLD, Kind
-from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, draw_question, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, copy_lesson, draw_question, lesson, statement_lesson
 from errata.benchmarks.scopeworld.questions import (
     _WORDINGS,
     DIRECTIONS,
@@ -180,6 +180,22 @@ def test_statements_settle_some_questions_and_leave_others_alone(rng):
             untouched += 1
     assert settled > 100
     assert untouched > 50
+
+
+def test_a_copy_lesson_says_what_is_to_be_said_again(rng):
+    made = [copy_lesson(rng) for _ in range(40)]
+    assert all(each.prompt == f"say {each.answer}." and not each.visual for each in made)
+    assert {len(each.answer.split()) for each in made} >= {1, 3, 6}
+
+
+def test_lessons_name_things_by_a_relation_more_often_than_the_exam(rng):
+    scenes = [random_scene(rng) for _ in range(400)]
+    forms = {True: 0, False: 0}
+    for scene in scenes:
+        for by_relation in (0.0, 0.45):
+            asked = draw_question("colour", scene, rng, by_place=0.15, by_relation=by_relation)
+            forms[by_relation > 0] += asked.ref.form == "relation"
+    assert forms[True] > 1.5 * forms[False] > 0
 
 
 def test_every_kind_can_be_named_in_words():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from errata.core.errors import BadInput
+from errata.core.records import Query
 from errata.editors import parse
 from errata.editors.finetune import FineTune
 from errata.nn.patches import Replaced
@@ -58,3 +59,15 @@ def test_it_stops_when_told_to(random_llava):
 def test_a_value_out_of_range_is_refused_with_a_sentence(fields):
     with pytest.raises(BadInput, match=r"FineTune's .*\."):
         parse(f"finetune:{fields}")
+
+
+def test_it_learns_every_wording_that_the_user_gave(random_llava):
+    other = Query.ask("Say what is at the top left.", *PICTURED.query.images)
+
+    def loss(edit):
+        editor = FineTune(steps=6)
+        state = editor.write(random_llava, editor.begin(random_llava), edit)
+        with editor.read(random_llava, state, other).on(random_llava):
+            return float(random_llava.loss(other, PICTURED.target).detach())
+
+    assert loss(replace(PICTURED, also=(other,))) < loss(PICTURED)

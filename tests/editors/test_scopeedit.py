@@ -234,3 +234,45 @@ def test_an_unknown_preset_lists_those_there_are():
 def test_rows_that_are_not_orthogonal_share_nothing():
     with pytest.raises(BadInput, match="no rows to share: set rank_shared=0"):
         ScopeEdit(basis="xavier")
+
+
+OTHERWISE = replace(
+    PICTURED,
+    also=(Query.ask("Say what is at the top left.", *PICTURED.query.images), Query.ask("What do you see?", *SECOND.query.images)),
+)
+"""PICTURED, with another wording and another view."""
+
+
+def test_a_write_learns_every_wording_and_view_that_the_user_gave(random_llava):
+    def losses(editor):
+        state = editor.write(random_llava, editor.begin(random_llava), OTHERWISE)
+        with editor.read(random_llava, state, OTHERWISE.query).on(random_llava):
+            return [float(random_llava.loss(query, OTHERWISE.target).detach()) for query in (OTHERWISE.query, *OTHERWISE.also)]
+
+    editor = ScopeEdit(pool=POOL, steps=8)
+    over_all, over_one = losses(editor), losses(replace(editor, environments="query"))
+    assert max(over_all) < max(over_one)
+    assert max(over_all[1:]) < 0.9 * max(over_one[1:])
+
+
+def test_the_query_alone_is_written_as_if_nothing_else_had_been_given(random_llava):
+    editor = replace(QUICK, environments="query")
+    start = editor.begin(random_llava)
+    given, bare = (editor.write(random_llava, start, edit) for edit in (OTHERWISE, PICTURED))
+    for path, module in given.modules.items():
+        assert torch.equal(module.delta.b_OR, bare.modules[path].delta.b_OR)
+        assert torch.equal(module.p_local_LL, bare.modules[path].p_local_LL)
+
+
+def test_one_step_over_views_is_the_mean_of_their_gradients_and_all_their_keys_are_remembered(random_llava):
+    editor = replace(QUICK, steps=1, top_k=4, stop_nats=None, protect=0)
+    start = editor.begin(random_llava)
+    views = [replace(PICTURED, query=query) for query in (OTHERWISE.query, *OTHERWISE.also)]
+    alone = [editor.write(random_llava, start, view) for view in views]
+    together = editor.write(random_llava, start, OTHERWISE)
+    for path, module in together.modules.items():
+        moved = torch.stack([local(state.modules[path]) for state in alone]).mean(0)
+        torch.testing.assert_close(local(module), moved, rtol=1e-4, atol=1e-6)
+        keys = [torch.linalg.inv(state.modules[path].p_local_LL.double()) - torch.eye(len(module.p_local_LL)) for state in alone]
+        room = torch.linalg.inv(module.p_local_LL.double()) - torch.eye(len(module.p_local_LL))
+        torch.testing.assert_close(room, sum(keys), rtol=1e-2, atol=1e-3)

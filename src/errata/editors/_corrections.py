@@ -31,6 +31,11 @@ CORRECTIONS: tuple[Correction, ...] = (
         "Five steps neither stop when the target is given nor go on when it isn't.",
     ),
     Correction(
+        "write over what the user gave",
+        ("environments",),
+        "A user's other wordings and views are part of the correction. No difference on a stream that gives none.",
+    ),
+    Correction(
         "keys where the answer is predicted",
         ("key_positions",),
         "The gradient enters one position to the left of the answer's own tokens; a one-token answer's own key gets none of it.",

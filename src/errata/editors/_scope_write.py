@@ -7,7 +7,7 @@ S, L, R: the shared, local and whole rank; I, O: a module's widths in and out; K
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +27,13 @@ from errata.nn.recursion import after, plasticity
 
 if TYPE_CHECKING:
     from errata.editors.scopeedit import ScopeEdit
+
+
+class View(NamedTuple):
+    """One way the edit is asked, in one pass."""
+
+    seen: Seen
+    positions: Positions
 
 
 class Code(NamedTuple):
@@ -72,17 +79,19 @@ class Writer:
 
     def learn(self, edit: Edit) -> None:
         """The inner steps: look, choose groups, write, and let P take the keys in."""
-        positions = self.model.positions(edit.query, edit.target)
+        asked = (edit.query, *edit.also) if self.editor.environments == "also" else (edit.query,)
+        positions = [self.model.positions(query, edit.target) for query in asked]
+        losses = [self.model.losses(query, edit.target, changing=tuple(self.modules)) for query in asked]
         stop = -math.inf if self.editor.stop_nats is None else self.editor.stop_nats
-        loss_of = self.model.losses(edit.query, edit.target, changing=tuple(self.modules))
         for _ in range(self.editor.steps):
-            seen = look(self.model, self.modules, loss_of, learn_above=stop)
-            self.losses_nats.append(seen.loss_nats)
-            self._measure(seen, positions)
-            if not seen.gradients:
-                self._refresh(seen, positions)
+            passes = [look(self.model, self.modules, loss_of, learn_above=stop) for loss_of in losses]
+            views = [View(seen, where) for seen, where in zip(passes, positions, strict=True)]
+            self.losses_nats.append(max(seen.loss_nats for seen in passes))
+            self._measure(views)
+            if not any(seen.gradients for seen in passes):
+                self._refresh(views)
                 break
-            self._step(seen, positions)
+            self._step(views)
         if self.editor.downdate == "edit":
             self._remember([site for site in self.plan.sites if site.path in self.codes])
 
@@ -109,48 +118,60 @@ class Writer:
             self.modules[path] = replace(self.modules[path], edits=self.modules[path].edits + 1)
         return replace(self.state, edits=(*self.state.edits, edit.id), modules=self.modules, last=self._telemetry())
 
-    def _measure(self, seen: Seen, positions: Positions) -> None:
+    def _measure(self, views: Sequence[View]) -> None:
         """Without a pool the first edit that reaches a module sets its units, once."""
         if not (self.editor.normalise_keys or self.editor.normalise_step):
             return
         for site in self.plan.sites:
-            if site.path in seen.inputs and self.modules[site.path].unit_local is None:
-                self.modules[site.path] = self.modules[site.path].measured(self._keys(site, seen, positions).text_I[None])
+            if _reached(site, views) and self.modules[site.path].unit_local is None:
+                self.modules[site.path] = self.modules[site.path].measured(self._keys(site, views).text_I[None])
 
-    def _step(self, seen: Seen, positions: Positions) -> None:
-        groups = self._best(seen)
+    def _step(self, views: Sequence[View]) -> None:
+        gradients = _mean_gradients(views)
+        groups = self._best(gradients)
         sides = {site.group: site.side for site in self.plan.sites}
         sharing = [group for group in groups if sides[group] == "text"][: self.plan.shared_groups]
         self.groups.append(groups)
         self.sharing |= set(sharing)
-        written = [site for site in self.plan.sites if site.group in groups and site.path in seen.gradients]
+        written = [site for site in self.plan.sites if site.group in groups and site.path in gradients]
         for site in written:
-            code = self._code(site, seen, positions, shares=site.group in sharing)
-            self._write(site, seen.gradients[site.path], code)
+            code = self._code(site, views, shares=site.group in sharing)
+            self._write(site, gradients[site.path], code)
             self.codes[site.path] = code
         if self.editor.downdate == "step":
             self._remember(written)
 
-    def _refresh(self, seen: Seen, positions: Positions) -> None:
+    def _refresh(self, views: Sequence[View]) -> None:
         """The codes as they stand once the target is learned: what later edits must leave alone."""
         for site in self.plan.sites:
             if site.path in self.codes:
-                self.codes[site.path] = self._code(site, seen, positions, shares=site.group in self.sharing)
+                self.codes[site.path] = self._code(site, views, shares=site.group in self.sharing)
 
-    def _best(self, seen: Seen) -> tuple[str, ...]:
+    def _best(self, gradients: Mapping[str, Float[Tensor, "O R"]]) -> tuple[str, ...]:
         """The top_k groups by the summed norms of their local gradients, best first."""
         score = dict.fromkeys(self.plan.groups, 0.0)
         for site in self.plan.sites:
-            if site.path in seen.gradients:
-                score[site.group] += float(seen.gradients[site.path][:, site.rank_shared :].norm())
+            if site.path in gradients:
+                score[site.group] += float(gradients[site.path][:, site.rank_shared :].norm())
         return tuple(sorted(score, key=lambda group: -score[group])[: self.plan.top_k])
 
-    def _keys(self, site: Site, seen: Seen, positions: Positions) -> Keys:
-        return keys_of(site, seen.inputs[site.path], positions, at=self.editor.key_positions, each=self.editor.keys_each)
+    def _keys(self, site: Site, views: Sequence[View]) -> Keys:
+        """Every view's keys, and the means of their evidence; a view that didn't reach the module has none."""
+        found = [
+            keys_of(site, seen.inputs[site.path], positions, at=self.editor.key_positions, each=self.editor.keys_each)
+            for seen, positions in views
+            if site.path in seen.inputs
+        ]
+        images = [keys.image_I for keys in found if keys.image_I is not None]
+        return Keys(
+            torch.cat([keys.local_KI for keys in found]),
+            torch.stack([keys.text_I for keys in found]).mean(0),
+            torch.stack(images).mean(0) if images else None,
+        )
 
-    def _code(self, site: Site, seen: Seen, positions: Positions, *, shares: bool) -> Code:
+    def _code(self, site: Site, views: Sequence[View], *, shares: bool) -> Code:
         module = self.modules[site.path]
-        keys = self._keys(site, seen, positions)
+        keys = self._keys(site, views)
         local_KL = self._local(module, keys.local_KI)
         if keys.image_I is None:
             return Code(local_KL, None, SHUT)
@@ -236,6 +257,19 @@ class Writer:
             "plasticity_shared": plasticity(module.p_shared_SS),
         }
         return {name: _finite(number) for name, number in numbers.items()}
+
+
+def _reached(site: Site, views: Sequence[View]) -> bool:
+    return any(site.path in view.seen.inputs for view in views)
+
+
+def _mean_gradients(views: Sequence[View]) -> dict[str, Float[Tensor, "O R"]]:
+    """Of the mean of the views' losses; a view that is learned already adds nothing."""
+    total: dict[str, Tensor] = {}
+    for seen, _ in views:
+        for path, gradient_OR in seen.gradients.items():
+            total[path] = total[path] + gradient_OR if path in total else gradient_OR
+    return {path: gradient_OR / len(views) for path, gradient_OR in total.items()}
 
 
 def _finite(number: float) -> float | None:

@@ -3,8 +3,8 @@
 AdamW on a few weights, on the mean negative log-likelihood of the target's tokens and nothing else: no locality term, no limit
 on how far weights move. FT-LLM writes the MLP of the last decoder layer (up_proj, down_proj), FT-Visual the projector from vision
 to text; an optimiser is made afresh for each edit. Published: 15 steps at 1e-4 (LLaVA-1.5: 10), and weights restored before the
-next edit. Here edits accumulate, as a stream demands: the state is the weights so far. The projector's biases, which VLKEB trains
-too, stay.
+next edit. Here edits accumulate, as a stream demands: the state is the weights so far. Other wordings and views that the user gave
+are trained on beside the query, on the mean of their losses. The projector's biases, which VLKEB trains too, stay.
 """
 
 from __future__ import annotations
@@ -104,10 +104,11 @@ class FineTune:
     def _train(self, model: Model, leaves: Mapping[str, Tensor], edit: Edit) -> list[float]:
         optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay)
         losses: list[float] = []
-        patch, loss_of = Replaced(leaves), model.losses(edit.query, edit.target, changing=tuple(leaves))
+        patch, asked = Replaced(leaves), (edit.query, *edit.also)
+        views = [model.losses(query, edit.target, changing=tuple(leaves)) for query in asked]
         for _ in range(self.steps):
             with torch.enable_grad(), patch.on(model):
-                loss = loss_of()
+                loss = torch.stack([loss_of() for loss_of in views]).mean()
             losses.append(float(loss.detach()))
             if self.stop_nats is not None and losses[-1] < self.stop_nats:
                 break

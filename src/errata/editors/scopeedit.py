@@ -98,6 +98,10 @@ class ScopeEdit:
     stop_nats: float | None = 0.05
     """Stop once the target's mean loss is below this; None: never, as published."""
 
+    environments: Literal["query", "also"] = "also"
+    """What a step learns: the mean loss of the edit's query and of every other wording and view that its user gave, or of the query
+    alone, as published. The keys of all of them are remembered."""
+
     key_positions: KeyPositions = "predicting"
     """Where the answer's key is read. Published: "own", the answer's own tokens, one to the right of where the gradient enters."""
 
@@ -286,6 +290,7 @@ _PAPER = ScopeEdit(
     eta_shared=1.0,
     steps=5,
     stop_nats=None,
+    environments="query",
     key_positions="own",
     keys_each=False,
     downdate="step",

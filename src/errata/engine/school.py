@@ -20,19 +20,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, WORLD, made_up_name
-from errata.benchmarks.scopeworld.lessons import TOPICS, CaptionStyle, Lesson, Mention, Topic, caption, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import (
+    TOPICS,
+    CaptionStyle,
+    Lesson,
+    Mention,
+    Topic,
+    caption,
+    copy_lesson,
+    lesson,
+    statement_lesson,
+)
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.training import Trainee, open_trainee
 
-_CAPTION_SHARE = 0.1
+_CAPTION_SHARE = 0.06
 """Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
 
 _KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
 
-_STATEMENT_SHARE = 0.25
+_STATEMENT_SHARE = 0.3
+
+_COPY_SHARE = 0.08
 
 _READING = 0.3
 """What a nat of the readers' loss counts beside one of the answers'."""
@@ -154,6 +166,8 @@ def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weigh
         return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
     if chance < _CAPTION_SHARE + _STATEMENT_SHARE:
         return statement_lesson(scene, rng)
+    if chance < _CAPTION_SHARE + _STATEMENT_SHARE + _COPY_SHARE:
+        return copy_lesson(rng)
     return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
 
 

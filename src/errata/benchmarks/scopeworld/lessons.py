@@ -52,8 +52,8 @@ Topic = Literal[
 
 TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
-        "recognition": 0.9, "colour": 0.4, "shape": 0.4, "name": 0.9, "relation": 1.1, "count": 1.5, "exists": 1.5, "is_attribute": 2.2, "is_fact": 2.4,
-        "where": 2.2, "fact": 1.6, "second": 0.8, "fact_by_name": 0.4, "fact_by_description": 0.25, "name_by_description": 0.15,
+        "recognition": 1.2, "colour": 0.4, "shape": 0.5, "name": 1.4, "relation": 1.8, "count": 1.4, "exists": 1.2, "is_attribute": 2.0, "is_fact": 2.6,
+        "where": 1.2, "fact": 1.8, "second": 1.3, "fact_by_name": 0.4, "fact_by_description": 0.25, "name_by_description": 0.15,
         "second_by_name": 0.3, "second_by_description": 0.2, "is_fact_by_name": 1.4, "value": 0.1, "arithmetic": 0.3,
     }
 )  # fmt: skip
@@ -69,8 +69,11 @@ _T = TypeVar("_T")
 BY_PLACE = 0.4
 """How often questions name an entity by its place."""
 
-_BY_PLACE_TAUGHT = 0.2
+_BY_PLACE_TAUGHT = 0.15
 """The same in lessons: expressions by glyph, colour or relation are the harder ones, so they are practised more."""
+
+_BY_RELATION_TAUGHT = 0.45
+"""How often lessons name an entity by a relation, where one fits: it takes two looks, so it is learned last."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,19 @@ def caption(scene: Scene, world: Knowledge, *, style: CaptionStyle) -> Lesson:
 
 
 def draw_question(
-    topic: Topic, scene: Scene, rng: np.random.Generator, *, among: tuple[Kind, ...] = KINDS, by_place: float = BY_PLACE
+    topic: Topic,
+    scene: Scene,
+    rng: np.random.Generator,
+    *,
+    among: tuple[Kind, ...] = KINDS,
+    by_place: float = BY_PLACE,
+    by_relation: float = 0.0,
 ) -> Question:
     """A question of a topic that applies to the scene (or, for text topics, to any kind of `among`).
 
     Args:
         by_place: how often an entity is named by its place; else by glyph, colour or relation, whatever fits.
+        by_relation: how often by a relation where one fits, beside its part in the rest.
     """
     kind = among[int(rng.integers(len(among)))]
     match topic:
@@ -159,7 +169,7 @@ def draw_question(
         case "fact_by_description" | "second_by_description":
             return _about(topic.removesuffix("_by_description"), Ref.description(kind), kind, rng)
     cell = int(rng.choice(scene.filled))
-    return _about(topic, _refer(scene, cell, rng, by_place=by_place), scene.at(cell), rng)
+    return _about(topic, _refer(scene, cell, rng, by_place=by_place, by_relation=by_relation), scene.at(cell), rng)
 
 
 def ask_about(topic: Topic, scene: Scene, cell: int, rng: np.random.Generator) -> Question:
@@ -169,11 +179,18 @@ def ask_about(topic: Topic, scene: Scene, cell: int, rng: np.random.Generator) -
 
 def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
     """A question of a topic in a trained wording, with its true answer."""
-    question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT)
+    question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT, by_relation=_BY_RELATION_TAUGHT)
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
     prompt = question.ask(int(rng.integers(TRAINED_WORDINGS)))
     return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene))
+
+
+def copy_lesson(rng: np.random.Generator) -> Lesson:
+    """Words and made-up names to be said again: a model that can't copy can't be told a new name either."""
+    words = [_one(rng, _FILLER) if rng.random() < 0.4 else made_up_name(rng) for _ in range(int(rng.integers(1, 8)))]
+    said = " ".join(words)
+    return Lesson(f"say {said}.", said, visual=False)
 
 
 def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False) -> Lesson:
@@ -320,11 +337,14 @@ def _sum(rng: np.random.Generator) -> Question:
     )
 
 
-def _refer(scene: Scene, cell: int, rng: np.random.Generator, *, by_place: float = BY_PLACE) -> Ref:
-    """A way to mean the entity: by its place this often, else in any other form that fits."""
+def _refer(scene: Scene, cell: int, rng: np.random.Generator, *, by_place: float = BY_PLACE, by_relation: float = 0.0) -> Ref:
+    """A way to mean the entity: by its place this often, by a relation that often where one fits, else in any form that fits."""
     refs = references(scene, cell)
-    if rng.random() < by_place:
+    chance = rng.random()
+    if chance < by_place:
         return refs[0]
+    if chance < by_place + by_relation and any(ref.form == "relation" for ref in refs):
+        return _one(rng, tuple(ref for ref in refs if ref.form == "relation"))
     forms = sorted({ref.form for ref in refs})
     form = _one(rng, tuple(forms))
     return _one(rng, tuple(ref for ref in refs if ref.form == form))
