@@ -1,12 +1,22 @@
 """Answers are computed, so they can be computed a second way: by looking at the grid with one's own eyes."""
 
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, KINDS, WORLD, Kind
-from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, copy_lesson, draw_question, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import (
+    TOPICS,
+    VISUAL_TOPICS,
+    CaptionStyle,
+    caption,
+    copy_lesson,
+    draw_question,
+    lesson,
+    statement_lesson,
+)
 from errata.benchmarks.scopeworld.questions import (
     _WORDINGS,
     DIRECTIONS,
@@ -184,8 +194,15 @@ def test_statements_settle_some_questions_and_leave_others_alone(rng):
 
 def test_a_copy_lesson_says_what_is_to_be_said_again(rng):
     made = [copy_lesson(rng) for _ in range(40)]
-    assert all(each.prompt == f"say {each.answer}." and not each.visual for each in made)
+    assert all(each.prompt == f"after me: {each.answer}." and not each.visual for each in made)
     assert {len(each.answer.split()) for each in made} >= {1, 3, 6}
+
+
+def test_no_other_lesson_begins_like_a_question(rng):
+    """Else a held-out wording is taken for it: "tell me the home of every thing in the picture." cost "tell me the home of ..."."""
+    openings = {wording.split()[0] for wordings in _WORDINGS.values() for wording in wordings} | {"suppose"}
+    others = [caption(random_scene(rng), WORLD, style=style).prompt for style in get_args(CaptionStyle)] + [copy_lesson(rng).prompt]
+    assert not openings & {prompt.split()[0] for prompt in others}
 
 
 def test_lessons_name_things_by_a_relation_more_often_than_the_exam(rng):

@@ -55,6 +55,9 @@ def train(
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.001, max=10.0, help="Learning rates, in usual ones; 0.5 to go on from trained weights.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws weights, scenes and questions.")] = 0,
     device: Device = "cpu",
 ) -> None:
@@ -78,6 +81,8 @@ def train(
         captions=plan.captions if captions is None else captions,
         questions=plan.questions if questions is None else questions,
         scenes=plan.scenes if scenes is None else scenes,
+        learning_rate=plan.learning_rate * rate,
+        matrix_rate=plan.matrix_rate * rate,
     )
     with watched(f"train {family}") as progress:
         train_llava(out, curriculum=plan, progress=progress, device=device)

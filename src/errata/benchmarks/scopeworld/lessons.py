@@ -110,10 +110,10 @@ CaptionStyle = Literal["looks", "names", "home", "food", "maker"]
 _CAPTIONS: Mapping[CaptionStyle, str] = MappingProxyType(
     {
         "looks": "describe the picture.",
-        "names": "name every thing in the picture.",
-        "home": "tell me the home of every thing in the picture.",
-        "food": "tell me the food of every thing in the picture.",
-        "maker": "tell me the maker of every thing in the picture.",
+        "names": "describe the picture by name.",
+        "home": "describe the picture by home.",
+        "food": "describe the picture by food.",
+        "maker": "describe the picture by maker.",
     }
 )
 _CELL_WORDS = tuple(CELLS)
@@ -190,7 +190,7 @@ def copy_lesson(rng: np.random.Generator) -> Lesson:
     """Words and made-up names to be said again: a model that can't copy can't be told a new name either."""
     words = [_one(rng, _FILLER) if rng.random() < 0.4 else made_up_name(rng) for _ in range(int(rng.integers(1, 8)))]
     said = " ".join(words)
-    return Lesson(f"say {said}.", said, visual=False)
+    return Lesson(f"after me: {said}.", said, visual=False)
 
 
 def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False) -> Lesson:
