@@ -18,9 +18,11 @@ from errata.benchmarks.scopeworld.lessons import (
     statement_lesson,
 )
 from errata.benchmarks.scopeworld.questions import (
+    _PRACTISED,
     _WORDINGS,
     DIRECTIONS,
     FAMILIES,
+    LESSON_WORDINGS,
     TRAINED_WORDINGS,
     Question,
     Ref,
@@ -80,6 +82,7 @@ def test_every_reference_means_its_entity_and_never_says_glyph_and_colour_togeth
 def test_six_wordings_differ_and_held_out_ones_use_only_words_that_were_taught(family):
     wordings = _WORDINGS[family]
     assert len(set(wordings)) == 6
+    assert len({*wordings, *_PRACTISED[family]}) == 6 + len(LESSON_WORDINGS) - TRAINED_WORDINGS == 8
     taught = {word for texts in _WORDINGS.values() for text in texts[:TRAINED_WORDINGS] for word in re.findall(r"[a-z]+", text)}
     for text in wordings[TRAINED_WORDINGS:]:
         assert set(re.findall(r"[a-z]+", text)) <= taught, text
@@ -135,7 +138,7 @@ _GLYPH, _COLOUR = "|".join(GLYPHS), "|".join(COLOURS)
 _PHRASES = {
     "beside": rf"the thing (?:{'|'.join(DIRECTIONS)}) the (?:{_GLYPH}|(?:{_COLOUR}) thing)",
     "place": r"the thing at the (top left|top right|bottom left|bottom right)",
-    "number": rf"(?:how many|count the|is there an?|if there is an?|see an?) ({_GLYPH}|(?:{_COLOUR}) thing|thing)(?:e?s)?",
+    "number": rf"(?:how many|count the|the number of|there an?|there is an?|see an?) ({_GLYPH}|(?:{_COLOUR}) thing|thing)(?:e?s)?",
     "description": rf"an? ({_COLOUR}) ({_GLYPH})",
     "glyph": rf"the ({_GLYPH})",
     "colour": rf"the ({_COLOUR}) thing",
@@ -200,7 +203,8 @@ def test_a_copy_lesson_says_what_is_to_be_said_again(rng):
 
 def test_no_other_lesson_begins_like_a_question(rng):
     """Else a held-out wording is taken for it: "tell me the home of every thing in the picture." cost "tell me the home of ..."."""
-    openings = {wording.split()[0] for wordings in _WORDINGS.values() for wording in wordings} | {"suppose"}
+    wordings = [wording for family in FAMILIES for wording in (*_WORDINGS[family], *_PRACTISED[family])]
+    openings = {wording.split()[0] for wording in wordings} | {"suppose"}
     others = [caption(random_scene(rng), WORLD, style=style).prompt for style in get_args(CaptionStyle)] + [copy_lesson(rng).prompt]
     assert not openings & {prompt.split()[0] for prompt in others}
 

@@ -28,6 +28,7 @@ from errata.benchmarks.scopeworld.knowledge import (
 from errata.benchmarks.scopeworld.questions import (
     DIRECTIONS,
     FACT_OF,
+    LESSON_WORDINGS,
     NOUNS,
     SECOND,
     TRAINED_WORDINGS,
@@ -54,7 +55,7 @@ TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
         "recognition": 1.2, "colour": 0.4, "shape": 0.5, "name": 1.4, "relation": 1.8, "count": 1.4, "exists": 1.2, "is_attribute": 2.0, "is_fact": 2.6,
         "where": 1.2, "fact": 1.8, "second": 1.3, "fact_by_name": 0.4, "fact_by_description": 0.25, "name_by_description": 0.15,
-        "second_by_name": 0.3, "second_by_description": 0.2, "is_fact_by_name": 1.4, "value": 0.1, "arithmetic": 0.3,
+        "second_by_name": 0.3, "second_by_description": 0.2, "is_fact_by_name": 1.4, "value": 0.1, "arithmetic": 0.5,
     }
 )  # fmt: skip
 """How often each is drawn in training."""
@@ -182,7 +183,7 @@ def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
     question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT, by_relation=_BY_RELATION_TAUGHT)
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
-    prompt = question.ask(int(rng.integers(TRAINED_WORDINGS)))
+    prompt = question.ask(_one(rng, LESSON_WORDINGS))
     return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene))
 
 
@@ -233,7 +234,7 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
     answer = asked.answer(world, view)
     if answer is None or not said:
         return statement_lesson(scene, rng, held_out=held_out)
-    wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else int(rng.integers(TRAINED_WORDINGS))
+    wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else _one(rng, LESSON_WORDINGS)
     prompt = said + asked.ask(wording)
     mentions += _mentions(prompt, asked, scene)
     return Lesson(prompt, answer, on_image, answer != asked.answer(WORLD, View(scene)), tuple(mentions))

@@ -158,10 +158,10 @@ class Question:
         return self.ref.visual if self.ref else self.family in ("count", "exists", "where")
 
     def ask(self, wording: int) -> str:
-        """The question in one of its six wordings."""
+        """The question in one of its six wordings, or of the two that only lessons use (`LESSON_WORDINGS`)."""
         words: dict[str, str] = {"r": self.ref.words if self.ref else ""}
         words |= {str(i): self.said(arg) for i, arg in enumerate(self.args)}
-        text = _WORDINGS[self.family][wording]
+        text = (*_WORDINGS[self.family], *_PRACTISED[self.family])[wording]
         for key, value in words.items():
             text = text.replace("{" + key + "}", value)
         return text
@@ -324,6 +324,33 @@ _WORDINGS: Mapping[Family, tuple[str, ...]] = {
         "say {0} {1} {2}.", "tell me what {0} {1} {2} is.",
     ),
 }  # fmt: skip
+
+_PRACTISED: Mapping[Family, tuple[str, ...]] = {
+    "recognition": ("what are the colour and shape of {r}?", "which colour and shape does {r} have?"),
+    "colour": ("tell me which colour {r} has.", "name the colour of {r}."),
+    "shape": ("tell me which shape {r} has.", "name the shape of {r}."),
+    "name": ("how is {r} called?", "say which name {r} has."),
+    "relation": ("tell me which thing is {0} {r}.", "say what is {0} {r}."),
+    "count": ("tell me how many {0} you see.", "what is the number of {0}?"),
+    "exists": ("would you say that there is {0}?", "is it true that there is {0}?"),
+    "is_attribute": ("is it so that {r} is {0}?", "say if it is true that {r} is {0}."),
+    "is_fact": ("is it so that {1} is the {0} of {r}?", "say if it is true that {1} is the {0} of {r}."),
+    "where": ("tell me where you see the {0}.", "in which place do you see the {0}?"),
+    "home": ("say what the home of {r} is.", "say the home of {r}."),
+    "food": ("say which food {r} eats.", "say the food of {r}."),
+    "maker": ("say who the maker of {r} is.", "say the maker of {r}."),
+    "weather": ("say the weather at the home of {r}.", "say which weather the home of {r} has."),
+    "taste": ("say the taste of the food of {r}.", "say which taste the food of {r} has."),
+    "tool": ("say the tool of the maker of {r}.", "say what tool the maker of {r} uses."),
+    "value_weather": ("say the weather at {0}.", "say which weather {0} has."),
+    "value_taste": ("say the taste of {0}.", "say which taste {0} has."),
+    "value_tool": ("say the tool of {0}.", "say what tool {0} uses."),
+    "arithmetic": ("which number is {0} {1} {2}?", "what number is {0} {1} {2}?"),
+}  # fmt: skip
+"""Further wordings that only lessons use: with four alone, "tell me the home of ..." was taken for "tell me if ... is the home of ..."."""
+
+LESSON_WORDINGS: tuple[int, ...] = (*range(TRAINED_WORDINGS), WORDINGS, WORDINGS + 1)
+"""The wordings that lessons are asked in: the trained ones, and two that nothing else uses."""
 
 NOUNS: tuple[str, ...] = ("thing", *GLYPHS, *(f"{colour} thing" for colour in COLOURS))
 """What can be counted, or asked whether it is there."""
