@@ -215,6 +215,7 @@ def test_lessons_name_things_by_a_relation_more_often_than_the_exam(rng):
     for scene in scenes:
         for by_relation in (0.0, 0.45):
             asked = draw_question("colour", scene, rng, by_place=0.15, by_relation=by_relation)
+            assert asked.ref is not None
             forms[by_relation > 0] += asked.ref.form == "relation"
     assert forms[True] > 1.5 * forms[False] > 0
 

@@ -77,7 +77,7 @@ def test_what_is_misread_in_the_middle_counts_and_moves_the_lower_half_alone(fol
     readers = Readers(trainee.width)
     both, alone = packed_loss(trainee, batch, readers), packed_loss(trainee, batch)
     assert float((both - alone).detach()) > 0.3
-    moved = torch.autograd.grad(both - alone, list(trainee.module.parameters()), allow_unused=True)
+    moved: tuple[torch.Tensor | None, ...] = torch.autograd.grad(both - alone, list(trainee.module.parameters()), allow_unused=True)
     names = [
         name
         for (name, _), g in zip(trainee.module.named_parameters(), moved, strict=True)

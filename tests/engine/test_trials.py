@@ -31,16 +31,16 @@ def test_a_difference_counts_over_three_seeds_and_two_standard_errors_of_the_dif
 
 
 def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_path):
-    def trials(**given):
+    def trials(edits=2):
         told = []
-        fields = {"seeds": [3, 4], "edits": 2} | given
         found = run_trials(
             random_llava,
             {"nothing": parse("none"), "paper + one": parse("finetune:steps=1")},
-            lambda seed: ScopeWorldStream(seed=seed, edits=fields["edits"]),
+            lambda seed: ScopeWorldStream(seed=seed, edits=edits),
+            seeds=[3, 4],
+            edits=edits,
             folder=tmp_path,
             progress=lambda what, done, total: told.append((what, done, total)),
-            **fields,
         )
         assert told[-1][1:] == (4, 4)
         return found
@@ -66,9 +66,12 @@ def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_p
 
 
 def test_seeds_are_given_each_once(random_llava, tmp_path):
+    def stream_of(seed):
+        return ScopeWorldStream(seed=seed, edits=1)
+
     for seeds in ([], [3, 3]):
         with pytest.raises(BadInput, match="each once"):
-            run_trials(random_llava, {}, lambda seed: None, seeds=seeds, edits=1, folder=tmp_path, progress=lambda *told: None)
+            run_trials(random_llava, {}, stream_of, seeds=seeds, edits=1, folder=tmp_path, progress=lambda *told: None)
 
 
 def test_folders_of_an_addition_and_a_removal_differ():
