@@ -14,7 +14,7 @@ from tools.commands import claims
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "how-to" / "a-bad-correction.md"
-FAILS = ("errata edit add", "seaweed", "--dry-run")
+FAILS = ("errata edit add", "ginger", "--dry-run")
 """The one command that the page says exits with 1."""
 
 
@@ -37,8 +37,8 @@ def test_every_command_does_what_the_page_says(transcript):
         expected = 1 if all(word in line for word in FAILS) else 0
         assert done.code == expected, f"{line}\n{done.out}\n{done.err}"
     said = [done.out.strip() for line, done in transcript if line.startswith("errata ask")]
-    assert said[0] == "seaweed"
-    assert said[1] != "seaweed"
+    assert said[0] == "ginger"
+    assert said[1] != "ginger"
     assert said[3] == said[1]
     tried = [done.out for line, done in transcript if line.startswith("errata edit revert") and "--dry-run" in line]
     assert len(tried) == 2
