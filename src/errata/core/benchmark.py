@@ -92,3 +92,25 @@ class Stream(Benchmark, Protocol):
     def pool(self) -> Sequence[Query]:
         """Ordinary queries that an editor may protect: disjoint from every probe by (kind, fact)."""
         ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An edit and a question, and whether the edit's scope holds the question: what a scope is trained and judged on."""
+
+    edit: Edit
+    query: Query
+    in_scope: bool
+    kind: str
+    """The probe kind that the question is of."""
+
+    hard: bool
+    """Whether the words alone leave it open, so that only the picture settles it."""
+
+
+class FineGrained(Stream, Protocol):
+    """A stream that says of each probe whether it is in scope, and whether it is hard."""
+
+    def pairs(self, index: int) -> Sequence[Pair]:
+        """A pair for each probe of case `index`, in the order of its probes."""
+        ...

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from errata.benchmarks.scopeworld.stream import NAME, ScopeWorldStream
+from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.benchmark import Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
@@ -14,10 +14,14 @@ from errata.editors import parse
 
 
 def _scopeworld_stream(seed: int, edits: int) -> Stream:
-    return ScopeWorldStream(seed=seed, edits=edits)
+    return stream.ScopeWorldStream(seed=seed, edits=edits)
 
 
-STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType({NAME: _scopeworld_stream})
+def _scopeworld_fgv(seed: int, edits: int) -> Stream:
+    return fgv.ScopeWorldFGV(seed=seed, edits=edits)
+
+
+STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType({stream.NAME: _scopeworld_stream, fgv.NAME: _scopeworld_fgv})
 """Name -> how a stream of that name is made from (seed, edits)."""
 
 

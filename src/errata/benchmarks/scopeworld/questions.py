@@ -237,6 +237,11 @@ class Question:
         return world.consequence(relation, world.facts[kind, relation])
 
 
+def cells_reached(direction: Direction) -> frozenset[int]:
+    """The cells that can be in this direction of another one."""
+    return frozenset(_STEP[direction].values())
+
+
 def plural(noun: str) -> str:
     """The plural of a glyph, or of "thing" with or without a colour."""
     return f"{noun}es" if noun[-1] in "sxo" else f"{noun}s"
