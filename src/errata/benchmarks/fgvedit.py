@@ -5,9 +5,9 @@ Models", §4) from the files that its authors publish; they are not part of this
     FOLDER/images/train2014/..., val2014/...         what `image` names; `FOLDER` itself where it has no `images`
 
 Each object has the fields `src`, `alt`, `rephrase`, `image`, `loc`, `loc_ans`, `fg_gen_q`, `fg_gen_a`, `fg_loc_q` and `fg_loc_a`.
-`src` on `image` must give `alt`, and so must `rephrase`; `fg_gen_q` on the same image must then give `fg_gen_a`; `fg_loc_q` on it, and `loc` without
-any image, must be answered as before. `fg_gen_hard` and `fg_loc_hard`, which only `errata bench build-fgv` writes, say whether the
-words leave the scope open; the authors' files keep what is hard, filled up, and don't say which is which.
+`src` on `image` must give `alt`, and so must `rephrase`; `fg_gen_q` on the same image must then give `fg_gen_a`; `fg_loc_q` on
+it, and `loc` without any image, must be answered as before. `fg_gen_hard` and `fg_loc_hard`, which only `errata bench build-fgv`
+writes, say whether the words leave the scope open; the authors' files keep what is hard, filled up, and don't say which is which.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from errata.core import given
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
-from errata.core.canonical import digest_of_json
+from errata.core.canonical import JSON, digest_of_json
 from errata.core.errors import BadImage, BadInput
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -64,8 +64,8 @@ class FGVEdit:
         template: what a question on a picture becomes, `{}` being the question. The authors put "Question: {} Short answer:".
 
     Raises:
-        BadInput: no such file, one that isn't a list of records, fewer records than asked for, a field or a picture that is missing;
-            the sentence names file, record and field.
+        BadInput: no such file, one that isn't a list of records, fewer records than asked for, a missing field or picture; the
+            sentence names file, record and field.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class FGVEdit:
     @cached_property
     def digest(self) -> str:
         """A digest of the records taken, of their pictures' bytes and of the template."""
-        told = [
+        told: list[JSON] = [
             [dict(record.said), list(record.hard), hashlib.sha256(record.picture.read_bytes()).hexdigest()]
             for record in self._records
         ]

@@ -29,7 +29,13 @@ _GIVE, _ENTAILED, _STAY = "give the target", "give the entailed answer", "stay a
 KINDS: tuple[Kind, ...] = (
     Kind("reliability", "Reliability", "change", "the edit's own image and wording", _GIVE),
     Kind("text_generality", "Text generality", "change", "the same question in words held out from training", _GIVE),
-    Kind("image_generality", "Image generality", "change", "the same question on other pictures of the same entity", _GIVE),
+    Kind(
+        "image_generality",
+        "Image generality",
+        "change",
+        "the same question on other pictures of the same entity; for a correction of one picture, on that picture as other bytes",
+        _GIVE,
+    ),
     Kind("cross_modal", "Cross-modal", "change", "the same fact asked without any image", _GIVE),
     Kind("portability", "Portability", "change", "a consequence two steps away", _ENTAILED),
     Kind("specificity_in", "Specificity, in", "change", "other questions on the same image that the edit entails", _ENTAILED),
@@ -42,8 +48,10 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("specificity_out", "Specificity, out", "stay", "the same image, but another entity or another fact", _STAY),
     Kind("near_locality", "Near locality", "stay", "another image, an entity that shares a trait, the same wording", _STAY),
+    Kind("words_locality", "Words locality", "stay", "the edit's words without any image, about the kind that it names", _STAY),
     Kind("image_locality", "Image locality", "stay", "unrelated images and questions", _STAY),
     Kind("text_locality", "Text locality", "stay", "unrelated questions without an image", _STAY),
+    Kind("locality", "Locality", "mixed", "words, image and text locality together", _STAY),
     Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out", "both"),
 )
 

@@ -20,8 +20,11 @@ from errata.engine.results import Horizon, Run
 FEWEST_EDITS = 10
 """With fewer edits than this behind a rate, no lead is called meaningful: the standard error itself isn't known well enough."""
 
-COMPOSITES = {"specificity": ("specificity_in", "specificity_out")}
-"""Kinds that are the mean of others."""
+COMPOSITES = {
+    "specificity": ("specificity_in", "specificity_out"),
+    "locality": ("words_locality", "image_locality", "text_locality"),
+}
+"""Kinds that are the mean of others, of those that were asked."""
 
 
 def leaders(editors: Sequence[Shown], kind: str) -> frozenset[str]:
@@ -71,7 +74,8 @@ def ends(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _influences(run: Run, kind: str) -> Mapping[int, float]:
-    halves = COMPOSITES.get(kind, (kind,))
+    there = {outcome.probe.kind for judged in run.judged for outcome in judged.outcomes}
+    halves = [half for half in COMPOSITES.get(kind, (kind,)) if half in there]
     sums: dict[int, float] = {}
     for half in halves:
         asked: Counter[int] = Counter()

@@ -15,17 +15,17 @@ from typing import Any
 
 import torch
 
-from errata.core.benchmark import Case, Outcome, Stream, Unchanged
+from errata.core.benchmark import Case, Outcome, Stream
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.matching import MATCHER
-from errata.core.model import Model
+from errata.core.model import Model, Patch
 from errata.core.records import Edit, EditId, Query
 from errata.editors import state_bytes
 from errata.engine.attempts import settled
 from errata.engine.receipts import Receipt
 from errata.engine.results import Cost, Horizon, Judged, Rate, Run
-from errata.engine.scoring import Scored, classes, rates, retention, scored
+from errata.engine.scoring import Scored, classes, forced_target, rates, retention, scored
 from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.nn.patches import NoPatch, Replaced
@@ -138,8 +138,8 @@ def _teacher_forced(session: Session, cases: Sequence[Scored], kinds: Sequence[s
     asked: list[tuple[str, Query, str]] = []
     for case in cases:
         for outcome in case.outcomes:
-            target = outcome.before if isinstance(outcome.probe.expect, Unchanged) else outcome.probe.expect
-            if target.strip():
+            target = forced_target(outcome)
+            if target is not None:
                 asked.append((outcome.probe.kind, outcome.probe.query, target))
     queries = [query for _, query, _ in asked]
     patches = [session.editor.read(session.model, session.state, query) for query in queries]
@@ -176,11 +176,12 @@ class _Meter:
 
     def cost(self, session: Session, queries: Sequence[Query]) -> Cost:
         receipts = self.receipts.values()
+        editor, model, state = session.editor, session.model, session.state
         return Cost(
             write_ms=tuple(receipt.write_ms for receipt in receipts),
             pass_ms=tuple(self._pass_ms),
             guard_ms=tuple(receipt.guard_ms for receipt in receipts),
-            read_over_base=_read_over_base(session, queries[:_READS]),
+            read_over_base=read_over_base(model, lambda query: editor.read(model, state, query), queries),
             state_bytes=(self._state_bytes[0], self._state_bytes[-1]),
             log_bytes_per_edit=sum(self._log_bytes) / len(self._log_bytes),
             snapshot_bytes=session.snapshot_bytes(),
@@ -211,15 +212,15 @@ def _weight(model: Model, path: str) -> torch.Tensor:
     return module.weight
 
 
-def _read_over_base(session: Session, queries: Sequence[Query]) -> float:
-    """Time to answer some queries with the last state over the time without it: the median of interleaved repeats."""
-    model = session.model
-    plain = [NoPatch()] * len(queries)
+def read_over_base(model: Model, read: Callable[[Query], Patch], queries: Sequence[Query]) -> float:
+    """Time to answer some queries with their patches, reading included, over the time without: the median of a few repeats."""
+    asked = queries[:_READS]
+    plain = [NoPatch()] * len(asked)
     ratios = []
     for _ in range(_REPEATS):
         started = time.perf_counter()
-        model.answers(queries, plain, max_new_tokens=4)
+        model.answers(asked, plain, max_new_tokens=4)
         between = time.perf_counter()
-        session.ask(queries, max_new_tokens=4)
+        model.answers(asked, [read(query) for query in asked], max_new_tokens=4)
         ratios.append((time.perf_counter() - between) / (between - started))
     return sorted(ratios)[len(ratios) // 2]

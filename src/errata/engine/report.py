@@ -165,16 +165,29 @@ def _gallery(seen: View) -> list[Markup]:
     return [_note(note), *(cards or [_note("No edit was scored, so there is none to show.")])]
 
 
+_STREAMED = (
+    "Edits arrive one at a time, and an editor sees only what a user would send: never a probe. Each is read back before it is "
+    "kept; one that wasn't learned, or that moved an answer it was asked to keep, is refused whole, changes nothing, and still "
+    "counts as unreliable.",
+    "At each horizon every edit so far is asked again with all of its probes, under everything written since. Answers are "
+    "generated and compared as text. What should stay is compared with the answer of the unedited model, and a probe that "
+    "another edit of the stream settles is held to that edit's answer, as cross-edit. An edit that a later one corrects is no "
+    "longer scored.",
+)
+"""How the online protocol goes (`engine.evaluate`)."""
+
+_FINE = (
+    "An editor sees only what a user would send: never a probe. The edits in memory are written one after another, then all of "
+    "their probes are asked, and everything is taken back before the next ones. Nothing is read back or refused, so every edit "
+    "counts as it was written.",
+    "Answers are generated and compared as text. What should stay is compared with the answer of the unedited model, and a probe "
+    "that asks exactly what another edit in memory answers is held to that edit's answer, as cross-edit.",
+)
+"""How the fine-grained protocol goes (`engine.fine`)."""
+
+
 def _protocol(seen: View) -> list[Markup]:
-    told = (
-        "Edits arrive one at a time, and an editor sees only what a user would send: never a probe. Each is read back before it is "
-        "kept; one that wasn't learned, or that moved an answer it was asked to keep, is refused whole, changes nothing, and still "
-        "counts as unreliable.",
-        "At each horizon every edit so far is asked again with all of its probes, under everything written since. Answers are "
-        "generated and compared as text. What should stay is compared with the answer of the unedited model, and a probe that "
-        "another edit of the stream settles is held to that edit's answer, as cross-edit. An edit that a later one corrects is no "
-        "longer scored.",
-    )
+    told = _FINE if "memory" in seen.shown[0].run.protocol else _STREAMED
     stated = [_fact(name.replace("_", " ").capitalize(), str(value)) for name, value in seen.shown[0].run.protocol.items()]
     return [*(el("p", {}, text) for text in told), el("dl", {"class": "facts"}, *stated), tables.meanings(seen)]
 

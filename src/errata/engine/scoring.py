@@ -67,6 +67,12 @@ def scored(case: Case, outcomes: Sequence[Outcome], *, committed: bool) -> Score
     return Scored(case, committed, tuple(outcomes), tuple(met(outcome, committed=committed) for outcome in outcomes))
 
 
+def forced_target(outcome: Outcome) -> str | None:
+    """What teacher forcing shows the model: the answer expected, or the unedited model's own; None where that one is empty."""
+    target = outcome.before if isinstance(outcome.probe.expect, Unchanged) else outcome.probe.expect
+    return target if target.strip() else None
+
+
 def rates(cases: Iterable[Scored], kinds: Sequence[str]) -> dict[str, Rate]:
     """Probe kind -> share met; "specificity" is the mean of its two halves (FGVEdit), over the probes of both."""
     found: dict[str, list[bool]] = defaultdict(list)

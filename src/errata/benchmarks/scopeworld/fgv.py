@@ -35,7 +35,7 @@ from errata.benchmarks.scopeworld.questions import (
 from errata.benchmarks.scopeworld.scenes import Hand, Scene, lightly_changed, picture, random_scene
 from errata.benchmarks.scopeworld.stream import pool_questions
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
-from errata.core.canonical import digest_of_json
+from errata.core.canonical import JSON, digest_of_json
 from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -131,7 +131,7 @@ class ScopeWorldFGV:
     @cached_property
     def digest(self) -> str:
         """A digest of the split's every edit and probe, with the labels."""
-        told = []
+        told: list[JSON] = []
         for index in range(len(self)):
             edit = self[index].edit.id
             told.append([edit, *([pair.kind, pair.query.digest, pair.in_scope, pair.hard] for pair in self.pairs(index))])
