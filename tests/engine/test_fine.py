@@ -13,7 +13,7 @@ from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.engine.evaluate import ANSWER_TOKENS, Baseline
-from errata.engine.fine import LOCALITY, run_fine, settled_among
+from errata.engine.fine import run_fine, settled_among
 from errata.engine.report import write_report
 from errata.engine.results import Rate
 from errata.nn.patches import NoPatch
@@ -132,7 +132,7 @@ def test_the_rates_are_those_of_asking_one_by_one(random_llava, memory):
         assert last.teacher_forced[kind].rate == pytest.approx(sum(forced[kind]) / len(forced[kind])), kind
     halves = [sum(hits[kind]) / len(hits[kind]) for kind in ("specificity_in", "specificity_out")]
     assert last.rates["specificity"].rate == pytest.approx(sum(halves) / 2)
-    pooled = [met for kind in LOCALITY for met in hits.get(kind, [])]
+    pooled = [met for kind in ("words_locality", "image_locality", "text_locality") for met in hits.get(kind, [])]
     assert last.rates["locality"] == Rate(sum(pooled), len(pooled))
     assert last.rates["reliability"].rate == 1.0
     assert last.rates["specificity"].rate == pytest.approx(0.5)  # what is entailed is never said, what is not stays

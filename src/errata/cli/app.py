@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from errata.cli import ask, audit, bench, edit, edit_back, edit_files, log, log_writes, model, rebase, scope, table
+from errata.cli import ask, audit, bench, bench_fgv, edit, edit_back, edit_files, log, log_writes, model, rebase, scope, table
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
 
@@ -25,16 +25,18 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: brackets in it are words, not markup
 )
 app.command("demo")(bench.demo)
-app.command("bench")(bench.bench)
 app.command("table")(table.table)
 app.command("ask")(ask.ask)
 app.command("audit")(audit.audit)
 app.command("rebase")(rebase.rebase)
+bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
+bench.app.command("fgvedit")(bench_fgv.published)
 edit.app.command("revert")(edit_back.revert)
 edit.app.command("import")(edit_files.import_)
 edit.app.command("export")(edit_files.export)
 log.app.command("alias")(log_writes.alias)
 log.app.command("erase-image")(log_writes.erase_image)
+app.add_typer(bench.app, name="bench")
 app.add_typer(edit.app, name="edit")
 app.add_typer(log.app, name="log")
 app.add_typer(model.app, name="model")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from errata.cli._open import model_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
-from errata.cli._print import percent, say, table, watched
+from errata.cli._print import Show, percent, say, table, watched
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from errata.core.editor import Editor
     from errata.core.model import Model
+    from errata.engine.evaluate import Baseline
     from errata.engine.results import Horizon, Run
 
 DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit")
@@ -25,14 +27,18 @@ BENCHMARK = "scopeworld-stream"
 _CLASSES = ("proper", "under", "over", "entangled", "unreliable")
 
 
-def bench(
-    benchmark: Annotated[str, typer.Argument(help="The benchmark, such as scopeworld-stream.")],
-    editor: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: scopeedit."
-        ),
-    ] = None,
+app = typer.Typer(help="Measure editors on a benchmark: what was learned, what it spread to, what it broke.", no_args_is_help=True)
+
+Editors = Annotated[
+    list[str] | None,
+    typer.Option("--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: scopeedit."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]
+
+
+@app.command(BENCHMARK)
+def stream(
+    editor: Editors = None,
     model: ModelName = DEFAULT_MODEL,
     edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed.")] = 200,
     horizons: Annotated[
@@ -42,13 +48,11 @@ def bench(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")
-    ] = None,
+    out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
 ) -> None:
-    """Stream a benchmark's edits through one or more editors and measure what was learned, what it spread to and what it broke.
+    """Stream corrections of facts through one or more editors and measure what was learned, what it spread to and what it broke.
 
     Writes result.json and result.csv for each editor, and one report.html. The same command gives the same rates.
 
@@ -58,8 +62,8 @@ def bench(
       errata bench scopeworld-stream --editor none --editor finetune:where=vision --edits 50
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
     """
-    wanted = _Wanted(benchmark, tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
-    _run(wanted, out or Path("out") / benchmark, load=lambda: model_at(model, device=device, dtype=dtype))
+    wanted = _Wanted(BENCHMARK, tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
+    _run(wanted, out or Path("out") / BENCHMARK, load=lambda: model_at(model, device=device, dtype=dtype))
 
 
 def demo(
@@ -92,39 +96,69 @@ class _Wanted:
 
 def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
     from errata.engine import registry
-    from errata.engine.evaluate import Baseline, run_stream
+    from errata.engine.evaluate import run_stream
+
+    editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
+    stream = registry.benchmark(wanted.benchmark, seed=wanted.seed, edits=wanted.edits)
+
+    def run(model: Model, text: str, baseline: Baseline, progress: Show) -> Run:
+        return run_stream(
+            model,
+            editors[text],
+            stream,
+            horizons=wanted.horizons,
+            seed=wanted.seed,
+            edits=wanted.edits,
+            progress=progress,
+            baseline=baseline,
+            asked=text,
+        )
+
+    run_all(wanted.editors, run, out, load=load, seed=wanted.seed)
+
+
+def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:
+    """The editors of a comparison, by the texts that name them.
+
+    Raises:
+        Unknown, BadInput: a wrong name or field, or one named twice.
+    """
+    from errata.engine import registry
+
+    editors = {text: registry.editor(text) for text in texts}
+    if len(editors) < len(texts):
+        raise BadInput("An editor is named twice. Name each once, or give its fields other values.")
+    return editors
+
+
+def run_all(
+    editors: Sequence[str], run: Callable[[Model, str, Baseline, Show], Run], out: Path, *, load: Callable[[], Model], seed: int
+) -> None:
+    """Run every editor, write the figures of each as soon as they are known, then the report, and print a table.
+
+    Args:
+        run: a run of the editor that a text names, on a model.
+        seed: of the report's gallery.
+    """
+    from errata.engine.evaluate import Baseline
     from errata.engine.figures import write_csv, write_json
     from errata.engine.report import write_report
     from errata.engine.trials import folder_of
 
-    editors = {text: registry.editor(text) for text in wanted.editors}  # wrong names are told before anything is loaded or drawn
-    if len(editors) < len(wanted.editors):
-        raise BadInput("An editor is named twice. Name each once, or give its fields other values.")
-    stream = registry.benchmark(wanted.benchmark, seed=wanted.seed, edits=wanted.edits)
     model = load()
     out.mkdir(parents=True, exist_ok=True)
     baseline = Baseline(model)
     runs: dict[str, Run] = {}
-    for text, editor in editors.items():
+    for text in editors:
         with watched(text) as progress:
-            runs[text] = run_stream(
-                model,
-                editor,
-                stream,
-                horizons=wanted.horizons,
-                seed=wanted.seed,
-                edits=wanted.edits,
-                progress=progress,
-                baseline=baseline,
-                asked=text,
-            )
+            runs[text] = run(model, text, baseline, progress)
         # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
         folder = out if len(editors) == 1 else out / folder_of(text)
         write_json(folder / "result.json", runs[text])
         write_csv(folder / "result.csv", [runs[text]])
     if len(editors) > 1:
         write_csv(out / "result.csv", list(runs.values()))
-    report = write_report(out / "report.html", list(runs.values()), seed=wanted.seed)
+    report = write_report(out / "report.html", list(runs.values()), seed=seed)
     _print(runs)
     say(f"figures: {out}")
     say(f"report: {report}")
@@ -152,8 +186,13 @@ def _print(runs: dict[str, Run]) -> None:
     rows += [(f"class: {name}", *(percent(h.classes[name].rate) for h in last.values())) for name in (*_CLASSES, "strict")]
     rows.append(("refused edits", *(str(h.refused) for h in last.values())))
     rows.append(("write, ms", *(f"{_write_ms(run):.0f}" for run in runs.values())))
-    say(f"after {first.edits} edits: share of probes that met their expectation (%), answers generated, exact match")
+    say(f"{_after(first.edits, runs)}: share of probes that met their expectation (%), answers generated, exact match")
     table(("", *last), rows, numbers=tuple(last))
+
+
+def _after(edits: int, runs: dict[str, Run]) -> str:
+    held = "memory" in next(iter(runs.values())).protocol
+    return f"{edits} edit{'' if edits == 1 else 's'} in memory at a time" if held else f"after {edits} edits"
 
 
 def _rate(horizon: Horizon, kind: str) -> float | None:
