@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from tests.benchmarks.fgv_files import record, write_fgvedit
+from tests.cli.runs import SRC
+from tests.conftest import picture
+from tests.engine.judges import Reply, said, serving
 
 
 def test_scopeworld_fgv_writes_figures_and_a_report_and_its_rates_come_again(inside, random_llava_folder, tmp_path):
@@ -44,7 +51,7 @@ def test_fgvedit_runs_from_the_authors_layout(inside, random_llava_folder, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "told"),
     [
         (("--data", "nowhere"), "There is no nowhere/test_data.json"),
         (("--data", "data"), "test_data.json, record 2: the field 'alt' is missing"),
@@ -56,18 +63,18 @@ def test_fgvedit_runs_from_the_authors_layout(inside, random_llava_folder, tmp_p
         ((), "--data"),
     ],
 )
-def test_fgvedit_files_that_cannot_be_used_get_a_sentence_and_nothing_is_run(inside, tmp_path, words, said):
+def test_fgvedit_files_that_cannot_be_used_get_a_sentence_and_nothing_is_run(inside, tmp_path, words, told):
     write_fgvedit(tmp_path / "fine")
     folder = write_fgvedit(tmp_path / "data", test=[record(1), {k: v for k, v in record(2).items() if k != "alt"}])
     (folder / "images" / "train2014" / "4.png").unlink()
     done = inside("bench", "fgvedit", *words, "--out", "run")
     assert (done.code, done.out) == (2, "")
-    assert said in " ".join(done.err.split())
+    assert told in " ".join(done.err.split())
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "told"),
     [
         (("--memory", "3", "--edits", "2"), "3 edits in memory are more than the 2"),
         (("--editor", "none", "--editor", "none"), "named twice"),
@@ -76,8 +83,120 @@ def test_fgvedit_files_that_cannot_be_used_get_a_sentence_and_nothing_is_run(ins
         (("--model", "nope"), "There is no model named 'nope'"),
     ],
 )
-def test_a_scopeworld_fgv_that_cannot_be_run_gets_a_sentence(inside, tmp_path, words, said):
+def test_a_scopeworld_fgv_that_cannot_be_run_gets_a_sentence(inside, tmp_path, words, told):
     done = inside("bench", "scopeworld-fgv", *words)
     assert (done.code, done.out) == (2, "")
-    assert said in " ".join(done.err.split())
+    assert told in " ".join(done.err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def write_vqa(folder, *, pictures=8):
+    folder.mkdir()
+    asked = []
+    for number in range(pictures):
+        (folder / f"{number}.png").write_bytes(picture(number).data)
+        for question in ("what is it?", "is it in scope?", "is it elsewhere?"):
+            asked.append({"image": f"{number}.png", "question": question, "answer": f"a{number}"})
+    (folder / "vqa.json").write_text(json.dumps(asked))
+    (folder / "words.json").write_text(json.dumps([{"question": "what is two plus two?", "answer": "four"}]))
+
+
+def judged(body):
+    content = body["messages"][0]["content"]
+    prompt = content[0]["text"]
+    if "Question 2" not in prompt:
+        return said("name it.")
+    return said("Yes" if "in scope" in prompt and len(content) == 2 else "No")
+
+
+@pytest.fixture
+def _straight(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("MY_KEY", "sk-not-a-real-key")
+
+
+BUILD = (
+    "bench",
+    "build-fgv",
+    "data/vqa.json",
+    "--locality",
+    "data/words.json",
+    "--judge",
+    "m",
+    "--key-env",
+    "MY_KEY",
+    "--out",
+    "built",
+)
+
+
+@pytest.mark.usefixtures("_straight")
+def test_a_built_benchmark_runs_and_a_second_build_asks_nothing(inside, random_llava_folder, tmp_path):
+    write_vqa(tmp_path / "data")
+    with serving(judged) as endpoint:
+        done = inside(*BUILD, "--base-url", endpoint.url)
+        assert done.code == 0, done.err
+        assert {tuple(line.rsplit(maxsplit=1)) for line in done.out.splitlines()} >= {("to train on", "6"), ("to test on", "2")}
+        asked = len(endpoint.asked)
+        assert {head["Authorization"] for head in endpoint.headers} == {"Bearer sk-not-a-real-key"}
+        files = {path: path.read_bytes() for path in (tmp_path / "built").rglob("*") if path.is_file()}
+        assert not any(b"sk-not" in data for data in files.values())
+        again = inside(*BUILD, "--base-url", endpoint.url)
+        assert (again.code, len(endpoint.asked)) == (0, asked)
+        assert files == {path: path.read_bytes() for path in (tmp_path / "built").rglob("*") if path.is_file()}
+    run = inside("bench", "fgvedit", "--data", "built", "--model", random_llava_folder, "--editor", "none", "--out", "run")
+    assert run.code == 0, run.err
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["benchmark"]["edits"] == 2
+
+
+@pytest.mark.usefixtures("_straight")
+def test_a_build_that_was_killed_goes_on_where_it_was(inside, tmp_path):
+    """The process dies without a word while the judge is being asked; the next one asks what wasn't answered, and only that."""
+    write_vqa(tmp_path / "data", pictures=12)
+    killed: list[int] = []
+
+    def slow(body):
+        if len(endpoint.asked) == 15 and not killed:
+            killed.append(process.pid)
+            process.send_signal(signal.SIGKILL)
+        return judged(body)
+
+    with serving(slow) as endpoint:
+        words = [*map(str, BUILD), "--base-url", endpoint.url, "--parallel", "1"]
+        environment = {**os.environ, "PYTHONPATH": str(SRC)}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "errata", *words], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+        )
+        assert process.wait(timeout=120) == -signal.SIGKILL
+        kept = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+        assert 0 < len(kept) < 15
+        before = endpoint.prompts.copy()
+        done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
+        assert done.code == 0, done.err
+    lines = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+    assert lines[: len(kept)] == kept
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines)
+    assert len(endpoint.prompts) - len(before) == len(lines) - len(kept)
+
+
+@pytest.mark.usefixtures("_straight")
+@pytest.mark.parametrize(
+    ("words", "reply", "told"),
+    [
+        ((), Reply(401), "status 401"),
+        (("--timeout", "0.2"), Reply(wait_s=0.5), "didn't answer within 0.2 seconds"),
+        ((), said("I can't say"), "No picture was kept"),
+        (("--base-url", "host/v1"), said("No"), "isn't the base of an endpoint"),
+        (("--images", "nowhere"), said("No"), "no image at nowhere/0.png"),
+        (("--locality", "nowhere.json"), said("No"), "There is no nowhere.json"),
+        (("--parallel", "0"), said("No"), "--parallel"),
+    ],
+)
+def test_a_build_that_cannot_be_done_gets_a_sentence(inside, tmp_path, words, reply, told):
+    write_vqa(tmp_path / "data", pictures=1)
+    with serving(lambda body: reply) as endpoint:
+        done = inside(*BUILD, "--base-url", endpoint.url, *words)
+    assert (done.code, done.out) == (2, "")
+    assert told in " ".join(done.err.split())
+    assert "sk-not" not in done.err
+    assert not list(tmp_path.glob("built/*.json"))

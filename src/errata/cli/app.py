@@ -12,7 +12,22 @@ import sys
 
 import typer
 
-from errata.cli import ask, audit, bench, bench_fgv, edit, edit_back, edit_files, log, log_writes, model, rebase, scope, table
+from errata.cli import (
+    ask,
+    audit,
+    bench,
+    bench_build,
+    bench_fgv,
+    edit,
+    edit_back,
+    edit_files,
+    log,
+    log_writes,
+    model,
+    rebase,
+    scope,
+    table,
+)
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
 
@@ -31,6 +46,7 @@ app.command("audit")(audit.audit)
 app.command("rebase")(rebase.rebase)
 bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
 bench.app.command("fgvedit")(bench_fgv.published)
+bench.app.command("build-fgv")(bench_build.build)
 edit.app.command("revert")(edit_back.revert)
 edit.app.command("import")(edit_files.import_)
 edit.app.command("export")(edit_files.export)

@@ -4,6 +4,7 @@
     ├── BadInput            what the user gave can't be used: an image, a prompt, a target, a number, a file
     │   └── BadImage        missing, broken, huge or empty pictures
     ├── Unknown             a name that stands for nothing here: editor, field, benchmark, model, edit, branch
+    ├── JudgeFailed         the model that judges a benchmark can't be asked, or its reply can't be read
     └── LogError            the log can't do what was asked
         ├── Conflict        another writer appended first
         ├── Held            another writer has the branch for now
@@ -47,6 +48,10 @@ class Unknown(ErrataError, LookupError):
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"
         super().__init__(f"There is no {what} named {name!r}.{hint} Known: {listed}.")
+
+
+class JudgeFailed(ErrataError):
+    """The judge couldn't be asked, or its reply couldn't be read; what it said before is kept."""
 
 
 class LogError(ErrataError):
