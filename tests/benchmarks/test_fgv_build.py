@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,22 @@ from errata.benchmarks.fgv_build import (
     verdict,
 )
 from errata.benchmarks.fgvedit import FGVEdit
-from errata.core.errors import BadInput, JudgeFailed
+from errata.core.errors import BadImage, BadInput, JudgeFailed
 from tests.conftest import picture
 
 WORDS = [Asked("what is two plus two?", "four"), Asked("where is the harbor?", "north")]
 
 
-def pictured(number, *others, criterion="what is it?"):
+@pytest.fixture
+def pictured(tmp_path):
     """A picture whose other questions say themselves what the judge is to answer: "yes/no" is yes when seen, no when blind."""
-    return Pictured(f"p/{number}.png", picture(number), (Asked(criterion, "a star"), *(Asked(each, "so") for each in others)))
+
+    def drawn(number, *others):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(picture(number).data)
+        return Pictured(f"p/{number}.png", path, (Asked("what is it?", "a star"), *(Asked(each, "so") for each in others)))
+
+    return drawn
 
 
 class Scripted:
@@ -56,7 +64,7 @@ def records(out):
     return [*json.loads((out / "train_data.json").read_text()), *json.loads((out / "test_data.json").read_text())]
 
 
-def test_the_first_question_is_the_edit_and_hard_ones_are_preferred(tmp_path):
+def test_the_first_question_is_the_edit_and_hard_ones_are_preferred(pictured, tmp_path):
     judge = Scripted()
     found = built(
         [pictured(1, "Yes/Yes", "Yes/No#hard", "no/No", "No/Maybe#hard", "maybe/no", "No/Yes#second")], tmp_path, judge=judge
@@ -73,7 +81,7 @@ def test_the_first_question_is_the_edit_and_hard_ones_are_preferred(tmp_path):
     assert stages == [True]  # what is unclear with the picture isn't asked without it
 
 
-def test_an_easy_question_stands_in_for_one_side_and_never_for_both(tmp_path):
+def test_an_easy_question_stands_in_for_one_side_and_never_for_both(pictured, tmp_path):
     found = built(
         [
             pictured(1, "Yes/Yes", "No/Yes"),
@@ -87,17 +95,20 @@ def test_an_easy_question_stands_in_for_one_side_and_never_for_both(tmp_path):
     )
     hard = {made["image"]: (made["fg_gen_hard"], made["fg_loc_hard"]) for made in records(tmp_path)}
     assert hard == {"p/1.png": (False, True), "p/2.png": (True, False)}
-    assert (found.easy, found.one_sided, found.alone, found.unclear) == (1, 2, 1, 1)
+    assert found.left_out == {
+        "one question alone": 1, "nothing in scope or nothing out of it": 2, "nothing hard": 1, "not reworded": 0,
+    }  # fmt: skip
+    assert found.unclear == 1
 
 
 @pytest.mark.parametrize("rewording", ["", "  ", "What is it? "])
-def test_a_criterion_that_comes_back_as_it_was_is_left_out(tmp_path, rewording):
+def test_a_criterion_that_comes_back_as_it_was_is_left_out(pictured, tmp_path, rewording):
     with pytest.raises(BadInput, match="No picture was kept"):
         built([pictured(1, "Yes/No", "No/No")], tmp_path, judge=Scripted(rewording))
     assert not (tmp_path / "test_data.json").exists()
 
 
-def test_pictures_are_split_three_to_one_by_seed_and_the_files_load(tmp_path):
+def test_pictures_are_split_three_to_one_by_seed_and_the_files_load(pictured, tmp_path):
     many = [pictured(number, "Yes/No", "No/No") for number in range(12)]
     found = built(many, tmp_path / "a", parallel=3)
     assert (found.train, found.test) == (9, 3)
@@ -139,7 +150,7 @@ def test_a_reply_that_is_not_plainly_yes_or_no_is_unclear(said, found):
     assert verdict(said) == found
 
 
-def test_a_second_run_asks_nothing_and_another_judge_asks_everything(tmp_path):
+def test_a_second_run_asks_nothing_and_another_judge_asks_everything(pictured, tmp_path):
     many = [pictured(number, "Yes/No", "No/No") for number in range(6)]
     path = tmp_path / "judge.jsonl"
     first, second, other = Scripted(), Scripted(), Scripted()
@@ -154,7 +165,7 @@ def test_a_second_run_asks_nothing_and_another_judge_asks_everything(tmp_path):
     assert len(other.asked) == len(first.asked)
 
 
-def test_a_failure_keeps_what_was_said_and_the_next_run_goes_on(tmp_path):
+def test_a_failure_keeps_what_was_said_and_the_next_run_goes_on(pictured, tmp_path):
     many = [pictured(number, f"Yes/No#{number}", f"No/No#{number}") for number in range(5)]
     path = tmp_path / "judge.jsonl"
     judge = Scripted()
@@ -173,6 +184,34 @@ def test_a_failure_keeps_what_was_said_and_the_next_run_goes_on(tmp_path):
     assert not set(judge.asked) & set(again.asked)
 
 
+def test_after_a_failure_the_pictures_under_way_are_left_where_they_are(pictured, tmp_path):
+    """Two pictures are judged at once; the first one's judge fails while the second one's first question is being answered."""
+    asked: list[str] = []
+    second = threading.Event()
+
+    def failing(prompt, image):
+        asked.append(prompt)
+        if "#1" in prompt:
+            assert second.wait(timeout=30)
+            raise JudgeFailed("gone")
+        second.set()
+        time.sleep(0.3)
+        return "Yes"
+
+    many = [pictured(number, *(f"q{place}#{number}" for place in range(20))) for number in (1, 2, 3)]
+    with pytest.raises(JudgeFailed, match="gone"):
+        built(many, tmp_path / "a", judge=failing, parallel=2)
+    assert len(asked) <= 4
+
+
+def test_a_broken_picture_is_named_before_anything_is_asked_of_it(pictured, tmp_path):
+    one, judge = pictured(1, "Yes/No", "No/No"), Scripted()
+    one.path.write_bytes(b"no picture")
+    with pytest.raises(BadImage, match=r"1\.png isn't a picture"):
+        built([one], tmp_path / "a", judge=judge)
+    assert judge.asked == []
+
+
 def test_a_line_cut_by_a_kill_is_asked_again_and_a_strange_file_is_refused(tmp_path):
     path = tmp_path / "judge.jsonl"
     Kept(path, lambda prompt, image: "Yes", model="m")("one", None)
@@ -185,6 +224,16 @@ def test_a_line_cut_by_a_kill_is_asked_again_and_a_strange_file_is_refused(tmp_p
     path.write_text("a shopping list\n")
     with pytest.raises(BadInput, match=r"judge\.jsonl, line 1 isn't an answer of a judge"):
         Kept(path, lambda prompt, image: "", model="m")
+
+
+def test_only_the_end_of_a_line_ends_a_record(tmp_path):
+    """JSON may hold signs that Python splits lines at, as they are."""
+    path = tmp_path / "words.jsonl"
+    said = ["one\u2028two", "one\x85two"]
+    path.write_text(
+        "".join(json.dumps({"question": text, "answer": "a"}, ensure_ascii=False) + "\r\n" for text in said), newline=""
+    )
+    assert [asked.question for asked in read_locality(path)] == said
 
 
 def write_questions(folder: Path, values, *, lines=False):
@@ -203,7 +252,7 @@ def test_questions_are_gathered_by_picture_in_the_order_of_the_file(tmp_path, li
     assert [(each.name, [asked.question for asked in each.asked]) for each in found] == [
         ("2.png", ["q20", "q21"]), ("1.png", ["q10", "q11"]),
     ]  # fmt: skip
-    assert found[0].image == picture(2)
+    assert found[0].path.read_bytes() == picture(2).data
 
 
 GOOD = {"image": "1.png", "question": "q", "answer": "a"}
@@ -213,9 +262,11 @@ GOOD = {"image": "1.png", "question": "q", "answer": "a"}
     ("values", "said"),
     [
         ([GOOD, {**GOOD, "answer": ""}], r"vqa\.json, record 2: the field 'answer'"),
-        ([{"image": "1.png", "question": "q"}], r"record 1: the field 'answer' .* None"),
+        ([{"image": "1.png", "question": "q"}], r"record 1: the field 'answer' is missing. Known here: image, question"),
+        ([], "holds no record"),
         ([GOOD, 3], "record 2 isn't an object"),
-        ([{**GOOD, "image": "9.png"}], "no image at"),
+        ([{**GOOD, "image": "9.png"}], r"record 1: there is no picture at .*9\.png"),
+        ([{**GOOD, "image": "1\0.png"}], "isn't a path under"),
         ([{**GOOD, "image": "../1.png"}], "isn't a path under"),
         ([{**GOOD, "image": "/etc/hosts"}], "isn't a path under"),
     ],
@@ -225,11 +276,17 @@ def test_questions_that_cannot_be_used_are_named(tmp_path, values, said):
         read_questions(write_questions(tmp_path, values), tmp_path)
 
 
-def test_files_that_are_no_questions_are_refused(tmp_path):
+def test_files_that_are_no_questions_are_refused(pictured, tmp_path):
     with pytest.raises(BadInput, match="There is no"):
         read_locality(tmp_path / "none.json")
     path = tmp_path / "words.json"
-    for text, said in (("[1", "isn't JSON"), ("{}\n{", r"words\.json, line 2 isn't JSON"), ("{}", "line 1: the field 'question'")):
+    for text, said in (
+        ("[1,\n", "isn't JSON: .*line 2"),
+        ("{}\n{", r"words\.json, line 2 isn't JSON"),
+        ("{}", "line 1: the field 'question' is missing. Known here: none"),
+        ("[" * 100_000, "nested too deep|isn't JSON"),
+        (f"[{'1' * 9000}]", "too long a number"),
+    ):
         path.write_text(text)
         with pytest.raises(BadInput, match=said):
             read_locality(path)

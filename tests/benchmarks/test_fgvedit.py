@@ -7,7 +7,7 @@ import json
 import pytest
 
 from errata.benchmarks.fgvedit import FIELDS, FGVEdit
-from errata.core.benchmark import UNCHANGED
+from errata.core.benchmark import UNCHANGED, Probe
 from errata.core.errors import BadInput
 from tests.benchmarks.fgv_files import record, write_fgvedit
 from tests.conftest import picture
@@ -33,6 +33,19 @@ def test_a_record_becomes_an_edit_and_five_probes(tmp_path):
     ]  # fmt: skip
     assert len(FGVEdit(folder, split="train")) == 1
     assert fgv.truth(2) == [fgv[0], fgv[1]]
+
+
+def test_a_question_that_another_record_corrects_is_held_to_its_answer(tmp_path):
+    folder = write_fgvedit(tmp_path, test=[{**record(1), "fg_loc_q": "tell me how many. 2", "image": "val2014/2.png"}, record(2)])
+    one = FGVEdit(folder)
+    assert one.truth(2) == [one[0], one[1]]
+    values = json.loads((folder / "test_data.json").read_text())
+    values[0]["fg_loc_q"] = values[1]["src"]
+    (folder / "test_data.json").write_text(json.dumps(values))
+    two = FGVEdit(folder)
+    assert two.truth(1) == [two[0]]
+    crossed = [probe for probe in two.truth(2)[0].probes if probe.kind == "cross_edit"]
+    assert crossed == [Probe("cross_edit", two[1].edit.query, "two")]
 
 
 def test_a_template_is_put_around_questions_on_pictures_alone(tmp_path):
@@ -74,8 +87,9 @@ def test_a_missing_field_is_named_with_its_file_and_record(tmp_path, name):
     ("text", "said"),
     [
         ("{", "isn't JSON"),
-        ("[]", "at least one"),
-        ('{"src": "x"}', "list of records"),
+        ("[]", "holds no record"),
+        ("", "holds no record"),
+        ('{"src": "x"}', "line 1: the field 'alt' is missing"),
         ("[3]", "record 1 isn't an object"),
         ("[" * 100_000, "nested too deep|isn't JSON"),
     ],

@@ -109,6 +109,11 @@ def judged(body):
     return said("Yes" if "in scope" in prompt and len(content) == 2 else "No")
 
 
+def shown(done):
+    """What a build printed, as pairs."""
+    return {tuple(line.rsplit(maxsplit=1)) for line in done.out.splitlines()}
+
+
 @pytest.fixture
 def _straight(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
@@ -136,7 +141,7 @@ def test_a_built_benchmark_runs_and_a_second_build_asks_nothing(inside, random_l
     with serving(judged) as endpoint:
         done = inside(*BUILD, "--base-url", endpoint.url)
         assert done.code == 0, done.err
-        assert {tuple(line.rsplit(maxsplit=1)) for line in done.out.splitlines()} >= {("to train on", "6"), ("to test on", "2")}
+        assert shown(done) >= {("to train on", "6"), ("to test on", "2")}
         asked = len(endpoint.asked)
         assert {head["Authorization"] for head in endpoint.headers} == {"Bearer sk-not-a-real-key"}
         files = {path: path.read_bytes() for path in (tmp_path / "built").rglob("*") if path.is_file()}
@@ -187,7 +192,7 @@ def test_a_build_that_was_killed_goes_on_where_it_was(inside, tmp_path):
         (("--timeout", "0.2"), Reply(wait_s=0.5), "didn't answer within 0.2 seconds"),
         ((), said("I can't say"), "No picture was kept"),
         (("--base-url", "host/v1"), said("No"), "isn't the base of an endpoint"),
-        (("--images", "nowhere"), said("No"), "no image at nowhere/0.png"),
+        (("--images", "nowhere"), said("No"), "vqa.json, record 1: there is no picture at nowhere/0.png"),
         (("--locality", "nowhere.json"), said("No"), "There is no nowhere.json"),
         (("--parallel", "0"), said("No"), "--parallel"),
     ],
@@ -200,3 +205,42 @@ def test_a_build_that_cannot_be_done_gets_a_sentence(inside, tmp_path, words, re
     assert told in " ".join(done.err.split())
     assert "sk-not" not in done.err
     assert not list(tmp_path.glob("built/*.json"))
+
+
+@pytest.mark.usefixtures("_straight")
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("vqa.json", '[{"image": "0.png", "question": "what is it?"}]', "vqa.json, record 1: the field 'answer' is missing"),
+        ("vqa.json", '{"image": "0.png", "question": "q", "answer": "a"}\n{"image"', "vqa.json, line 2 isn't JSON"),
+        ("vqa.json", "[]", "vqa.json holds no record"),
+        ("vqa.json", '[{"image": "../0.png", "question": "q", "answer": "a"}]', "isn't a path under data"),
+        ("words.json", '["what is two plus two?"]', "words.json, record 1 isn't an object"),
+        ("0.png", "no picture", "data/0.png isn't a picture"),
+    ],
+)
+def test_a_users_file_that_cannot_be_used_is_named_and_the_judge_is_asked_nothing(inside, tmp_path, name, text, told):
+    write_vqa(tmp_path / "data", pictures=1)
+    (tmp_path / "data" / name).write_text(text)
+    with serving(judged) as endpoint:
+        done = inside(*BUILD, "--base-url", endpoint.url)
+    assert (done.code, done.out) == (2, "")
+    assert told in " ".join(done.err.split())
+    assert endpoint.asked == []
+
+
+@pytest.mark.usefixtures("_straight")
+def test_an_endpoint_that_fails_midway_leaves_a_build_that_goes_on(inside, tmp_path):
+    write_vqa(tmp_path / "data", pictures=4)
+    broken = Reply(400, body=b'{"error": {"message": "no credit is left."}}')
+    with serving(lambda body: judged(body) if len(endpoint.asked) <= 6 else broken) as endpoint:
+        done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
+    assert (done.code, done.out) == (2, "")
+    assert "status 400 (no credit is left). What was judged so far is kept." in " ".join(done.err.split())
+    kept = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+    assert len(kept) == 6
+    with serving(judged) as endpoint:
+        done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
+    assert done.code == 0, done.err
+    assert (tmp_path / "built" / "judge.jsonl").read_text().splitlines()[:6] == kept
+    assert ("asked of the judge now", str(len(endpoint.asked))) in shown(done)

@@ -8,12 +8,12 @@ import pytest
 
 from errata.benchmarks.fgvedit import FGVEdit
 from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
-from errata.core.benchmark import UNCHANGED, Case, Probe
+from errata.core.benchmark import UNCHANGED, Case, Probe, standing
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.engine.evaluate import ANSWER_TOKENS, Baseline
-from errata.engine.fine import run_fine, settled_among
+from errata.engine.fine import run_fine
 from errata.engine.report import write_report
 from errata.engine.results import Rate
 from errata.nn.patches import NoPatch
@@ -150,7 +150,7 @@ def test_without_an_editor_nothing_is_learned_and_nothing_moves(random_llava):
 def test_a_later_edit_of_one_query_overrules_the_earlier():
     again = Edit(EDITS[0].query, "somewhere else")
     cases = [Six((EDITS[0], EDITS[1], again))[index] for index in range(3)]
-    settled = settled_among(cases)
+    settled = standing(cases)
     assert settled[0].probes == ()
     assert [probe.expect for probe in settled[2].probes if probe.kind == "reliability"] == ["somewhere else"]
     crossed = [probe for probe in settled[1].probes if probe.kind == "cross_edit"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import time
 
@@ -59,6 +60,14 @@ def test_what_may_pass_is_tried_again_and_waited_for():
         (Reply(400), 1, "status 400"),
         (Reply(302, headers={"Location": "http://127.0.0.1:9/v1"}), 1, "status 302 .*Redirects aren't followed"),
         (Reply(308, headers={"Location": "http://127.0.0.1:9/v1"}), 1, "status 308 .*Redirects aren't followed"),
+        (
+            Reply(400, body=b'{"error": {"message": "temperature 0\\nisn\'t for the-model."}}'),
+            1,
+            r"400 \(temperature 0 isn't for the-model\)",
+        ),
+        (Reply(401, body=json.dumps({"error": {"message": f"{'x' * 290} {KEY} is wrong"}}).encode()), 1, r"401 \(x{290} \*\*\*"),
+        (Reply(400, body=b'{"error": 3}'), 1, "status 400 .Bad Request"),
+        (Reply(529), 3, "status 529"),
         (Reply(503), 3, "status 503 .*tried 3 times. Run the same command again"),
         (Reply(hang_up=True), 3, "can't be reached: .*tried 3 times"),
         (Reply(body=b"<html>"), 1, "didn't send a chat completion but b'<html>'"),
@@ -66,6 +75,7 @@ def test_what_may_pass_is_tried_again_and_waited_for():
         (Reply(body=b"[" * 100_000), 1, "didn't send a chat completion"),
         (Reply(body=b" " * 1_100_000), 1, "more than 1,048,576 bytes"),
         (said(None), 1, "without text"),
+        (said("half a pair: \ud83d"), 1, "isn't valid Unicode"),
     ],
 )
 def test_every_failure_is_a_sentence_without_the_key(reply, asked, words):
@@ -86,6 +96,8 @@ def test_silence_and_nobody_there_are_sentences():
         free = taken.getsockname()[1]
     with pytest.raises(JudgeFailed, match="can't be reached: .*refused"):
         judge(f"http://127.0.0.1:{free}/v1", tries=2)("is it?", None)
+    with pytest.raises(JudgeFailed, match="can't be reached"):
+        judge(f"http://{'a' * 70}.test/v1", tries=1)("is it?", None)  # no name on the net has a part so long
 
 
 @pytest.mark.parametrize(
@@ -98,6 +110,9 @@ def test_silence_and_nobody_there_are_sentences():
         ("http://[::1/v1", {}, "isn't the base"),
         ("https://user:word@host/v1", {}, "isn't the base"),
         ("https://host/v1?key=3", {}, "isn't the base"),
+        ("https://host/v1/é", {}, "isn't the base"),
+        ("https://host /v1", {}, "isn't the base"),
+        ("https://host/v1", {"key": "a\x00"}, "key holds spaces"),
         ("https://host/v1", {"key": "a b"}, "key holds spaces"),
         ("https://host/v1", {"key": "a\n"}, "key holds spaces"),
         ("https://host/v1", {"key": "ä"}, "key holds spaces, or signs"),

@@ -15,18 +15,19 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
-from errata.benchmarks.fgvedit import FILES
+from errata.benchmarks._records import records, text_of
+from errata.benchmarks.fgvedit import FILES, Split
 from errata.core import given
 from errata.core.canonical import digest_of_json
-from errata.core.errors import BadInput
+from errata.core.errors import BadImage, BadInput
 from errata.core.images import Image
 
 Ask = Callable[[str, Image | None], str]
@@ -40,7 +41,12 @@ KEPT: Final = "judge.jsonl"
 _TEST: Final = 4
 """One picture in so many is for the test file."""
 
-_SENT: Final = ("image", "question", "answer")
+
+Reason = Literal["one question alone", "nothing in scope or nothing out of it", "nothing hard", "not reworded"]
+"""Why a picture is left out: there is nothing to judge; one side is empty; the words alone settle both sides; the criterion came
+back as it was, or empty."""
+
+LEFT_OUT: Final[tuple[Reason, ...]] = get_args(Reason)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Pictured:
     name: str
     """As the file says it: a path under the folder of pictures."""
 
-    image: Image = field(repr=False)
+    path: Path
     asked: tuple[Asked, ...]
 
 
@@ -68,17 +74,8 @@ class Built:
 
     train: int
     test: int
-    alone: int
-    """Pictures with one question: there is nothing to judge."""
-
-    one_sided: int
-    """Pictures without a question in scope, or without one out of scope."""
-
-    easy: int
-    """Pictures whose scopes the words alone settle."""
-
-    unreworded: int
-    """Pictures whose criterion came back as it was, or empty."""
+    left_out: Mapping[Reason, int]
+    """How many pictures were left out for each reason."""
 
     unclear: int
     """Judgements that were neither yes nor no; those questions were left out."""
@@ -89,15 +86,18 @@ def read_questions(path: Path, images: Path) -> list[Pictured]:
 
     Raises:
         BadInput: the file can't be used; the sentence names the record and the field.
-        BadImage: a picture is missing or broken.
+        BadImage: there is no such picture.
     """
     by_name: dict[str, list[Asked]] = {}
-    for place, value in _records(path):
-        said = [_text(value, name, place) for name in _SENT]
-        if Path(said[0]).is_absolute() or ".." in Path(said[0]).parts or "\0" in said[0]:
-            raise BadInput(f"{place}: the picture {said[0]!r} isn't a path under {images}. Name it as it lies in that folder.")
-        by_name.setdefault(Path(said[0]).as_posix(), []).append(Asked(said[1], said[2]))
-    return [Pictured(name, given.picture(images / name), tuple(asked)) for name, asked in by_name.items()]
+    for place, value in records(path):
+        name, question, answer = (text_of(value, field, place) for field in ("image", "question", "answer"))
+        at = Path(name)
+        if at.is_absolute() or ".." in at.parts or "\0" in name:
+            raise BadInput(f"{place}: the picture {name!r} isn't a path under {images}. Name it as it lies in that folder.")
+        if not (images / at).is_file():
+            raise BadImage(f"{place}: there is no picture at {images / at}. Put the pictures there.")
+        by_name.setdefault(at.as_posix(), []).append(Asked(question, answer))
+    return [Pictured(name, images / name, tuple(asked)) for name, asked in by_name.items()]
 
 
 def read_locality(path: Path) -> list[Asked]:
@@ -106,7 +106,7 @@ def read_locality(path: Path) -> list[Asked]:
     Raises:
         BadInput: the file can't be used; the sentence names the record and the field.
     """
-    return [Asked(_text(value, "question", place), _text(value, "answer", place)) for place, value in _records(path)]
+    return [Asked(text_of(value, "question", place), text_of(value, "answer", place)) for place, value in records(path)]
 
 
 class Kept:
@@ -170,48 +170,37 @@ def build(
 
     Raises:
         BadInput: no question in words, no picture, or none that was kept.
+        BadImage: a picture is broken.
         ErrataError: whatever the judge raises; what it said before is kept, and the next run goes on from there.
     """
     if not pictures or not locality:
         raise BadInput(
             f"There are {len(pictures)} pictures and {len(locality)} questions in words. At least one of each is needed."
         )
-    counts: dict[str, int] = dict.fromkeys(("alone", "one_sided", "easy", "unreworded", "unclear"), 0)
-    made: list[tuple[int, Pictured, dict[str, Any]]] = []
-    with ThreadPoolExecutor(max_workers=parallel) as pool:
-        waiting = [pool.submit(_judged, pictured, ask) for pictured in pictures]
-        try:
-            for place, (pictured, found) in enumerate(zip(pictures, waiting, strict=True)):
-                record = found.result()
-                counts["unclear"] += record.unclear
-                if isinstance(record.made, str):
-                    counts[record.made] += 1
-                else:
-                    made.append((place, pictured, record.made))
-                progress(pictured.name, place + 1, len(pictures))
-        finally:
-            for each in waiting:  # after a failure, or a Ctrl-C, nothing more is asked than what is under way
-                each.cancel()
-    if not made:
+    judged = _all_judged(pictures, ask, parallel=parallel, progress=progress)
+    if all(isinstance(each.made, str) for each in judged):
         raise BadInput("No picture was kept: each needs a question in scope and one out of scope, one of them hard. Give more.")
-    split = _split(len(pictures), seed)
+    to_test = _split(len(pictures), seed)
     texts = np.random.default_rng([seed, 10]).integers(len(locality), size=len(pictures))
-    listed: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
-    for place, pictured, record_made in made:
+    listed: dict[Split, list[dict[str, Any]]] = {"train": [], "test": []}
+    left_out = dict.fromkeys(LEFT_OUT, 0)
+    for place, (pictured, each) in enumerate(zip(pictures, judged, strict=True)):
+        if isinstance(each.made, str):
+            left_out[each.made] += 1
+            continue
         spare = locality[int(texts[place])]
-        listed["test" if place in split else "train"].append(record_made | {"loc": spare.question, "loc_ans": spare.answer})
-        _put(out / "images" / pictured.name, pictured.image.data)
-    for name, file in FILES.items():
-        text = json.dumps(listed[name], ensure_ascii=False, indent=1)
-        _put(out / file, (text + "\n").encode())
-    return Built(len(listed["train"]), len(listed["test"]), **counts)
+        listed["test" if place in to_test else "train"].append(each.made | {"loc": spare.question, "loc_ans": spare.answer})
+        _put(out / "images" / pictured.name, pictured.path.read_bytes())
+    for split, file in FILES.items():
+        _put(out / file, (json.dumps(listed[split], ensure_ascii=False, indent=1) + "\n").encode())
+    return Built(len(listed["train"]), len(listed["test"]), left_out, sum(each.unclear for each in judged))
 
 
 @dataclass(frozen=True)
 class _Judged:
     """A record without its question in words, or why there is none; and how many judgements were unclear."""
 
-    made: dict[str, Any] | str
+    made: dict[str, Any] | Reason
     unclear: int = 0
 
 
@@ -221,29 +210,55 @@ class _Sorted:
     hard: bool
 
 
+def _all_judged(
+    pictures: Sequence[Pictured], ask: Ask, *, parallel: int, progress: Callable[[str, int, int], None]
+) -> list[_Judged]:
+    """Every picture, several at once; after a failure, or a Ctrl-C, nothing more is asked than what is under way."""
+    stopped = threading.Event()
+
+    def heard(prompt: str, image: Image | None) -> str:
+        if stopped.is_set():
+            raise CancelledError
+        return ask(prompt, image)
+
+    judged: list[_Judged] = []
+    with ThreadPoolExecutor(max_workers=parallel) as pool:
+        waiting = [pool.submit(_judged, pictured, heard) for pictured in pictures]
+        try:
+            for pictured, found in zip(pictures, waiting, strict=True):
+                judged.append(found.result())
+                progress(pictured.name, len(judged), len(pictures))
+        finally:
+            stopped.set()
+            for each in waiting:
+                each.cancel()
+    return judged
+
+
 def _judged(pictured: Pictured, ask: Ask) -> _Judged:
     """One picture through the whole construction."""
     criterion, *others = pictured.asked
     if not others:
-        return _Judged("alone")
+        return _Judged("one question alone")
+    image = given.picture(pictured.path)
     inside: list[_Sorted] = []
     outside: list[_Sorted] = []
     unclear = 0
     for other in others:
-        seen = verdict(ask(entailment_prompt(criterion, other, pictured=True), pictured.image))
+        seen = verdict(ask(entailment_prompt(criterion, other, pictured=True), image))
         if seen == "unclear":
             unclear += 1
             continue
         blind = verdict(ask(entailment_prompt(criterion, other, pictured=False), None))
         (inside if seen == "yes" else outside).append(_Sorted(other, blind != seen))
     if not inside or not outside:
-        return _Judged("one_sided", unclear)
+        return _Judged("nothing in scope or nothing out of it", unclear)
     picked = [next((each for each in side if each.hard), side[0]) for side in (inside, outside)]
     if not any(each.hard for each in picked):
-        return _Judged("easy", unclear)
+        return _Judged("nothing hard", unclear)
     reworded = ask(rewording_prompt(criterion), None).strip()
     if not reworded or reworded.casefold() == criterion.question.strip().casefold():
-        return _Judged("unreworded", unclear)
+        return _Judged("not reworded", unclear)
     record: dict[str, Any] = {
         "src": criterion.question,
         "alt": criterion.answer,
@@ -289,41 +304,6 @@ def _split(count: int, seed: int) -> frozenset[int]:
     """The places of the pictures that are for the test file: one in four, of every file the same for the same seed."""
     order = np.random.default_rng([seed, 9]).permutation(count)
     return frozenset(int(place) for place in order[: count // _TEST])
-
-
-def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects of a JSON list, or of a file with one to a line, each with where it stands."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if text.lstrip().startswith("["):
-            values = [(f"{path}, record {number}", value) for number, value in enumerate(json.loads(text), start=1)]
-        else:
-            lines = enumerate(text.splitlines(), start=1)
-            values = [(f"{path}, line {number}", _line(line, path, number)) for number, line in lines if line.strip()]
-    except FileNotFoundError:
-        raise BadInput(f"There is no {path}. Check the path.") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} isn't UTF-8 text. Is it the right file?") from None
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path} isn't JSON: {error.msg}, line {error.lineno}. Was it cut short?") from None
-    for place, value in values:
-        if not isinstance(value, dict):
-            raise BadInput(f"{place} isn't an object. Write {{...}}.")
-        yield place, value
-
-
-def _line(line: str, path: Path, number: int) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path}, line {number} isn't JSON: {error.msg}. Write one object to a line, or one list.") from None
-
-
-def _text(value: Mapping[str, Any], name: str, place: str) -> str:
-    text = value.get(name)
-    if not isinstance(text, str) or not text.strip():
-        raise BadInput(f"{place}: the field {name!r} must be text that isn't empty; it is {text!r}.")
-    return given.words(text, f"field {name!r} of {place}")
 
 
 def _kept_in(path: Path) -> dict[str, str]:

@@ -12,19 +12,18 @@ writes, say whether the words leave the scope open; the authors' files keep what
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from errata.benchmarks._records import records, text_of
 from errata.core import given
-from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
-from errata.core.canonical import JSON, digest_of_json
+from errata.core.benchmark import UNCHANGED, Case, Pair, Probe, standing
+from errata.core.canonical import JSON, digest_of, digest_of_json
 from errata.core.errors import BadImage, BadInput
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -36,8 +35,6 @@ HARD: Final = ("fg_gen_hard", "fg_loc_hard")
 
 Split = Literal["train", "test"]
 FILES: Mapping[Split, str] = {"train": "train_data.json", "test": "test_data.json"}
-
-_IN_SCOPE: Final = ("reliability", "text_generality", "specificity_in")
 
 
 @dataclass(frozen=True)
@@ -78,19 +75,19 @@ class FGVEdit:
         if edits is not None and edits < 1:
             raise BadInput(f"A benchmark needs at least 1 edit; {edits} were asked for.")
         path = folder / FILES[split]
-        listed = _listed(path)
         images = folder / "images" if (folder / "images").is_dir() else folder
-        if edits is not None and edits > len(listed):
-            raise BadInput(f"{path} has {len(listed)} records; {edits} edits were asked for. Ask for at most {len(listed)}.")
-        records = [_record(value, f"{path}, record {number}", images) for number, value in enumerate(listed, start=1)]
-        if edits is not None and edits < len(records):
-            order = np.random.default_rng([seed, 8]).permutation(len(records))[:edits]
-            records = [records[int(index)] for index in order]
-        for record in records:
+        hint = f"Give the folder that holds {' and '.join(FILES.values())}, with the pictures under images/."
+        taken = [_record(value, place, images) for place, value in records(path, hint=hint)]
+        if edits is not None and edits > len(taken):
+            raise BadInput(f"{path} has {len(taken)} records; {edits} edits were asked for. Ask for at most {len(taken)}.")
+        if edits is not None and edits < len(taken):
+            order = np.random.default_rng([seed, 8]).permutation(len(taken))[:edits]
+            taken = [taken[int(index)] for index in order]
+        for record in taken:
             if not record.picture.is_file():
                 raise BadImage(f"{record.place}, field 'image': there is no picture at {record.picture}. Put the images there.")
         self.split = split
-        self._records = records
+        self._records = taken
         self._template = template
 
     @property
@@ -101,8 +98,7 @@ class FGVEdit:
     def digest(self) -> str:
         """A digest of the records taken, of their pictures' bytes and of the template."""
         told: list[JSON] = [
-            [dict(record.said), list(record.hard), hashlib.sha256(record.picture.read_bytes()).hexdigest()]
-            for record in self._records
+            [dict(record.said), list(record.hard), digest_of(record.picture.read_bytes())] for record in self._records
         ]
         return digest_of_json([self._template, told])
 
@@ -133,12 +129,13 @@ class FGVEdit:
         inside, outside = self._records[index].hard
         hard = {"specificity_in": inside, "specificity_out": outside}
         return [
-            Pair(case.edit, probe.query, probe.kind in _IN_SCOPE, probe.kind, hard.get(probe.kind, False)) for probe in case.probes
+            Pair(case.edit, probe.query, probe.expect is not UNCHANGED, probe.kind, hard.get(probe.kind, False))
+            for probe in case.probes
         ]
 
     def truth(self, horizon: int) -> Sequence[Case]:
-        """The first `horizon` cases."""
-        return [self[index] for index in range(horizon)]
+        """The first `horizon` cases as they stand when all of them are in force."""
+        return standing([self[index] for index in range(horizon)])
 
     def pool(self) -> Sequence[Query]:
         """Nothing: every record is an edit's or a probe's."""
@@ -148,35 +145,8 @@ class FGVEdit:
         return Query.ask(self._template.replace("{}", question), image)
 
 
-def _listed(path: Path) -> list[object]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise BadInput(
-            f"There is no {path}. Give the folder that holds {' and '.join(FILES.values())}, with the pictures under images/."
-        ) from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} isn't UTF-8 text. Is it the right file?") from None
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path} isn't JSON: {error.msg}, line {error.lineno}. Was it cut short?") from None
-    except RecursionError:
-        raise BadInput(f"{path} is nested too deep to be read. It must be a list of flat records.") from None
-    if not isinstance(value, list) or not value:
-        raise BadInput(f"{path} must hold a list of records, with at least one in it.")
-    return value
-
-
-def _record(value: object, place: str, images: Path) -> Record:
-    if not isinstance(value, dict):
-        raise BadInput(f"{place} isn't an object. Each record needs the fields {', '.join(FIELDS)}.")
-    said: dict[str, str] = {}
-    for name in FIELDS:
-        text = value.get(name)
-        if text is None:
-            raise BadInput(f"{place}: the field {name!r} is missing. Each record needs the fields {', '.join(FIELDS)}.")
-        if not isinstance(text, str) or not text.strip():
-            raise BadInput(f"{place}: the field {name!r} must be text that isn't empty; it is {text!r}.")
-        said[name] = given.words(text, f"field {name!r} of {place}")
+def _record(value: Mapping[str, Any], place: str, images: Path) -> Record:
+    said = {name: text_of(value, name, place) for name in FIELDS}
     if "\0" in said["image"]:
         raise BadInput(f"{place}: the field 'image' holds a zero character. Check the path.")
     hard = [value.get(name, True) for name in HARD]

@@ -26,7 +26,6 @@ BENCHMARK = "scopeworld-stream"
 
 _CLASSES = ("proper", "under", "over", "entangled", "unreliable")
 
-
 app = typer.Typer(help="Measure editors on a benchmark: what was learned, what it spread to, what it broke.", no_args_is_help=True)
 
 Editors = Annotated[
@@ -62,7 +61,7 @@ def stream(
       errata bench scopeworld-stream --editor none --editor finetune:where=vision --edits 50
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
     """
-    wanted = _Wanted(BENCHMARK, tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
+    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
     _run(wanted, out or Path("out") / BENCHMARK, load=lambda: model_at(model, device=device, dtype=dtype))
 
 
@@ -79,7 +78,7 @@ def demo(
       errata demo
       errata demo --edits 20 --out out/quick
     """
-    wanted = _Wanted(BENCHMARK, DEMO_EDITORS, _horizons(None, edits), edits, seed)
+    wanted = _Wanted(DEMO_EDITORS, _horizons(None, edits), edits, seed)
     _run(wanted, out, load=lambda: model_at(DEFAULT_MODEL, device=device, dtype="auto"))
 
 
@@ -87,7 +86,6 @@ def demo(
 class _Wanted:
     """What is to be run."""
 
-    benchmark: str
     editors: tuple[str, ...]
     horizons: tuple[int, ...]
     edits: int
@@ -99,7 +97,7 @@ def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
     from errata.engine.evaluate import run_stream
 
     editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
-    stream = registry.benchmark(wanted.benchmark, seed=wanted.seed, edits=wanted.edits)
+    stream = registry.benchmark(BENCHMARK, seed=wanted.seed, edits=wanted.edits)
 
     def run(model: Model, text: str, baseline: Baseline, progress: Show) -> Run:
         return run_stream(

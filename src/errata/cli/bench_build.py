@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from errata.cli._print import fields, say, watched
-from errata.core.errors import BadInput
 
 
 def build(
@@ -42,23 +41,18 @@ def build(
     from errata.benchmarks.fgv_build import build as built
     from errata.engine.judge import Judge
 
-    asked = Judge(base_url, judge, os.environ.get(key_env, ""), timeout_s=timeout)
+    ask = Judge(base_url, judge, os.environ.get(key_env, ""), timeout_s=timeout)
     pictures = read_questions(questions, questions.parent if images is None else images)
     texts = read_locality(locality)
-    if not pictures or not texts:
-        raise BadInput(f"{questions if not pictures else locality} holds no question. Put at least one in it.")
     out.mkdir(parents=True, exist_ok=True)
-    kept = Kept(out / KEPT, asked, model=judge)
+    kept = Kept(out / KEPT, ask, model=judge)
     with watched("judging") as progress:
         found = built(pictures, texts, kept, out, seed=seed, parallel=parallel, progress=progress)
     fields(
         {
             "to train on": str(found.train),
             "to test on": str(found.test),
-            "left out, one question alone": str(found.alone),
-            "left out, nothing in scope or nothing out of it": str(found.one_sided),
-            "left out, nothing hard": str(found.easy),
-            "left out, not reworded": str(found.unreworded),
+            **{f"left out, {reason}": str(count) for reason, count in found.left_out.items()},
             "judgements that were no yes or no": str(found.unclear),
             "asked of the judge now": str(kept.new),
         }

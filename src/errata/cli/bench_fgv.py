@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from errata.cli._open import model_at
-from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
+from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
 from errata.cli.bench import Editors, Out, editors_named, run_all
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
+    from errata.core.editor import Editor
     from errata.core.model import Model
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Run
+
+_SCOPEWORLD = "scopeworld-fgv"
 
 Memory = Annotated[
     int,
@@ -48,10 +52,10 @@ def scopeworld(
       errata bench scopeworld-fgv --editor scopeedit --edits 200 --memory 200
     """
     from errata.engine import registry
-    from errata.engine.registry import FGV
 
-    texts = _checked(editor, edits, memory)
-    _run(texts, registry.benchmark(FGV, seed=seed, edits=edits), out or Path("out") / FGV, memory, seed, (model, device, dtype))
+    editors = editors_named(editor or (DEFAULT_EDITOR,))
+    stream = registry.benchmark(_SCOPEWORLD, seed=seed, edits=edits)
+    _run(editors, stream, out, memory=memory, seed=seed, load=lambda: model_at(model, device=device, dtype=dtype))
 
 
 def published(
@@ -83,33 +87,28 @@ def published(
       errata bench fgvedit --data FGVEdit --editor none --editor finetune --model path/to/blip2
       errata bench fgvedit --data FGVEdit --edits 200 --memory 200 --template "Question: {} Short answer:"
     """
-    from errata.benchmarks.fgvedit import NAME, FGVEdit
+    from errata.benchmarks.fgvedit import FGVEdit
 
-    editors_named(editor or (DEFAULT_EDITOR,))
+    editors = editors_named(editor or (DEFAULT_EDITOR,))
     stream = FGVEdit(data, split=split, edits=edits, seed=seed, template=template)
-    texts = _checked(editor, len(stream), memory)
-    _run(texts, stream, out or Path("out") / NAME, memory, seed, (model, device, dtype))
+    _run(editors, stream, out, memory=memory, seed=seed, load=lambda: model_at(model, device=device, dtype=dtype))
 
 
-def _checked(editor: list[str] | None, edits: int, memory: int) -> tuple[str, ...]:
-    texts = tuple(editor or (DEFAULT_EDITOR,))
-    editors_named(texts)
-    if memory > edits:
-        raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
-    return texts
-
-
-def _run(texts: tuple[str, ...], stream: Stream, out: Path, memory: int, seed: int, where: tuple[str, str, DtypeName]) -> None:
+def _run(
+    editors: Mapping[str, Editor[Any]], stream: Stream, out: Path | None, *, memory: int, seed: int, load: Callable[[], Model]
+) -> None:
     from errata.engine.fine import run_fine
 
-    editors = editors_named(texts)
+    edits = len(stream)
+    if memory > edits:
+        raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
 
     def run(model: Model, text: str, baseline: Baseline, progress: Show) -> Run:
         return run_fine(
             model,
             editors[text],
             stream,
-            edits=len(stream),
+            edits=edits,
             memory=memory,
             seed=seed,
             progress=progress,
@@ -117,5 +116,4 @@ def _run(texts: tuple[str, ...], stream: Stream, out: Path, memory: int, seed: i
             asked=text,
         )
 
-    name, device, dtype = where
-    run_all(texts, run, out, load=lambda: model_at(name, device=device, dtype=dtype), seed=seed)
+    run_all(tuple(editors), run, out or Path("out") / stream.name, load=load, seed=seed)

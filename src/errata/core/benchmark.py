@@ -77,6 +77,26 @@ class Benchmark(Protocol):
     def __getitem__(self, index: int) -> Case: ...
 
 
+def standing(cases: Sequence[Case]) -> list[Case]:
+    """The cases as they stand when all of their edits are in force, where an edit settles its own query and nothing else.
+
+    A probe that asks exactly what another of the edits answers becomes one of kind "cross_edit" with that answer; a case whose edit
+    a later one of the same query overrules has no probes any more.
+    """
+    last = {case.edit.query.digest: case.edit for case in cases}
+
+    def stands(case: Case, probe: Probe) -> Probe:
+        other = last.get(probe.query.digest)
+        if other is None or other.id == case.edit.id:
+            return probe
+        return Probe("cross_edit", probe.query, other.target)
+
+    return [
+        Case(case.edit, tuple(stands(case, probe) for probe in case.probes) if last[case.edit.query.digest] is case.edit else ())
+        for case in cases
+    ]
+
+
 class Stream(Benchmark, Protocol):
     """A benchmark whose edits arrive one after another, so that what is true depends on how many have."""
 

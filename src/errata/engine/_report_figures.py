@@ -21,9 +21,10 @@ from errata.engine._report_charts import (
 )
 from errata.engine._report_kinds import CLASS_MEANINGS, Kind
 from errata.engine._report_markup import NOTHING, Markup, el
-from errata.engine._report_stats import COMPOSITES, mean_rate, middle, rate_of
+from errata.engine._report_stats import mean_rate, middle, rate_of
 from errata.engine._report_tables import forced_kinds
 from errata.engine._report_view import Shown, View
+from errata.engine.scoring import COMPOSITES
 
 _STRETCHES = 20
 """Points of the median line over the stream."""

@@ -16,15 +16,10 @@ from statistics import median
 
 from errata.engine._report_view import Shown
 from errata.engine.results import Horizon, Run
+from errata.engine.scoring import COMPOSITES
 
 FEWEST_EDITS = 10
 """With fewer edits than this behind a rate, no lead is called meaningful: the standard error itself isn't known well enough."""
-
-COMPOSITES = {
-    "specificity": ("specificity_in", "specificity_out"),
-    "locality": ("words_locality", "image_locality", "text_locality"),
-}
-"""Kinds that are the mean of others, of those that were asked."""
 
 
 def leaders(editors: Sequence[Shown], kind: str) -> frozenset[str]:
@@ -74,18 +69,17 @@ def ends(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def _influences(run: Run, kind: str) -> Mapping[int, float]:
-    there = {outcome.probe.kind for judged in run.judged for outcome in judged.outcomes}
-    halves = [half for half in COMPOSITES.get(kind, (kind,)) if half in there]
+    shares = COMPOSITES.get(kind, ((kind,),))
     sums: dict[int, float] = {}
-    for half in halves:
+    for kinds in shares:
         asked: Counter[int] = Counter()
         hit: Counter[int] = Counter()
         for judged in run.judged:
             for outcome, met in zip(judged.outcomes, judged.met, strict=True):
-                if outcome.probe.kind == half:
+                if outcome.probe.kind in kinds:
                     asked[judged.position] += 1
                     hit[judged.position] += met
         n = asked.total()
         for position, count in asked.items():
-            sums[position] = sums.get(position, 0.0) + (hit[position] - hit.total() / n * count) / n / len(halves)
+            sums[position] = sums.get(position, 0.0) + (hit[position] - hit.total() / n * count) / n / len(shares)
     return sums

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from errata.core.benchmark import Case, Outcome, Probe, Stream
+from errata.core.benchmark import Case, Outcome, Probe, Stream, standing
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Explains, Protects
 from errata.core.errors import BadInput
@@ -26,10 +26,7 @@ from errata.editors import state_bytes
 from errata.engine.attempts import settled
 from errata.engine.evaluate import ANSWER_TOKENS, Baseline, Progress, pass_ms, read_over_base
 from errata.engine.results import Cost, Horizon, Judged, Rate, Run
-from errata.engine.scoring import Scored, classes, forced_target, rates, scored
-
-LOCALITY = ("words_locality", "image_locality", "text_locality")
-"""What `locality` is counted over. Near locality, the edit's own words on another picture, is a scope decision and stands alone."""
+from errata.engine.scoring import Scored, classes, forced_target, rates, scored, with_composite
 
 _ROWS = 64
 """Probes that are asked together; the states that they are read from are held until then."""
@@ -79,7 +76,8 @@ def run_fine(
         for place, case in enumerate(cases, start + 1):
             progress(f"edit {place}", place, edits)
             state = desk.write(state, case.edit, first=state is begun, last=case is cases[-1])
-        for case in settled_among(cases):
+        for place, case in enumerate(standing(cases), start + 1):
+            progress(f"asking about edit {place}", min(start + memory, edits), edits)
             desk.ask(case, state)
     desk.flush()
     return Run(
@@ -106,26 +104,6 @@ def protocol(memory: int) -> dict[str, JSON]:
         "memory": memory,
         "guard": "none: what was written stays written until it is taken back",
     }
-
-
-def settled_among(cases: Sequence[Case]) -> list[Case]:
-    """The cases as they stand when all of their edits are in force.
-
-    A probe that asks exactly what another of the edits answers becomes one of kind "cross_edit" with that answer; a case whose edit
-    a later one of the same query overrules has no probes any more.
-    """
-    last: dict[str, Edit] = {case.edit.query.digest: case.edit for case in cases}
-
-    def stands(case: Case, probe: Probe) -> Probe:
-        other = last.get(probe.query.digest)
-        if other is None or other.id == case.edit.id:
-            return probe
-        return Probe("cross_edit", probe.query, other.target)
-
-    return [
-        Case(case.edit, tuple(stands(case, probe) for probe in case.probes) if last[case.edit.query.digest] is case.edit else ())
-        for case in cases
-    ]
 
 
 @dataclass
@@ -216,24 +194,8 @@ def _horizon(memory: int, desk: _Desk) -> Horizon:
     forced = {kind: Rate(sum(desk.forced[kind]), len(desk.forced[kind])) for kind in kinds}
     return Horizon(
         edits=memory,
-        rates=_with_locality(rates(cases, kinds)),
-        teacher_forced=_with_specificity(_with_locality(forced)),
+        rates=with_composite(rates(cases, kinds), "locality"),
+        teacher_forced=with_composite(with_composite(forced, "specificity"), "locality"),
         classes=classes(cases),
         refused=0,
     )
-
-
-def _with_locality(found: Mapping[str, Rate]) -> dict[str, Rate]:
-    parts = [found[kind] for kind in LOCALITY if kind in found]
-    whole = {"locality": Rate(sum(part.hits for part in parts), sum(part.n for part in parts))} if parts else {}
-    return {**found, **whole}
-
-
-def _with_specificity(found: Mapping[str, Rate]) -> dict[str, Rate]:
-    """The mean of the two halves of what teacher forcing says, under the same name as for generated answers."""
-    halves = [found[kind] for kind in ("specificity_in", "specificity_out") if kind in found]
-    shares = [half.rate for half in halves if half.rate is not None]
-    if len(shares) < 2:
-        return dict(found)
-    n = sum(half.n for half in halves)
-    return {**found, "specificity": Rate(sum(shares) / 2 * n, n)}

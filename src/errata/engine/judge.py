@@ -16,14 +16,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final, final
 from urllib.parse import urlsplit
 
+from errata.core import given
 from errata.core.errors import BadInput, JudgeFailed
 from errata.core.images import Image
 
 _MOST: Final = 1024 * 1024
 """Bytes of a reply that are read, at most."""
 
-_AGAIN: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
-"""Statuses that may pass by themselves."""
+_AGAIN: Final = frozenset({408, 409, 425, 429})
+"""Statuses that may pass by themselves, beside those from 500 on."""
+
+_SHOWN: Final = 300
+"""Characters of what a server says of an error that are shown."""
+
+_HINTS: Final = {
+    401: "Is the key in the environment variable, and is it the right one?",
+    403: "May this key use this model?",
+    404: "Is the base URL complete, as a rule with /v1 at its end, and the model's name right?",
+}
 
 _SIGNS: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
 
@@ -55,11 +65,11 @@ class Judge:
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
-        if not usable or parts.username or parts.query or parts.fragment:
+        if not usable or parts.username or parts.query or parts.fragment or not _plain(self.base_url):
             raise BadInput(f"{self.base_url!r} isn't the base of an endpoint. Write it as https://host/v1, with nothing after it.")
         if not self.model.strip():
             raise BadInput("The model's name is empty. Name the model that answers at the endpoint.")
-        if not self.key.isascii() or any(sign.isspace() for sign in self.key):
+        if not _plain(self.key):
             raise BadInput("The key holds spaces, or signs that aren't ASCII. Check the environment variable that it comes from.")
 
     def __call__(self, prompt: str, image: Image | None) -> str:
@@ -96,10 +106,8 @@ class Judge:
                 data: bytes = reply.read(_MOST + 1)
         except urllib.error.HTTPError as error:
             with error:
-                raise _refusal(self.base_url, error) from None
-        except TimeoutError:
-            raise _Passing(f"{self.base_url} didn't answer within {self.timeout_s:g} seconds.") from None
-        except (OSError, http.client.HTTPException) as error:
+                raise self._refusal(error) from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             if isinstance(cause, TimeoutError):
                 raise _Passing(f"{self.base_url} didn't answer within {self.timeout_s:g} seconds.") from None
@@ -107,6 +115,21 @@ class Judge:
         if len(data) > _MOST:
             raise JudgeFailed(f"{self.base_url} sent more than {_MOST:,} bytes for one reply. Is it a chat endpoint?")
         return data
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
+        """What an HTTP status means, with what the server says of it; the key is struck out."""
+        told = _told(error) or error.reason
+        struck = told.replace(self.key, "***") if self.key else told
+        said = f"{self.base_url} answered with status {error.code} ({struck[:_SHOWN]})."
+        if error.code in _AGAIN or error.code >= 500:
+            return _Passing(said, wait_s=_seconds(error.headers.get("Retry-After")))
+        moved = "Redirects aren't followed: give the address that it leads to." if 300 <= error.code < 400 else ""
+        return JudgeFailed(f"{said} {moved or _HINTS.get(error.code, 'What was judged so far is kept.')}")
+
+
+def _plain(text: str) -> bool:
+    """Whether a text can stand in a request's head."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 class _Passing(Exception):
@@ -123,18 +146,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return
 
 
-def _refusal(base_url: str, error: urllib.error.HTTPError) -> Exception:
-    """What an HTTP status means."""
-    said = f"{base_url} answered with status {error.code} ({error.reason})."
-    if error.code in _AGAIN:
-        return _Passing(said, wait_s=_seconds(error.headers.get("Retry-After")))
-    hints = {
-        401: "Is the key in the environment variable, and is it the right one?",
-        403: "May this key use this model?",
-        404: "Is the base URL complete, as a rule with /v1 at its end, and the model's name right?",
-    }
-    moved = "Redirects aren't followed: give the address that it leads to." if 300 <= error.code < 400 else ""
-    return JudgeFailed(f"{said} {moved or hints.get(error.code, 'What was judged so far is kept.')}")
+def _told(error: urllib.error.HTTPError) -> str:
+    """The message of an error's body, as OpenAI-compatible servers put it; empty where there is none."""
+    try:
+        told = json.loads(error.read(_MOST))["error"]["message"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return ""
+    return " ".join(told.split()).rstrip(".") if isinstance(told, str) else ""
 
 
 def _seconds(said: str | None) -> float:
@@ -151,7 +169,10 @@ def _said(data: bytes, base_url: str) -> str:
         ) from None
     if not isinstance(said, str):
         raise JudgeFailed(f"{base_url} sent a completion without text. Does the model answer in words?")
-    return said
+    try:
+        return given.words(said, f"reply of {base_url}")
+    except BadInput as error:
+        raise JudgeFailed(str(error)) from None
 
 
 def _data_url(image: Image) -> str:

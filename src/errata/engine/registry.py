@@ -21,9 +21,6 @@ def _scopeworld_fgv(seed: int, edits: int) -> Stream:
     return fgv.ScopeWorldFGV(seed=seed, edits=edits)
 
 
-FGV = fgv.NAME
-"""The benchmark of image-reach corrections."""
-
 STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType({stream.NAME: _scopeworld_stream, fgv.NAME: _scopeworld_fgv})
 """Name -> how a stream of that name is made from (seed, edits)."""
 

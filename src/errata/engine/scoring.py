@@ -16,6 +16,13 @@ LEARNED = ("text_generality", "image_generality")
 ENTAILED = ("specificity_in", "cross_modal", "portability")
 """What `strict` asks for beside them."""
 
+COMPOSITES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "specificity": (("specificity_in",), ("specificity_out",)),
+    "locality": (("words_locality", "image_locality", "text_locality"),),
+}
+"""Kinds that are made of others: the mean of some shares, each over all probes of its kinds. Near locality, the edit's own words on
+another picture, is a scope decision and stands alone."""
+
 _DECILES = 10
 
 
@@ -74,17 +81,23 @@ def forced_target(outcome: Outcome) -> str | None:
 
 
 def rates(cases: Iterable[Scored], kinds: Sequence[str]) -> dict[str, Rate]:
-    """Probe kind -> share met; "specificity" is the mean of its two halves (FGVEdit), over the probes of both."""
+    """Probe kind -> share met, with "specificity", the mean of its two halves (FGVEdit)."""
     found: dict[str, list[bool]] = defaultdict(list)
     for case in cases:
         for outcome, hit in zip(case.outcomes, case.met, strict=True):
             found[outcome.probe.kind].append(hit)
-    table = {kind: Rate(sum(found[kind]), len(found[kind])) for kind in kinds}
-    inside, outside = table.get("specificity_in"), table.get("specificity_out")
-    if inside and outside and inside.rate is not None and outside.rate is not None:
-        n = inside.n + outside.n
-        table["specificity"] = Rate((inside.rate + outside.rate) / 2 * n, n)
-    return table
+    return with_composite({kind: Rate(sum(found[kind]), len(found[kind])) for kind in kinds}, "specificity")
+
+
+def with_composite(found: Mapping[str, Rate], name: str) -> dict[str, Rate]:
+    """The rates with one of `COMPOSITES` beside them, over the probes of all its kinds; without it where a share has no probe."""
+    shares = [[found[kind] for kind in kinds if kind in found] for kinds in COMPOSITES[name]]
+    counts = [sum(rate.n for rate in share) for share in shares]
+    if not all(counts):
+        return dict(found)
+    n = sum(counts)
+    hits = sum(sum(rate.hits for rate in share) * (n / count) for share, count in zip(shares, counts, strict=True))
+    return {**found, name: Rate(hits / len(shares), n)}
 
 
 def classes(cases: Sequence[Scored]) -> dict[str, Rate]:
