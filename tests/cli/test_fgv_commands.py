@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from errata.benchmarks.fgvedit import FGVEdit
 from tests.benchmarks.fgv_files import record, write_fgvedit
 from tests.cli.runs import SRC
 from tests.conftest import picture
@@ -47,7 +48,10 @@ def test_fgvedit_runs_from_the_authors_layout(inside, random_llava_folder, tmp_p
     assert result["benchmark"]["edits"] == 3
     assert result["horizons"][0]["rates"]["locality"] == {"rate": 1.0, "n": 3}
     train = inside(*words, "--split", "train", "--template", "Question: {} Short answer:")
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["benchmark"]["edits"] == 1, train.err
+    assert train.code == 0, train.err
+    told = json.loads((tmp_path / "run" / "result.json").read_text())["benchmark"]
+    expected = FGVEdit(tmp_path / "data", split="train", template="Question: {} Short answer:")
+    assert (told["edits"], told["digest"]) == (1, expected.digest)
 
 
 @pytest.mark.parametrize(
