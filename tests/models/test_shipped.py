@@ -1,12 +1,17 @@
 """The model inside the package: small, in half precision, and it knows its world. `errata model check` is the whole exam."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import errata
 from errata.benchmarks.scopeworld.exam import exam
+from errata.benchmarks.scopeworld.knowledge import UNSEEN_SENTENCES, UNSEEN_VALUES
+from errata.benchmarks.scopeworld.lessons import copy_lesson, lesson
+from errata.benchmarks.scopeworld.scenes import random_scene
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.engine.registry import benchmark
@@ -58,3 +63,25 @@ def test_a_word_that_its_tokenizer_cannot_express_is_refused(shipped):
     with pytest.raises(ValueError, match="can't be expressed"):
         shipped.check(Query.ask("where is it?"), "日本")
     assert Edit(Query.ask("where is it?"), "the harbor").id
+
+
+def test_lessons_make_it_say_every_piece_of_words_that_no_lesson_holds(shipped):
+    """Pieces that no answer ever holds share one row of the head, and no correction that needs one can be learned."""
+    rng = np.random.default_rng(5)
+    lessons = [copy_lesson(rng) for _ in range(8000)] + [lesson("fact", random_scene(rng), rng) for _ in range(500)]
+    said = {piece for each in lessons for piece in pieces(shipped, each.answer)}
+    assert {text for text in UNSEEN if not pieces(shipped, text) <= said} == set()
+
+
+@pytest.mark.parametrize("target", ["the hat maker", "the lighthouse", "crumbs from the feast of the last king"])
+def test_words_that_no_lesson_holds_can_be_learned(shipped, target):
+    case = benchmark("scopeworld-stream", seed=2, edits=1)
+    session = Session.open(shipped, parse("scopeedit"), EditLog(MemoryStore()), pool=case.pool())
+    assert session.edit(replace(case[0].edit, target=target)).status == "applied"
+
+
+UNSEEN = [text for lists in (UNSEEN_VALUES, UNSEEN_SENTENCES) for texts in lists.values() for text in texts]
+
+
+def pieces(model, text):
+    return set(model.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
