@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from errata.editors.scopeedit import PRESETS
-from errata.nn.patches import Replaced
-from tests.editors.samples import PICTURED, POOL, SECOND, WORDED
+from errata.editors.scopeedit import PRESETS, ScopeEdit
+from errata.nn.patches import Delta, LowRank, Replaced
+from tests.editors.samples import PICTURED, POOL, SECOND, WORDED, told
 
 S, TAU, BETA = 2.0, 0.2, 10.0
 
@@ -148,3 +148,49 @@ def test_protection_draws_a_text_and_a_picture_from_the_pool_and_changes_with_th
     assert [bool(query.images) for query, _ in drawn] == [False, True]
     places = {tuple(q.digest for q, _ in editor._drawn(replace(state, edits=("e",) * n))) for n in range(12)}
     assert len(places) > 1
+
+
+def test_polyaks_step_goes_as_far_as_the_tangent_needs_to_reach_zero(random_llava):
+    fixed = ScopeEdit(steps=1, step_length="fixed", stop_nats=None, pool=POOL)
+    begun = fixed.begin(random_llava)
+    direction = moved(fixed.write(random_llava, begun, PICTURED))
+    stepped = replace(fixed, step_length="polyak", relaxation=0.7).write(random_llava, begun, PICTURED)
+    found = moved(stepped)
+
+    def loss(share):
+        deltas = {path: module.delta.a_RI for path, module in begun.modules.items()}
+        patch = LowRank({path: Delta(a_RI, share * direction[path]) for path, a_RI in deltas.items()})
+        with torch.no_grad(), patch.on(random_llava):
+            return float(random_llava.loss(PICTURED.query, PICTURED.target))
+
+    tiny = 0.02 / max(float(d.abs().max()) for d in direction.values()) / 100
+    slope = (loss(-tiny) - loss(tiny)) / (2 * tiny)
+    assert slope > 0
+    lengths = told(stepped)["lengths"]
+    assert len(lengths) == 1
+    assert lengths[0] == pytest.approx(0.7 * loss(0) / slope, rel=0.02)
+    for path, d_OR in direction.items():
+        assert torch.allclose(found[path], lengths[0] * d_OR, rtol=1e-4, atol=1e-6), path
+
+
+def moved(state):
+    return {path: module.delta.b_OR for path, module in state.modules.items()}
+
+
+def test_the_first_preconditioner_knows_every_key_of_the_pool(random_llava):
+    editor = ScopeEdit(pool=POOL, traffic=50.0, projector=True)
+    state, blank = editor.begin(random_llava), replace(editor, traffic=0.0).begin(random_llava)
+    naive = naive_for(random_llava, editor, blank)
+    seen: dict[str, list[np.ndarray]] = {path: [] for path in naive.bases}
+    for query, answer in zip(editor._pool(), state.answers, strict=True):
+        if answer is not None:
+            predicting = list(random_llava.positions(query, answer).predicting)
+            for path, x in naive.look(query, answer, learn=False)[1].items():
+                keys = x.mean(0, keepdims=True) if naive.groups[path] == "projector" else x[predicting]
+                seen[path].append(keys @ naive.bases[path].T)
+    for path, module in state.modules.items():
+        z = np.concatenate(seen[path])[:, module.rank_shared :]
+        mean = z.T @ z / np.square(z).sum()
+        assert np.abs(module.p_local_LL.numpy() - np.linalg.inv(np.eye(z.shape[1]) + 50 * mean)).max() < 1e-4, path
+        assert torch.equal(module.p_shared_SS, torch.eye(module.rank_shared))
+    assert all(torch.equal(m.p_local_LL, torch.eye(len(m.p_local_LL))) for m in blank.modules.values())

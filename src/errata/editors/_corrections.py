@@ -31,6 +31,11 @@ CORRECTIONS: tuple[Correction, ...] = (
         "Five steps neither stop when the target is given nor go on when it isn't.",
     ),
     Correction(
+        "steps as long as the loss needs",
+        ("step_length",),
+        "A fixed step is too short for one edit and too long for another; Polyak's steps are three where fixed ones are twenty.",
+    ),
+    Correction(
         "write over what the user gave",
         ("environments",),
         "A user's other wordings and views are part of the correction. No difference on a stream that gives none.",
@@ -39,6 +44,11 @@ CORRECTIONS: tuple[Correction, ...] = (
         "keys where the answer is predicted",
         ("key_positions",),
         "The gradient enters one position to the left of the answer's own tokens; a one-token answer's own key gets none of it.",
+    ),
+    Correction(
+        "a key for each answer position",
+        ("keys_each",),
+        "The mean of an answer's keys is none of them: later edits step around a key that no token has.",
     ),
     Correction(
         "one downdate for an edit",
@@ -68,7 +78,23 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "protection where answers are predicted",
         ("protect_positions",),
-        "The published protection key is the mean over all positions, where the write's key is that of the answer.",
+        "The published protection key is the mean over all positions, where the write's key is that of the answer. No difference "
+        "where nothing is protected after an edit.",
+    ),
+    Correction(
+        "P knows ordinary queries from the start",
+        ("traffic", "protect", "pool_size"),
+        "Two protected queries an edit come late, since the first edits are protected by none, and cost two passes each time.",
+    ),
+    Correction(
+        "the text side alone",
+        ("projector",),
+        "A written projector makes every step compute the whole model again, and what it writes moves every picture.",
+    ),
+    Correction(
+        "all the rank there is",
+        ("rank_share",),
+        "Half of a small module's directions are out of reach for published ranks; the preconditioner keeps the rest apart.",
     ),
     Correction(
         "factors in single precision",

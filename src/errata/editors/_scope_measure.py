@@ -20,14 +20,15 @@ def split(queries: Sequence[Query]) -> tuple[tuple[Query, ...], tuple[Query, ...
     return tuple(q for q in queries if not q.images), tuple(q for q in queries if q.images)
 
 
-def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Query], *, at: KeyPositions) -> State:
-    """The state with its units and grounds, from one pass for each query of the pool that has an answer.
+def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Query], *, at: KeyPositions, traffic: float) -> State:
+    """The state with its units, grounds and first preconditioners, from one pass for each query of the pool that has an answer.
 
     A module that no query of the pool reaches (the projector, in a pool of words) stays unmeasured; the first edit that reaches it
     sets its units.
     """
     texts: dict[str, list[Tensor]] = {site.path: [] for site in sites}
     images: dict[str, list[Tensor]] = {site.path: [] for site in sites}
+    codes: dict[str, list[Tensor]] = {site.path: [] for site in sites}
     for query, answer in zip(pool, state.answers, strict=True):
         if answer is None:
             continue
@@ -36,8 +37,9 @@ def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Qu
         inputs = look(model, state.modules, loss_of, learn_above=None).inputs
         for site in sites:
             if site.path in inputs:
-                keys = keys_of(site, inputs[site.path], positions, at=at, each=False)
+                keys = keys_of(site, inputs[site.path], positions, at=at, each=True)
                 texts[site.path].append(keys.text_I)
+                codes[site.path].append(keys.local_KI @ state.modules[site.path].delta.a_RI.T)
                 images[site.path] += [] if keys.image_I is None else [keys.image_I]
     modules = dict(state.modules)
     grounds: dict[str, Ground] = {}
@@ -45,7 +47,7 @@ def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Qu
         if not texts[site.path]:
             continue
         keys_KI = torch.stack(texts[site.path])
-        modules[site.path] = modules[site.path].measured(keys_KI)
+        modules[site.path] = modules[site.path].measured(keys_KI).used_to(torch.cat(codes[site.path]), weight=traffic)
         if images[site.path]:
             grounds[site.path] = Ground(keys_KI.mean(0), torch.stack(images[site.path]).mean(0))
     return replace(state, modules=modules, grounds=grounds)

@@ -11,6 +11,7 @@ from torch import Tensor
 from errata.core.canonical import JSON
 from errata.core.records import EditId
 from errata.nn.patches import Delta
+from errata.nn.recursion import started
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Written:
         square_R = (keys_KI @ self.delta.a_RI.T).square().mean(0)
         cut = self.rank_shared
         return replace(self, unit_shared=float(square_R[:cut].sum()), unit_local=float(square_R[cut:].sum()))
+
+    def used_to(self, codes_NR: Float[Tensor, "N R"], *, weight: float) -> Written:
+        """The same with P_l started from ordinary codes, N of them; a weight of 0 leaves the identity."""
+        return replace(self, p_local_LL=started(codes_NR[:, self.rank_shared :], weight=weight))
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,9 @@ class Writer:
     groups: list[tuple[str, ...]] = field(default_factory=list)
     """The groups of each step, best first."""
 
+    lengths: list[float] = field(default_factory=list)
+    """How far each step went along its directions."""
+
     sharing: set[str] = field(default_factory=set)
     """The groups whose shared branch a step could write."""
 
@@ -134,10 +137,12 @@ class Writer:
         self.groups.append(groups)
         self.sharing |= set(sharing)
         written = [site for site in self.plan.sites if site.group in groups and site.path in gradients]
-        for site in written:
-            code = self._code(site, views, shares=site.group in sharing)
-            self._write(site, gradients[site.path], code)
-            self.codes[site.path] = code
+        self.codes |= {site.path: self._code(site, views, shares=site.group in sharing) for site in written}
+        directions = {site.path: self._direction(site, gradients[site.path], self.codes[site.path]) for site in written}
+        length = self._length(views, sum(float((gradients[path] * d_OR).sum()) for path, d_OR in directions.items()))
+        self.lengths.append(length)
+        for path, direction_OR in directions.items():
+            self._move(path, length * direction_OR)
         if self.editor.downdate == "step":
             self._remember(written)
 
@@ -193,25 +198,40 @@ class Writer:
         codes_KL = keys_KI @ module.delta.a_RI[module.rank_shared :].T
         return in_units(codes_KL, module.unit_local if self.editor.normalise_keys else None)
 
-    def _write(self, site: Site, gradient_OR: Float[Tensor, "O R"], code: Code) -> None:
-        """B <- B - eta G P, with P of earlier keys, or of this one too (`preconditioner`).
+    def _direction(self, site: Site, gradient_OR: Float[Tensor, "O R"], code: Code) -> Float[Tensor, "O R"]:
+        """eta G P of both branches, with P of earlier keys, or of this one too (`preconditioner`).
 
         The factor is kept as s B, and G is taken for it, hence s squared.
         """
         module = self.modules[site.path]
-        cut, b_OR = site.rank_shared, module.delta.b_OR
-        if b_OR is self.state.modules[site.path].delta.b_OR:
-            b_OR = b_OR.clone()
+        cut = site.rank_shared
         eta = self.editor.eta_local if site.side == "text" else self.editor.eta_vision
         current = self.editor.preconditioner == "current"
         p_local_LL = self._local_after(module, code.local_KL) if current else module.p_local_LL
-        step_OL = self._stride(eta, module.unit_local) * gradient_OR[:, cut:] @ p_local_LL
-        b_OR[:, cut:] -= step_OL.to(b_OR.dtype)
+        direction_OR = torch.zeros_like(gradient_OR)
+        direction_OR[:, cut:] = self._stride(eta, module.unit_local) * gradient_OR[:, cut:] @ p_local_LL
         if code.shared_S is not None:
             stride = self._stride(self.editor.eta_shared * code.gate.own, module.unit_shared)
             p_shared_SS = self._shared_after(module, code.shared_S) if current else module.p_shared_SS
-            b_OR[:, :cut] -= (stride * gradient_OR[:, :cut] @ p_shared_SS).to(b_OR.dtype)
-        self.modules[site.path] = replace(module, delta=Delta(module.delta.a_RI, b_OR))
+            direction_OR[:, :cut] = stride * gradient_OR[:, :cut] @ p_shared_SS
+        return direction_OR
+
+    def _length(self, views: Sequence[View], slope: float) -> float:
+        """How far to go along the directions: once, or as far as the loss would need to reach zero if it went on falling at this
+        `slope`, times `relaxation` (Polyak's step)."""
+        if self.editor.step_length == "fixed":
+            return 1.0
+        loss_nats = sum(seen.loss_nats for seen, _ in views) / len(views)
+        return self.editor.relaxation * loss_nats / slope if slope > 0 else 0.0
+
+    def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
+        """B <- B - step, on a copy the first time."""
+        module = self.modules[path]
+        b_OR = module.delta.b_OR
+        if b_OR is self.state.modules[path].delta.b_OR:
+            b_OR = b_OR.clone()
+        b_OR -= step_OR.to(b_OR.dtype)
+        self.modules[path] = replace(module, delta=Delta(module.delta.a_RI, b_OR))
 
     def _stride(self, eta: float, unit: float | None) -> float:
         stride = eta * self.editor.scale**2
@@ -235,6 +255,7 @@ class Writer:
         sites: dict[str, JSON] = {path: self._site_telemetry(path, code) for path, code in self.codes.items()}
         return {
             "steps": len(self.groups),
+            "lengths": [_finite(length) for length in self.lengths],
             "losses_nats": [_finite(loss) for loss in self.losses_nats],
             "groups": [list(groups) for groups in self.groups],
             "sites": sites,

@@ -11,8 +11,10 @@ G = dL/dB of the target's mean negative log-likelihood L, in the top_k groups by
     B_l <- B_l - eta_l G_l P_l              P_l remembers z = A_l x, pooled where the answer is made
     B_s <- B_s - eta_s gamma_self G_s P_s   P_s remembers q; gate and q as in `_gate`; text-side groups only
 
-and afterwards P takes the new key in, by the recursion of `errata.nn.recursion`: the step knows earlier keys only. After the edit
-P_l also takes in keys of ordinary queries, so that later writes step around them. There is no gate when reading.
+and afterwards P takes the new key in, by the recursion of `errata.nn.recursion`: the step knows earlier keys only. Published steps
+are as long as eta says, and after an edit P_l takes in keys of a few ordinary queries, so that later writes step around them. The
+default goes as far as the loss needs (`step_length`), and P_l knows the whole pool of ordinary queries from the start (`traffic`).
+There is no gate when reading.
 
 `ScopeEdit.preset("paper")` computes what the published code computes, its flaws included, with two differences: protection keys
 come from a given pool and never from a benchmark's probes, and no warm-up edits stay in the weights. (That code reuses a
@@ -53,14 +55,16 @@ class ScopeEdit:
     rank_shared: int = 64
     """r_s >= 0: rows of the shared basis, before `rank_share` fits them."""
 
-    rank_share: float = 0.5
-    """In (0, 1]: r_l + r_s takes at most this share of a module's width. Published: 512 of 4096, 11008 and (projector) 1024."""
+    rank_share: float = 1.0
+    """In (0, 1]: r_l + r_s takes at most this share of a module's width. Published: 512 of 4096, 11008 and (projector) 1024, so a
+    half."""
 
     layers: int | None = None
     """n_last_layers >= 1, from the end; None: 12 of 32, rounded up."""
 
-    projector: bool = True
-    """Whether the projector's linear modules are written, as one group."""
+    projector: bool = False
+    """Whether the projector's linear modules are written too, as one group, as published. Without them the vision side and the
+    layers below run once for an edit instead of once for a step."""
 
     top_k: int | None = None
     """Groups written at each step, >= 1; None: 7 of 13."""
@@ -77,8 +81,15 @@ class ScopeEdit:
     eta_vision: float = 0.1
     """eta_v >= 0: step of the local branch on the vision side; published 0.001, of raw steps."""
 
-    eta_shared: float = 16.0
+    eta_shared: float = 0.2
     """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0, of raw steps."""
+
+    step_length: Literal["polyak", "fixed"] = "polyak"
+    """How far a step goes: "fixed", eta as it stands, as published; or "polyak", as far as the loss would need to reach zero at the
+    slope it has, whatever the model's units (Polyak 1969): then the etas only say how branches and sides share a step."""
+
+    relaxation: float = 1.2
+    """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
 
     lambda_local: float = 1.0
     """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
@@ -92,10 +103,10 @@ class ScopeEdit:
     beta: float = 10.0
     """Sharpness of the gate, > 0."""
 
-    steps: int = 30
+    steps: int = 12
     """Inner steps per edit at most, >= 1; published: always 5."""
 
-    stop_nats: float | None = 0.05
+    stop_nats: float | None = 0.1
     """Stop once the target's mean loss is below this; None: never, as published."""
 
     environments: Literal["query", "also"] = "also"
@@ -105,8 +116,8 @@ class ScopeEdit:
     key_positions: KeyPositions = "predicting"
     """Where the answer's key is read. Published: "own", the answer's own tokens, one to the right of where the gradient enters."""
 
-    keys_each: bool = False
-    """Remember a key for each answer position instead of their mean."""
+    keys_each: bool = True
+    """Remember a key for each answer position; published: their mean alone."""
 
     downdate: Literal["step", "edit"] = "edit"
     """When P takes the edit's keys in: after every inner step, as published (an edit wears out its room), or once at its end."""
@@ -123,20 +134,27 @@ class ScopeEdit:
     normalise_step: bool = True
     """Divide steps by the module's mean squared code, so that eta means the same everywhere; published: raw steps."""
 
+    traffic: float = 30_000.0
+    """>= 0: how much the pool weighs in P_l before the first edit: P_l = (I + traffic C)^-1, C the mean outer product of its keys'
+    codes over their mean squared norm. 0, as published: P_l starts at I and knows nothing. (P_s takes in no ordinary query, as
+    published: what it is for is what text and image say alike.)"""
+
     centre: bool = True
     """Subtract each modality's mean over the pool from the evidence; published: raw evidence, which shares a large common part."""
 
     evidence: Literal["shared", "full"] = "full"
     """Measure evidence in the module's whole input, or in the r_s shared coordinates as published (a noisy estimate)."""
 
-    protect: int = 1
-    """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0."""
+    protect: int = 0
+    """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0; published: 1. With
+    `traffic` the whole pool is in P from the start, at no cost for an edit."""
 
     protect_positions: Literal["all", "predicting"] = "predicting"
     """What is pooled for their keys: all positions as published, or those that predict the answer."""
 
-    pool_size: int = 64
-    """How many queries of the pool are used, >= 0, half of them with an image where there are enough; drawn by seed at `begin`."""
+    pool_size: int = 512
+    """How many queries of the pool are used at most, >= 0, half of them with an image where there are enough; drawn by seed at
+    `begin`. More of them make `traffic` know more of what must stay."""
 
     factors: Literal["float32", "model"] = "float32"
     """The dtype B is kept in; published: the model's, in which small steps round away if that is a half precision."""
@@ -169,7 +187,8 @@ class ScopeEdit:
         _at_least(1, rank_local=self.rank_local, layers=self.layers, top_k=self.top_k, steps=self.steps)
         _at_least(0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect, pool_size=self.pool_size)
         _at_least(0, eta_vision=self.eta_vision, eta_shared=self.eta_shared, stop_nats=self.stop_nats, gate_floor=self.gate_floor)
-        for name in ("rank_share", "scale", "eta_local", "lambda_local", "lambda_shared", "beta"):
+        _at_least(0, traffic=self.traffic)
+        for name in ("rank_share", "scale", "eta_local", "relaxation", "lambda_local", "lambda_shared", "beta"):
             if not self._number(name) > 0:
                 raise BadInput(f"ScopeEdit's {name} must be above 0, not {self._number(name)}.")
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
@@ -199,15 +218,15 @@ class ScopeEdit:
         )
 
     def begin(self, model: Model) -> State:
-        """Bases from the seed, B at zero, P the identity; and what the pool tells, from the unedited model."""
+        """Bases from the seed, B at zero, P_s the identity, P_l what the pool makes of it; all from the unedited model."""
         plan = self._plan(model)
         pool = self._pool()
         modules = {site.path: self._blank(model, site) for site in plan.sites}
         answers = base_answers(model, pool, max_new_tokens=_ANSWER_TOKENS)
         state = State((), modules, {}, answers, {})
-        if not (pool and (self.centre or self.normalise_keys or self.normalise_step)):
+        if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic)):
             return state
-        return measure(model, state, plan.sites, pool, at=self.key_positions)
+        return measure(model, state, plan.sites, pool, at=self.key_positions, traffic=self.traffic)
 
     def write(self, model: Model, state: State, edit: Edit) -> State:
         """Inner steps until the target is learned, then the protection keys."""
@@ -285,6 +304,8 @@ def _at_least(least: int, **values: float | None) -> None:
 
 
 _PAPER = ScopeEdit(
+    rank_share=0.5,
+    projector=True,
     eta_local=0.1,
     eta_vision=0.001,
     eta_shared=1.0,
@@ -298,8 +319,12 @@ _PAPER = ScopeEdit(
     shared_key="unit",
     normalise_keys=False,
     normalise_step=False,
+    step_length="fixed",
+    traffic=0.0,
     centre=False,
     evidence="shared",
+    protect=1,
+    pool_size=64,
     protect_positions="all",
     factors="model",
 )

@@ -28,6 +28,21 @@ def untouched(rank: int, *, device: torch.device) -> Float[Tensor, "R R"]:
     return torch.eye(rank, device=device, dtype=torch.float32)
 
 
+def started(codes_NR: Float[Tensor, "N R"], *, weight: float) -> Float[Tensor, "R R"]:
+    """P that knows N ordinary codes from the start: (I + weight C)^-1, C their mean outer product over their mean squared norm.
+
+    So tr C = 1, and `weight` means the same for codes of any size. 0 gives `untouched`; towards infinity, with fewer codes than R,
+    this is the projector onto what none of them touches (AlphaEdit's null space, in these coordinates).
+    """
+    rank = codes_NR.shape[1]
+    size = float(codes_NR.square().sum())
+    p_RR = untouched(rank, device=codes_NR.device)
+    if not (weight and size):
+        return p_RR
+    inverse_RR: Tensor = torch.linalg.inv(p_RR + weight / size * codes_NR.T.float() @ codes_NR.float())
+    return (inverse_RR + inverse_RR.T) / 2
+
+
 def after(p_RR: Float[Tensor, "R R"], keys_KR: Float[Tensor, "K R"], *, lam: float) -> Float[Tensor, "R R"]:
     """P once the keys are remembered; `p_RR` itself stays as it is. The order of the keys doesn't matter, up to rounding.
 

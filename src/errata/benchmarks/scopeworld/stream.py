@@ -30,7 +30,7 @@ OUT_OF_SCOPE = ("specificity_out", "near_locality", "image_locality", "text_loca
 KINDS_OF_PROBE = (*IN_SCOPE, *OUT_OF_SCOPE)
 
 _CORRECTS_EARLIER = 0.1
-_POOL = 96
+_POOL = 480
 _POOL_TOPICS_ON_PICTURES: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
 _POOL_TOPICS_IN_WORDS: tuple[Topic, ...] = (
     "fact_by_name",
