@@ -38,6 +38,8 @@ def test_an_edit_is_learned_listed_shown_and_taken_back(world, inside, tmp_path)
     assert json.loads(inside("edit", "list", "--json").out)["edit"] == added["edit"]
     shown = inside("edit", "show", added["edit"][:6]).out
     assert ("mibo" in shown, "seen" in shown, "ann" in shown) == (True, True, True)
+    assert "what the write did:" in shown
+    assert "losses_nats" in shown
 
     taken = world("edit", "revert", added["edit"][:8], "--reason", "wrong scene")
     assert (taken.code, "reverted" in taken.out) == (0, True)

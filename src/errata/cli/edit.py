@@ -27,6 +27,7 @@ from errata.cli._options import (
 )
 from errata.cli._print import SHORT, fields, note, say, say_json, table
 from errata.cli._receipts import show_receipt
+from errata.cli._telemetry import show_telemetry
 from errata.cli.log import summary
 from errata.core.errors import BadInput
 from errata.core.given import asked, given_by, picture, words
@@ -242,7 +243,12 @@ def show(
             say("")
             say(f"entry {entry.seq}: {entry.kind}, {entry.time}, by {entry.by.author}")
             fields({"  reason": entry.by.reason, "  ticket": entry.by.ticket})
-            fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in entry.details.items()})
+            told = entry.details.get("telemetry")
+            rest = {name: value for name, value in entry.details.items() if name != "telemetry"}
+            fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in rest.items()})
+            if isinstance(told, Mapping) and told:
+                say("  what the write did:")
+                show_telemetry(told)
 
 
 def _over(log: EditLog) -> frozenset[EditId]:
