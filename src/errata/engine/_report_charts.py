@@ -177,6 +177,24 @@ def rail(rows: Sequence[tuple[str, str, float | None, float | None]], *, name: s
     return _svg(name, *drawn, frame=Frame(PANEL.width, height))
 
 
+def strips(rows: Sequence[tuple[str, str, Sequence[float]]], *, name: str) -> Markup:
+    """For each row (label, css, values in [0, 1]) a line with a dot for each value and a bar at their median."""
+    height, left = 26 * len(rows) + 26, 74
+    x = Scale(0, 1, left, PANEL.width - 8)
+    drawn: list[Markup] = []
+    for v in (0, 0.25, 0.5, 0.75, 1):
+        drawn.append(el("line", {"class": "grid", "x1": f"{x(v):.1f}", "x2": f"{x(v):.1f}", "y1": 6, "y2": height - 20}))
+        drawn.append(_text(_plain(v), x(v), height - 6, "tick mid"))
+    for place, (label, css, values) in enumerate(rows):
+        y = 19 + 26 * place
+        drawn.append(_text(label, left - 8, y + 3.5, "tick end"))
+        drawn.append(el("path", {"class": f"dots {css}", "d": "".join(f"M{x(value):.1f} {y}h0" for value in values)}))
+        if values:
+            at = x(sorted(values)[len(values) // 2])
+            drawn.append(el("line", {"class": f"line {css}", "x1": f"{at:.1f}", "x2": f"{at:.1f}", "y1": y - 8, "y2": y + 8}))
+    return _svg(name, *drawn, frame=Frame(PANEL.width, height))
+
+
 def key(label: str, css: str, slot: int) -> Markup:
     """An editor's entry in a legend: a piece of its line with its marker, and its name."""
     sample = el(

@@ -13,6 +13,7 @@ from errata.engine import _report_tables as tables
 from errata.engine import _report_words as words
 from errata.engine._report_figures import cost_figure, curves, forcing_figure, retention, shares, trade
 from errata.engine._report_gallery import draw, gallery
+from errata.engine._report_gate import gate_figure, of_gate
 from errata.engine._report_markup import Markup, el, fold, join, table
 from errata.engine._report_view import Shown, View, view
 from errata.engine.results import Run
@@ -29,6 +30,7 @@ _PARTS = (
     ("classes", "Classes"),
     ("retention", "Retention"),
     ("cost", "Cost"),
+    ("gate", "Gate"),
     ("forcing", "Teacher forcing"),
     ("gallery", "Gallery"),
     ("protocol", "Protocol"),
@@ -143,6 +145,15 @@ def _cost(seen: View) -> list[Markup]:
     return [_takeaway(words.of_cost(seen)), cost_figure(seen), _note(note), tables.cost(seen)]
 
 
+def _gate(seen: View) -> list[Markup]:
+    note = (
+        "Each dot is one edit: the mean over the modules that it wrote of the gate that their evidence gave, in the row of what "
+        "became of the edit. A bar marks the median. A gate that knows its scope would stand wider for edits that stayed in it."
+    )
+    figure = gate_figure(seen)
+    return [_takeaway(of_gate(seen)), figure, _note(note)] if figure.html else [_takeaway(of_gate(seen))]
+
+
 def _forcing(seen: View) -> list[Markup]:
     if not tables.forced_kinds(seen):
         return [_takeaway(words.of_forcing(seen))]
@@ -218,6 +229,7 @@ _SECTIONS = {
     "classes": _classes,
     "retention": _retention,
     "cost": _cost,
+    "gate": _gate,
     "forcing": _forcing,
     "gallery": _gallery,
     "protocol": _protocol,
