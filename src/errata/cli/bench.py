@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Horizon, Run
 
-DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit")
+DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit")
 DEMO_HORIZONS = (1, 10, 50, 100, 200)
 BENCHMARK = "scopeworld-stream"
 
@@ -66,12 +66,12 @@ def stream(
 
 
 def demo(
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")] = 100,
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
     out: Annotated[Path, typer.Option("--out", help="Folder for the figures and the report.")] = Path("out/demo"),
     device: Device = "cpu",
 ) -> None:
-    """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published and ScopeEdit, side by side.
+    """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published, M-ORE and ScopeEdit, side by side.
 
     \b
     Examples:

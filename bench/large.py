@@ -1,0 +1,60 @@
+"""What a write and a read cost on a random LLaVA of some 340 million parameters, in full passes and in unedited answers.
+
+    OMP_NUM_THREADS=2 .venv/bin/python bench/large.py --editor scopeedit --edits 12
+
+The model is built in a temporary folder and loaded as any other; its weights are random, so only times mean anything. Each write
+stands beside one full forward and backward pass of its own input, taken just before it, as `write_over_pass` is in every
+`result.json`. Give --small for a model of the shipped size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from errata.benchmarks.scopeworld.stream import ScopeWorldStream
+from errata.core.editor import Protects
+from errata.editors import parse, state_bytes
+from errata.engine.evaluate import pass_ms, read_over_base
+from errata.engine.school import texts
+from errata.models import load
+from errata.models.build import LlavaSizes, build_llava
+
+SIZES = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--editor", default="scopeedit")
+    options.add_argument("--edits", type=int, default=12)
+    options.add_argument("--pool", type=int, default=16, help="queries that the editor measures at the start")
+    options.add_argument("--small", action="store_true")
+    given = options.parse_args()
+    stream = ScopeWorldStream(seed=7, edits=given.edits)
+    with tempfile.TemporaryDirectory() as place:
+        build_llava(Path(place), texts=texts(count=300), sizes=LlavaSizes() if given.small else SIZES)
+        model = load(place)
+        editor = parse(given.editor)
+        if isinstance(editor, Protects):
+            editor = editor.protecting(stream.pool()[: given.pool])
+        state, ratios, passes, sizes = editor.begin(model), [], [], []
+        for index in range(given.edits):
+            edit = stream[index].edit
+            passes.append(pass_ms(model, edit))
+            started = time.perf_counter()
+            state = editor.write(model, state, edit)
+            ratios.append((time.perf_counter() - started) * 1000 / passes[-1])
+            sizes.append(state_bytes(state))
+            print(f"edit {index + 1}: pass {passes[-1]:.0f} ms, write {ratios[-1]:.2f} passes", flush=True)
+        queries = [stream[index].edit.query for index in range(min(6, given.edits))]
+        read = read_over_base(model, lambda query: editor.read(model, state, query), queries)
+        print(f"{model.parameters / 1e6:.0f} million parameters, {given.editor}: {median(ratios):.2f} passes a write (median)")
+        print(f"state {sizes[0] / 1e6:.1f} MB after the first edit, {sizes[-1] / 1e6:.1f} MB after the last")
+        print(f"read over base {read:.3f}")
+
+
+if __name__ == "__main__":
+    main()
