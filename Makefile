@@ -22,7 +22,7 @@ export TOKENIZERS_PARALLELISM := false
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z]+:.*## ' Makefile
 
-demo: $(VENV)/.run ## install, stream 100 corrections through four editors, print a table and the path of a report
+demo: $(VENV)/.run ## install, stream 200 corrections through five editors, print a table and the path of a report
 	$(BIN)/errata demo --out $(OUT)/demo
 
 test: $(VENV)/.test ## install what tests need and run them all
