@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from errata.engine.results import Horizon, Run
 
 DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit")
-DEMO_HORIZONS = (1, 10, 50, 100, 200)
+DEMO_HORIZONS = (1, 10, 50)
 BENCHMARK = "scopeworld-stream"
 
 _CLASSES = ("proper", "under", "over", "entangled", "unreliable")
@@ -78,7 +78,7 @@ def demo(
       errata demo
       errata demo --edits 20 --out out/quick
     """
-    wanted = _Wanted(DEMO_EDITORS, _horizons(None, edits), edits, seed)
+    wanted = _Wanted(DEMO_EDITORS, (*(horizon for horizon in DEMO_HORIZONS if horizon < edits), edits), edits, seed)
     _run(wanted, out, load=lambda: model_at(DEFAULT_MODEL, device=device, dtype="auto"))
 
 
