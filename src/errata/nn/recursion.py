@@ -40,7 +40,7 @@ def started(codes_NR: Float[Tensor, "N R"], *, weight: float) -> Float[Tensor, "
     if not (weight and size):
         return p_RR
     inverse_RR: Tensor = torch.linalg.inv(p_RR + weight / size * codes_NR.T.float() @ codes_NR.float())
-    return (inverse_RR + inverse_RR.T) / 2
+    return ((inverse_RR + inverse_RR.T) / 2).contiguous()  # as it is read back: products of another layout round otherwise
 
 
 def after(p_RR: Float[Tensor, "R R"], keys_KR: Float[Tensor, "K R"], *, lam: float) -> Float[Tensor, "R R"]:
