@@ -83,8 +83,20 @@ class Trainable(Editor[S], Protocol[S]):
 
 
 class Scope(Protocol):
-    """Which edits concern a query."""
+    """Which edits concern a query. A key is worked out once for each edit, at its write; a read compares the query's with them all.
 
-    def score(self, model: Model, query: Query, edits: Sequence[Edit]) -> Sequence[float]:
-        """rho in [0, 1] for each edit; 0.5 or more is in scope."""
+    Contract: `key` and `rho` are pure and deterministic, the model is asked without a patch, and the scores of some keys don't
+    depend on which others stand beside them.
+    """
+
+    def spec(self) -> Mapping[str, JSON]:
+        """Its kind and every field."""
+        ...
+
+    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " D"]:
+        """What a query looks like to the scope; an edit's comes with its target, a question's never with an answer."""
+        ...
+
+    def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
+        """A score in [0, 1] for each key; 0.5 or more is in scope."""
         ...

@@ -51,6 +51,17 @@ class Positions:
     length: int
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a query looks like before any layer has read it, on the scale of the decoder's inputs, in float32."""
+
+    text_D: Float[Tensor, " D"]
+    """The mean input embedding of the words' tokens (the chat template's left out), less that of the whole vocabulary."""
+
+    image_D: Float[Tensor, " D"] | None
+    """The mean of the image tokens, over every picture; None without one."""
+
+
 class Patch(Protocol):
     """Data, not a closure: what is to be different while a query is read. Implementations live in `errata.nn.patches`.
 
@@ -137,6 +148,14 @@ class Model(Protocol):
 
     def positions(self, query: Query, target: str) -> Positions:
         """Where image, text and target stand in the sequence for (query, target)."""
+        ...
+
+    def features(self, query: Query) -> Features:
+        """Words and pictures as the decoder layers are given them, pooled: enough to tell which queries are alike.
+
+        Raises:
+            BadInput: see `check`.
+        """
         ...
 
     def check(self, query: Query, target: str | None = None) -> None:

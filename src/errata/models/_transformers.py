@@ -24,7 +24,7 @@ from transformers import GenerationConfig
 from errata.core.canonical import canonical
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
-from errata.core.model import Patch, Positions, Role, TokenScores
+from errata.core.model import Features, Patch, Positions, Role, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import check_target, tokenizer_of
@@ -224,6 +224,23 @@ class TransformersModel:
             target=tuple(range(row.prompt_length, length)),
             length=length,
         )
+
+    def features(self, query: Query) -> Features:
+        self._checked(query, None, reserve=0)
+        words = "\n".join(message.text for message in query.messages)
+        ids: list[int] = tokenizer_of(self.processor)(words, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            # Embeddings share a large common part, which would make words alike that have nothing to do with each other.
+            text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.net.device)).float().mean(0) - self._common_D
+            if not query.images:
+                return Features(text_D, None)
+            tokens_NKD = self.family.project(self.net, self._look([(image, NoPatch()) for image in query.images]))
+            return Features(text_D, tokens_NKD.float().mean((0, 1)))
+
+    @cached_property
+    def _common_D(self) -> Float[Tensor, " D"]:
+        weight_VD = cast("nn.Embedding", self.net.get_input_embeddings()).weight
+        return weight_VD.detach().float().mean(0)
 
     def check(self, query: Query, target: str | None = None) -> None:
         self._checked(query, target, reserve=RESERVE)

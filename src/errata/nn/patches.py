@@ -20,7 +20,7 @@ from torch.nn.functional import linear, pad
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from errata.core.model import Model, Patch, Positions, Role, TokenScores
+    from errata.core.model import Features, Model, Patch, Positions, Role, TokenScores
     from errata.core.records import EditId, Query
 
 
@@ -176,6 +176,9 @@ class Rewritten:
 
     def positions(self, query: Query, target: str) -> Positions:
         return self.model.positions(self.query, target)
+
+    def features(self, query: Query) -> Features:
+        return self.model.features(self.query)
 
     def check(self, query: Query, target: str | None = None) -> None:
         self.model.check(self.query, target)
