@@ -1,6 +1,7 @@
 """The edit memory: who speaks, what is said, and that nobody speaking means the base model bit for bit."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,11 @@ from tests.editors.samples import EDITS, PICTURED, SECOND, WORDED, picture
 
 FAR = Query.ask("two plums and salt, or 35", picture(10, 200, 40))
 SCOPE = Nearest(0.8, 0.5)
+
+
+def read(text) -> Any:
+    """The editor, with verbs that not every one has."""
+    return parse(text)
 
 
 def filled(model, editor, *edits):
@@ -53,7 +59,7 @@ def test_out_of_scope_the_logits_are_the_base_models_bit_for_bit(random_llava, t
 
 @pytest.mark.parametrize("text", ["told", "ike"])
 def test_a_later_edit_of_the_same_query_wins_and_forgetting_it_brings_the_earlier_back(random_llava, text):
-    editor, later = parse(text), replace(PICTURED, target="a green moon")
+    editor, later = read(text), replace(PICTURED, target="a green moon")
     state = filled(random_llava, editor, PICTURED, later, SECOND)
     assert editor.read(random_llava, state, PICTURED.query).edits == (later.id,)
     assert editor.read(random_llava, editor.forget(state, later.id), PICTURED.query).edits == (PICTURED.id,)
@@ -104,9 +110,11 @@ def test_any_editor_stands_behind_a_scope_with_a_state_for_each_edit(random_llav
     patch = memory.read(random_llava, state, PICTURED.query)
     assert patch.edits == (PICTURED.id,)
     assert random_llava.answers([PICTURED.query], [patch]) == [PICTURED.target]
-    alone = filled(random_llava, memory, SECOND)
-    assert torch.equal(memory.forget(state, PICTURED.id).keys_ND, alone.keys_ND)
-    assert to_tensors(memory.forget(state, PICTURED.id)).metadata == to_tensors(alone).metadata
+    alone, forgotten = filled(random_llava, memory, SECOND), memory.forget(state, PICTURED.id)
+    assert forgotten is not None
+    assert forgotten.keys_ND is not None
+    assert torch.equal(forgotten.keys_ND, alone.keys_ND)
+    assert to_tensors(forgotten).metadata == to_tensors(alone).metadata
 
 
 def test_what_is_told_names_the_subject_where_the_edit_reaches_beyond_its_picture():
@@ -164,3 +172,42 @@ def test_the_shipped_model_answers_what_it_is_told():
 def test_a_value_out_of_range_is_refused_with_a_sentence(text):
     with pytest.raises(BadInput, match=r"^[A-Z].* .*\.$"):
         parse(text)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A scope that reads its scores from the words: "0.9 0.2" is what a query scores against the first and the second edit."""
+
+    def spec(self):
+        return {"kind": "table"}
+
+    def key(self, model, query, target=None):
+        scores = [float(word) for word in query.text.split()]
+        return torch.tensor([*scores, *[0.0] * (4 - len(scores))])
+
+    def rho(self, asked, keys):
+        return asked[: len(keys)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "speaks"),
+    [
+        ("0.9 0.3 0.7", 0),  # the second contradicts the first, but isn't in scope
+        ("0.9 0.6 0.7", 1),  # it is, and speaks in the first one's place, though the third is nearer than itself
+        ("0.6 0.6 0.7", 2),
+        ("0.6 0.6 0.6", 2),  # of equals the later
+        ("0.4 0.3 0.2", None),
+    ],
+)
+def test_who_contradicts_the_nearest_edit_speaks_in_its_place(random_llava, asked, speaks):
+    memory = Scoped(Table(), Counterfactual())
+    edits = [Edit(Query.ask("0 0 0"), "mibo"), Edit(Query.ask("0.8 0 0"), "zuna"), Edit(Query.ask("0 0.1 0.2"), "riko")]
+    state = filled(random_llava, memory, *edits)
+    assert [held.over for held in state.held] == [(), (edits[0].id,), ()]
+    patch = memory.read(random_llava, state, Query.ask(asked))
+    assert patch.edits == (() if speaks is None else (edits[speaks].id,))
+    assert patch.decision is not None
+    assert patch.decision.inside == (speaks is not None)
+    nearest = 0 if speaks is None else speaks
+    assert patch.decision.edit == edits[nearest].id
+    assert patch.decision.score == pytest.approx(float(asked.split()[nearest]))

@@ -51,6 +51,7 @@ def test_a_patch_of_a_users_own_kind_is_put_in_force_around_its_rows(random_llav
 
     class Mine:
         edits = ()
+        decision = None
 
         def on(self, model):
             return Replaced({path: -model.module(path).weight}).on(model)

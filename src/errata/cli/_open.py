@@ -125,10 +125,12 @@ class _Ready:
         """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
         from errata.editors import parse
         from errata.engine.beginnings import recorded_editor
+        from errata.engine.tools import Loader, equipped
 
         asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
         editor = parse(asked)
         model = model_at(place.model or _recorded_model(log) or DEFAULT_MODEL, device=place.device, dtype=place.dtype)
+        editor = equipped(editor, Loader(place.device, None if place.dtype == "auto" else place.dtype))
         return _Ready(model, editor, asked)
 
     def session(self, log: EditLog) -> Session:

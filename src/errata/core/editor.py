@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkabl
 
 from errata.core.benchmark import Case
 from errata.core.canonical import JSON
+from errata.core.encoder import Encoder
 from errata.core.model import Model, Patch
 from errata.core.records import Edit, EditId, Query, Spec
 
@@ -71,7 +72,9 @@ class Protects(Protocol):
 class Forgets(Protocol):
     """An editor that can un-write one edit exactly, in constant time. Contract: forget equals the fold without that edit."""
 
-    def forget(self, state: Any, edit: EditId) -> Any: ...
+    def forget(self, state: Any, edit: EditId) -> Any | None:
+        """The state without the edit; None where only a fold can tell it (an editor with another one inside)."""
+        ...
 
 
 class Trainable(Editor[S], Protocol[S]):
@@ -99,4 +102,37 @@ class Scope(Protocol):
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """A score in [0, 1] for each key; 0.5 or more is in scope."""
+        ...
+
+
+class Tools(Protocol):
+    """What an editor may be handed by name: what it can't load itself."""
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoders of a checkpoint folder or hub id.
+
+        Raises:
+            Unknown, BadInput: there are none, or they can't be used.
+        """
+        ...
+
+    def model(self, name: str) -> Model:
+        """A model by its shipped name, checkpoint folder or hub id.
+
+        Raises:
+            Unknown, BadInput: there is none, or it can't be used.
+        """
+        ...
+
+
+@runtime_checkable
+class Equips(Protocol):
+    """An editor that names encoders or a second model, and is handed them before its first use."""
+
+    def equipped(self, tools: Tools) -> Self:
+        """The same editor with what it names.
+
+        Raises:
+            Unknown, BadInput: what it names isn't there, or doesn't fit.
+        """
         ...

@@ -62,6 +62,18 @@ class Features:
     """The mean of the image tokens, over every picture; None without one."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What a scope said of a query: the edit that concerns it most, how sure that is, and whether that is enough to speak."""
+
+    edit: EditId
+    score: float
+    """rho in [0, 1]."""
+
+    inside: bool
+    """Whether the query is in the edit's scope; else the answer is the base model's."""
+
+
 class Patch(Protocol):
     """Data, not a closure: what is to be different while a query is read. Implementations live in `errata.nn.patches`.
 
@@ -71,6 +83,11 @@ class Patch(Protocol):
     @property
     def edits(self) -> tuple[EditId, ...]:
         """Who is speaking: the edits that this patch carries."""
+        ...
+
+    @property
+    def decision(self) -> Decision | None:
+        """What a scope said of the query; None where no scope was asked, or there was no edit to ask about."""
         ...
 
     def on(self, model: Model) -> AbstractContextManager[Model]:

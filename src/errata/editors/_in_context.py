@@ -23,7 +23,7 @@ from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Message, Query, Spec
-from errata.nn.patches import NoPatch, Rewrite
+from errata.nn.patches import Handed, NoPatch, Rewrite
 
 _IS = re.compile(r"(?:what|who|which|where) (?:is|are|was|were) (.+?)[\s?.!]*", re.IGNORECASE | re.DOTALL)
 
@@ -44,6 +44,9 @@ class Counterfactual:
     statement: str = "suppose {fact}."
     """How it is said; {fact} stands for what holds."""
 
+    speaker: Model | None = None
+    """The separate model that is told it and answers, as SERAC and MSCKE have it; None: the base itself."""
+
     def __post_init__(self) -> None:
         if "{fact}" not in self.statement:
             raise BadInput(
@@ -51,11 +54,21 @@ class Counterfactual:
             )
 
     def spec(self, model: Model) -> Spec:
-        """How edits are said."""
-        return Spec("counterfactual", {"statement": self.statement})
+        """How edits are said, and to whom."""
+        speaker = None if self.speaker is None else self.speaker.digest
+        return Spec("counterfactual", {"statement": self.statement, "speaker": speaker})
 
     def begin(self, model: Model) -> Told:
-        """Nothing to say."""
+        """Nothing to say.
+
+        Raises:
+            BadInput: the separate model writes other tokens than the base.
+        """
+        if self.speaker is not None and _written_by(self.speaker) != _written_by(model):
+            raise BadInput(
+                f"The counterfactual model {self.speaker.name} writes other tokens than {model.name}. "
+                "Give one that was built on the same tokenizer."
+            )
         return Told((), "")
 
     def write(self, model: Model, state: Told, edit: Edit) -> Told:
@@ -66,12 +79,15 @@ class Counterfactual:
         """
         said = self.statement.replace("{fact}", fact(edit))
         told = Told((*state.edits, edit.id), f"{state.statement} {said}".strip())
-        model.check(before(edit.query, f"{told.statement} "), edit.target)
+        (self.speaker or model).check(before(edit.query, f"{told.statement} "), edit.target)
         return told
 
-    def read(self, model: Model, state: Told, query: Query) -> Rewrite | NoPatch:
-        """The query with the statements before it."""
-        return Rewrite(before(query, f"{state.statement} "), state.edits) if state.edits else NoPatch()
+    def read(self, model: Model, state: Told, query: Query) -> Rewrite | Handed | NoPatch:
+        """The query with the statements before it, put to whoever answers."""
+        if not state.edits:
+            return NoPatch()
+        asked = before(query, f"{state.statement} ")
+        return Rewrite(asked, state.edits) if self.speaker is None else Handed(self.speaker, asked, state.edits)
 
     def telemetry(self, state: Told) -> Mapping[str, JSON]:
         """What is said."""
@@ -156,6 +172,11 @@ class Demonstrations:
                 speaking = dict.fromkeys((*states[0].edits, *(each for state, _ in shown for each in state.edits)))
                 return Rewrite(asked, tuple(speaking))
             shown.pop()
+
+
+def _written_by(model: Model) -> tuple[int, ...]:
+    """Token ids of some words: two models that write them alike share an output space."""
+    return model.predict(Query.ask("what is it?"), "the name is mibo 12.").targets
 
 
 def fact(edit: Edit) -> str:

@@ -53,7 +53,7 @@ class Ike:
         """One more edit in memory."""
         return self._memory().write(model, state, edit)
 
-    def forget(self, state: Memory, edit: EditId) -> Memory:
+    def forget(self, state: Memory, edit: EditId) -> Memory | None:
         """The memory as if this edit had never been written."""
         return self._memory().forget(state, edit)
 

@@ -4,6 +4,8 @@ The parts of a step are worked on side by side, each by one thread: on small mod
 slower than two that have one each (bench/train.py; docs/decisions/0005). They are summed in their order, whoever was first.
 A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
 from its last checkpoint ends where an unbroken one ends.
+
+Where a run is validated it ends early once that no longer helps, and the module is left with the weights that did best.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -57,6 +59,12 @@ class Schedule:
     bfloat16: bool = False
     """Compute the loss under bfloat16 autocast."""
 
+    validate_every: int = 100
+    """Steps between validations, where there is something to validate on; the last step has one too."""
+
+    patience: int = 5
+    """Validations in a row without a better one, after which the run ends."""
+
     def share(self, step: int) -> float:
         """The learning rate at a step, as a share of its peak."""
         if step < self.warmup:
@@ -75,6 +83,7 @@ def fit(
     inner: Callable[[str], bool] = lambda name: True,
     progress: Progress,
     each: Callable[[int, float], None] = lambda step, loss: None,
+    validate: Callable[[], float] | None = None,
 ) -> None:
     """Train every parameter of `module` that wants a gradient.
 
@@ -86,13 +95,16 @@ def fit(
         inner: whether the matrix of this name lies inside the network, for Muon.
         progress: shown to whoever waits.
         each: told each step's loss.
+        validate: a loss on what isn't trained on, smaller is better. With it the run may end early, and the module is left with the
+            weights of its best validation; without it the last weights stay.
 
     Raises:
         BadInput: the checkpoint is of another run.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizers = _optimizers(module, schedule, inner)
-    start = _resume(checkpoint, module, optimizers, schedule, run)
+    best = _Best() if validate is not None else None
+    start = _resume(checkpoint, module, optimizers, schedule, run, best)
     device = parameters[0].device.type
     with _workers(device) as (workers, together):
         for step in range(start, schedule.steps):
@@ -106,8 +118,40 @@ def fit(
                     optimizer.step()
             each(step, loss)
             progress(f"loss {loss:.3f}", step + 1, schedule.steps)
-            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
-                _save(checkpoint, module, optimizers, schedule, run, step + 1)
+            done = step + 1
+            if validate is not None and best is not None and (done % schedule.validate_every == 0 or done == schedule.steps):
+                best.judge(validate(), module)
+                done = schedule.steps if best.waited >= schedule.patience else done
+            if done % schedule.checkpoint_every == 0 or done == schedule.steps:
+                _save(checkpoint, module, optimizers, schedule, run, done, best)
+            if done == schedule.steps:
+                break
+    if best is not None:
+        best.into(module)
+
+
+@dataclass
+class _Best:
+    """The weights that did best on what isn't trained on."""
+
+    loss: float = math.inf
+    waited: int = 0
+    """Validations since then."""
+
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    def judge(self, loss: float, module: nn.Module) -> None:
+        """Take note of a validation."""
+        if loss < self.loss:
+            self.loss, self.waited = loss, 0
+            self.state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        else:
+            self.waited += 1
+
+    def into(self, module: nn.Module) -> None:
+        """Put them back, if there were any better than none."""
+        if self.state:
+            module.load_state_dict(self.state)
 
 
 _Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
@@ -177,18 +221,23 @@ def _precision(device: str, schedule: Schedule) -> AbstractContextManager[object
     return torch.autocast(device, torch.bfloat16) if schedule.bfloat16 else nullcontext()
 
 
-def _save(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, step: int) -> None:
+def _save(
+    path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, step: int, best: _Best | None
+) -> None:
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     states = [optimizer.state_dict() for optimizer, _ in optimizers]
-    torch.save({"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizers": states}, temporary)
+    saved = {"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizers": states}
+    if best is not None:
+        saved["best"] = {"loss": best.loss, "waited": best.waited, "state": best.state}
+    torch.save(saved, temporary)
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
 
 
-def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str) -> int:
+def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, best: _Best | None) -> int:
     if not path.exists():
         return 0
     try:
@@ -203,6 +252,8 @@ def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Sc
         module.load_state_dict(saved["module"])
         for (optimizer, _), state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
+        if best is not None:
+            best.loss, best.waited, best.state = (saved["best"][key] for key in ("loss", "waited", "state"))
         return int(saved["step"])
     except BadInput:
         raise

@@ -11,6 +11,7 @@ from errata.core.benchmark import Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
 from errata.editors import parse
+from errata.engine.tools import equipped
 
 
 def _scopeworld_stream(seed: int, edits: int) -> Stream:
@@ -38,5 +39,5 @@ def benchmark(name: str, *, seed: int, edits: int) -> Stream:
 
 
 def editor(text: str) -> Editor[Any]:
-    """The editor that `text` describes; see `errata.editors.parse`."""
-    return parse(text)
+    """The editor that `text` describes, with the encoders and the model that it names; see `errata.editors.parse`."""
+    return equipped(parse(text))

@@ -50,12 +50,12 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         BadInput: the folder is no checkpoint, its weights are broken or don't fit, or the device isn't there.
     """
     name = str(name_or_path)
-    place = _device(device)
+    place = device_at(device)
     if dtype is not None and dtype not in _DTYPES:
         raise Unknown("dtype", dtype, _DTYPES)
     precision = _DTYPES[dtype] if dtype is not None else torch.float32 if place.type == "cpu" else "auto"
     source = _source(name)
-    with _quiet():
+    with quiet():
         family = _family(source, name)
         processor = _processor(source, name)
         net = _net(source, name, family=family, dtype=precision)
@@ -104,7 +104,7 @@ def _processor(source: str, name: str) -> ProcessorMixin:
         return cast("ProcessorMixin", AutoProcessor.from_pretrained(source, backend="pil"))  # type: ignore[no-untyped-call]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(
-            f"The model {name} has no usable processor (tokenizer and image settings): {_brief(error)} Save it again."
+            f"The model {name} has no usable processor (tokenizer and image settings): {brief(error)} Save it again."
         ) from error
 
 
@@ -112,7 +112,7 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
     try:
         loaded: Any = family.net.from_pretrained(source, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BadInput(f"The weights of {name} can't be read: {_brief(error)} Save or download them again.") from error
+        raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
     net, info = loaded
     amiss = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in info[kind])
     if amiss:
@@ -123,16 +123,16 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
     return cast("PreTrainedModel", net)
 
 
-def _device(device: str) -> torch.device:
+def device_at(device: str) -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"The device {device!r} can't be used: {_brief(error)} Use cpu, or a device that is there.") from error
+        raise BadInput(f"The device {device!r} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
     return place
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
     """The first line of another library's message, as a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
@@ -140,7 +140,7 @@ def _brief(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and no advice from transformers while a model is opened: what matters is checked and said in a sentence."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

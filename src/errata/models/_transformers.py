@@ -109,7 +109,7 @@ class TransformersModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter."""
-        found = hashlib.sha256(canonical(_timeless(self.net.config.to_dict())))
+        found = hashlib.sha256(canonical(timeless(self.net.config.to_dict())))
         for name in sorted(self._loaded_state):
             tensor = self._loaded_state[name].detach().cpu().contiguous()
             found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
@@ -397,7 +397,7 @@ def _layers(net: PreTrainedModel, templates: tuple[str, ...]) -> tuple[nn.Module
     return tuple(cast("nn.ModuleList", net.get_submodule(stack)))
 
 
-def _timeless(config: dict[str, Any]) -> dict[str, Any]:
+def timeless(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without where it was loaded from, by which version, and in which precision (the tensors say that)."""
     passing = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "_attn_implementation_autoset"}
-    return {key: _timeless(value) if isinstance(value, dict) else value for key, value in config.items() if key not in passing}
+    return {key: timeless(value) if isinstance(value, dict) else value for key, value in config.items() if key not in passing}

@@ -73,6 +73,21 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> PreTrainedToken
 
     Characters outside the alphabet become `<unk>`: a target that holds one can't be expressed and is refused.
     """
+    core = train_core(texts, vocabulary=vocabulary, special=_SPECIAL)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=core,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        padding_side="left",
+        extra_special_tokens={"image_token": IMAGE},
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def train_core(texts: Iterable[str], *, vocabulary: int, special: list[str]) -> Tokenizer:
+    """The tokenizer itself; the special tokens take the first ids, in their order."""
     core = Tokenizer(models.BPE(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -84,19 +99,10 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> PreTrainedToken
     )
     core.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=_SPECIAL, initial_alphabet=[*_ALPHABET, "▁"], show_progress=False, min_frequency=4
+        vocab_size=vocabulary, special_tokens=special, initial_alphabet=[*_ALPHABET, "▁"], show_progress=False, min_frequency=4
     )
     core.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=core,
-        unk_token="<unk>",
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        padding_side="left",
-        extra_special_tokens={"image_token": IMAGE},
-        clean_up_tokenization_spaces=False,
-    )
+    return core
 
 
 def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None = None, seed: int = 0) -> None:
