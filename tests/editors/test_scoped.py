@@ -189,6 +189,25 @@ class Table:
         return asked[: len(keys)]
 
 
+def test_forgetting_a_contradicted_edit_equals_never_having_had_it(random_llava):
+    memory = Scoped(Table(), Counterfactual())
+    first, second = Edit(Query.ask("0 0"), "mibo"), Edit(Query.ask("0.8 0"), "zuna")
+    state, alone = filled(random_llava, memory, first, second), filled(random_llava, memory, second)
+    forgotten = memory.forget(state, first.id)
+    assert forgotten is not None
+    assert state.held[1].over == (first.id,)
+    assert forgotten.held == alone.held
+    assert memory.telemetry(forgotten) == memory.telemetry(alone)
+
+
+def test_of_edits_that_are_equally_near_and_out_of_scope_the_later_is_named(random_llava):
+    memory = Scoped(Table(), Counterfactual())
+    edits = [Edit(Query.ask("0 0"), "mibo"), Edit(Query.ask("0 0.1"), "zuna")]
+    decision = memory.read(random_llava, filled(random_llava, memory, *edits), Query.ask("0.4 0.4")).decision
+    assert decision is not None
+    assert (decision.edit, decision.inside) == (edits[1].id, False)
+
+
 @pytest.mark.parametrize(
     ("asked", "speaks"),
     [

@@ -41,12 +41,12 @@ def test_what_is_kept_back_is_never_trained_on_and_a_picture_stays_on_one_side()
             Edit(Query.ask(f"what is {i}?", image), "x"),
             (Probe("out", Query.ask(f"who is {i}?", image), UNCHANGED),),
         )
-        for i in range(6)
+        for i in range(30)
     ]
     found = split([*cases(), *shared], LESSONS)
     assert {pair.edit.id for pair in found.train}.isdisjoint({pair.edit.id for pair in found.validation})
     sides = [sum(image in pair.edit.images for pair in side) for side in found]
-    assert sorted(sides) == [0, 12]
+    assert sorted(sides) == [0, 60]
     assert split(cases(), LESSONS) == split(cases(), LESSONS)
 
 

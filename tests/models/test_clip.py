@@ -1,5 +1,6 @@
 """Encoders: what is seen depends on nothing else, parts share the wholes' space, and any change of them has another digest."""
 
+import json
 import shutil
 
 import pytest
@@ -57,7 +58,11 @@ def test_other_weights_and_another_vocabulary_have_another_digest(tmp_path):
     build_clip(tmp_path / "seed", texts=texts, sizes=TINY_CLIP, seed=3)
     build_clip(tmp_path / "words", texts=["who? nothing of that kind"] * 9, sizes=TINY_CLIP, seed=2)
     found = {load_encoder(tmp_path / name).digest for name in ("seed", "words")}
-    assert len({digest, *found}) == 3
+    tokenizer = json.loads((moved / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]
+    (moved / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert len({digest, load_encoder(moved).digest, *found}) == 4
 
 
 def test_broken_weights_are_refused_with_a_sentence(tmp_path):
