@@ -13,7 +13,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.core.records import Edit, Provenance, Query
 from errata.editors import Counterfactual, FusionSizes, MultimodalScope, Scoped, TextScope, TextSizes, parse
-from errata.editors._scopes.checkpoints import FILE
+from errata.editors._checkpoints import FILE, read
 from errata.engine.session import Session
 from errata.engine.tools import Loader, equipped
 from errata.log import EditLog, MemoryStore
@@ -21,22 +21,23 @@ from errata.models.build import LlavaSizes, build_llava
 from errata.models.clip import build_clip, load_encoder
 from errata.nn.patches import Handed, NoPatch
 from tests.conftest import WORDS as LLAVA_WORDS
-from tests.editors.samples import EDITS, PICTURED
+from tests.editors.samples import EDITS, PICTURED, SECOND
 from tests.editors.test_scoped import filled, logits
 from tests.editors.trained import TINY_CLIP, clip, filled_in, multimodal_scope, text_scope
 
 FAR = Query.ask("what is 1 plus 1?")
 BOTH = ["serac:checkpoint={text}", "mscke:checkpoint={multimodal}"]
+MSCKE_MEND = "mscke:checkpoint={multimodal},editor=mend:checkpoint={mend}"
 FOLDED = "scoped:scope=text,checkpoint={text},editor=finetune:steps=20;lr=0.003,memory=fold"
 
 
-def made(text):
-    return equipped(parse(filled_in(text)))
+def made(text, model=None):
+    return equipped(parse(filled_in(text, model)))
 
 
-@pytest.mark.parametrize("text", [*BOTH, FOLDED])
+@pytest.mark.parametrize("text", [*BOTH, MSCKE_MEND, FOLDED])
 def test_out_of_scope_the_logits_are_the_base_models_bit_for_bit_and_the_nearest_edit_is_named(random_llava, text):
-    editor = made(text)
+    editor = made(text, random_llava)
     state = filled(random_llava, editor, *EDITS)
     patch = editor.read(random_llava, state, FAR)
     assert isinstance(patch, NoPatch)
@@ -84,6 +85,22 @@ def test_edits_that_agree_do_not_contradict_each_other(random_llava):
     first, second = Edit(Query.ask("what is the star called?"), "mibo"), Edit(Query.ask("how is the star called?"), "mibo")
     editor = made("serac:checkpoint={text}")
     assert editor.telemetry(filled(random_llava, editor, first, second))["contradicts"] == []
+
+
+def test_each_edit_of_a_mend_behind_a_scope_is_a_low_rank_patch_of_its_own(random_llava):
+    both, alone = made(MSCKE_MEND, random_llava), made("mend:checkpoint={mend}", random_llava)
+    state, patches = filled(random_llava, both, PICTURED, SECOND), []
+    for edit in (PICTURED, SECOND):
+        patch = both.read(random_llava, state, edit.query)
+        own = alone.read(random_llava, filled(random_llava, alone, edit), edit.query)
+        assert (patch.edits, patch.decision.edit, set(patch.deltas)) == ((edit.id,), edit.id, set(own.deltas))
+        for path, delta in patch.deltas.items():
+            assert torch.equal(delta.a_RI, own.deltas[path].a_RI)
+            assert torch.equal(delta.b_OR, own.deltas[path].b_OR)
+            assert len(delta.a_RI) <= random_llava.positions(edit.query, edit.target).length
+        patches.append(patch)
+    said = random_llava.answers([PICTURED.query, SECOND.query], patches, max_new_tokens=8)
+    assert said == [PICTURED.target, SECOND.target]
 
 
 def test_a_stream_behind_a_scope_speaks_as_a_whole_and_says_that_it_cannot_forget(random_llava):
@@ -137,8 +154,8 @@ def test_another_picture_is_another_sight(fusion):
 
 
 def test_a_saved_scope_is_opened_with_the_same_weights(random_llava):
-    scope = TextScope.load(text_scope())
-    assert scope.spec() == TextScope.load(text_scope() / FILE).spec()
+    scope = TextScope.load(read(text_scope(), kind="serac"))
+    assert scope.spec() == TextScope.load(read(text_scope() / FILE, kind="serac")).spec()
     assert scope.spec() != TextScope(scope.sizes).spec()
 
 
@@ -153,13 +170,13 @@ def spoiled(folder, tmp_path, spoil):
 def test_a_corrupt_checkpoint_is_refused_with_a_sentence(tmp_path, kind, cut):
     folder = text_scope() if kind == "serac" else multimodal_scope()
     broken = spoiled(folder, tmp_path, lambda data: data[:cut])
-    with pytest.raises(BadInput, match=r"can't be read .*Copy it again, or train it again\.$"):
+    with pytest.raises(BadInput, match=r"can't be read .*Take another copy, or train it afresh\.$"):
         parse(f"{kind}:checkpoint={broken}")
 
 
 def test_a_scope_trained_for_other_encoders_is_refused_with_a_sentence(tmp_path):
     build_clip(tmp_path, texts=["what is it?"] * 9, sizes=TINY_CLIP, seed=5)
-    with pytest.raises(BadInput, match=r"sees with .*, not with .*encoders=FOLDER"):
+    with pytest.raises(BadInput, match=r"was trained for .*, not for .*encoders=FOLDER"):
         equipped(parse(f"mscke:checkpoint={multimodal_scope()},encoders={tmp_path}"))
 
 
@@ -167,9 +184,9 @@ def test_a_scope_trained_for_other_encoders_is_refused_with_a_sentence(tmp_path)
     ("text", "said"),
     [
         ("serac", "must have been trained"),
-        ("serac:checkpoint=nowhere", "There is no trained scope at nowhere"),
-        ("serac:checkpoint={multimodal}", "is of the kind 'multimodal'"),
-        ("mscke:checkpoint={text}", "is of the kind 'text'"),
+        ("serac:checkpoint=nowhere", "There is no checkpoint at nowhere"),
+        ("serac:checkpoint={multimodal}", "is of mscke, not of serac"),
+        ("mscke:checkpoint={text}", "is of serac, not of mscke"),
         ("scoped:checkpoint=here", "takes no checkpoint"),
         ("scoped:speaker=llava-tiny,editor=finetune", "Leave speaker out"),
         ("scoped:threshold=2", "above 0 and below 1"),
@@ -237,14 +254,14 @@ def test_a_separate_model_that_is_told_the_edit_answers_in_scope(random_llava, s
 
 def test_a_separate_model_of_other_tokens_is_refused(random_llava, tmp_path):
     build_llava(tmp_path, texts=["nothing of the kind at all"] * 20, sizes=LlavaSizes(width=32, layers=1, vocabulary=200), seed=1)
-    memory = Scoped(TextScope.load(text_scope()), Counterfactual(speaker=Loader().model(str(tmp_path))))
+    memory = Scoped(TextScope.load(read(text_scope(), kind="serac")), Counterfactual(speaker=Loader().model(str(tmp_path))))
     with pytest.raises(BadInput, match="writes other tokens than"):
         memory.begin(random_llava)
 
 
 def test_a_query_is_looked_at_once_however_many_edits_are_in_memory(random_llava):
     """The bench (bench/scopes.py) measures 1,000 edits; here, 300 and the scope's own look alone."""
-    scope = TextScope.load(text_scope())
+    scope = TextScope.load(read(text_scope(), kind="serac"))
     memory, looks = Scoped(scope, Counterfactual()), []
     state = filled(random_llava, memory, *(Edit(Query.ask(f"what is {i}?"), "so") for i in range(300)))
     hook = scope.net.register_forward_hook(lambda net, given, output: looks.append(len(output)))

@@ -27,6 +27,7 @@ from errata.cli import (
     rebase,
     scope,
     table,
+    train,
 )
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command("demo")(bench.demo)
 app.command("table")(table.table)
+app.command("train")(train.train)
 app.command("ask")(ask.ask)
 app.command("audit")(audit.audit)
 app.command("rebase")(rebase.rebase)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
-from errata.core.benchmark import Case
 from errata.core.canonical import JSON
 from errata.core.encoder import Encoder
 from errata.core.model import Model, Patch
@@ -20,6 +20,9 @@ S = TypeVar("S")
 
 S_contra = TypeVar("S_contra", contravariant=True)
 """The same where it is only taken, never given back."""
+
+E_contra = TypeVar("E_contra", contravariant=True)
+"""What a training's loss is taken of: a `Case` for an editor that learns, a `Pair` for a scope."""
 
 
 class Editor(Protocol[S]):
@@ -77,12 +80,32 @@ class Forgets(Protocol):
         ...
 
 
-class Trainable(Editor[S], Protocol[S]):
-    """An editor that learns to edit; `engine.fit` is the only loop that trains one."""
+class Written(Protocol):
+    """What a training leaves."""
 
-    def parameters(self) -> Iterable[nn.Parameter]: ...
+    def write(self, folder: Path) -> Path:
+        """Write it to a folder, whole or not at all; the file that was written."""
+        ...
 
-    def objective(self, model: Model, case: Case) -> Float[Tensor, ""]: ...
+
+class Trainable(Protocol[E_contra]):
+    """Something that learns to edit, or what an edit concerns, opened for a model or encoders; `engine.fit` is the only loop.
+
+    Contract: `objective` is a function of the trainee's parameters and the examples alone, but for running statistics that a
+    trainee in training mode (`nn.Module.train`) may keep in its buffers. Models and encoders are left as found.
+    """
+
+    def trainee(self) -> nn.Module:
+        """What is trained: every parameter that wants a gradient. Always the same object."""
+        ...
+
+    def objective(self, examples: Sequence[E_contra]) -> Float[Tensor, ""]:
+        """The mean loss of some examples, with a graph to the parameters."""
+        ...
+
+    def learnt(self) -> Written:
+        """What was learned so far, with what it is of inside; opening it for another model is refused."""
+        ...
 
 
 class Scope(Protocol):

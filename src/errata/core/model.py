@@ -36,6 +36,22 @@ class TokenScores:
         return sum(a == b for a, b in zip(self.targets, self.predictions, strict=True)) / len(self.targets)
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What a model gives to each token of a target and of the end after it, teacher-forced. K: that many tokens, V: vocabulary."""
+
+    logs_KV: Float[Tensor, "K V"]
+    """Log-probabilities in nats at the predicting positions (`Positions.predicting`), in float32."""
+
+    wanted: tuple[int, ...]
+    """The K token ids: the target's, then the end of the answer."""
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """Mean nats per wanted token: `Model.loss`."""
+        return -self.logs_KV[range(len(self.wanted)), self.wanted].mean()
+
+
 @dataclass(frozen=True)
 class Positions:
     """Where things stand in the sequence that the decoder layers see: `query` followed by `target`.
@@ -161,6 +177,14 @@ class Model(Protocol):
 
     def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
         """`predict` in batches, a patch for each row."""
+        ...
+
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        """Whole distributions for several rows in as few passes as they fit in, with a graph back to whatever patch is in force.
+
+        Raises:
+            BadInput: a query and its target can't be put to this model.
+        """
         ...
 
     def positions(self, query: Query, target: str) -> Positions:

@@ -11,10 +11,12 @@ from errata.core.editor import Editor
 from errata.editors import _registry
 from errata.editors._corrections import ablation
 from errata.editors._in_context import Counterfactual, Demonstrations
+from errata.editors._mend_plan import Plan as MendPlan
+from errata.editors._mend_training import MendTraining
 from errata.editors._nearest import Nearest
 from errata.editors._scoped import Scoped
 from errata.editors._scopes.multimodal import FusionSizes, MultimodalScope
-from errata.editors._scopes.pairs import Learner, Pair, pairs
+from errata.editors._scopes.pairs import ScopeTraining, pairs
 from errata.editors._scopes.text import TextScope, TextSizes
 from errata.editors._states import Saved, from_tensors, state_bytes, to_tensors
 from errata.editors.scoped import SHORT_NAMES
@@ -25,16 +27,18 @@ __all__ = [
     "Counterfactual",
     "Demonstrations",
     "FusionSizes",
-    "Learner",
+    "MendPlan",
+    "MendTraining",
     "MultimodalScope",
     "Nearest",
-    "Pair",
     "Saved",
+    "ScopeTraining",
     "Scoped",
     "TextScope",
     "TextSizes",
     "ablation",
     "from_tensors",
+    "made",
     "pairs",
     "parse",
     "state_bytes",
@@ -43,6 +47,19 @@ __all__ = [
 
 EDITORS: Mapping[str, type] = MappingProxyType(_registry.found_in(sys.modules[__name__]))
 """Name -> class, for every editor of this room."""
+
+
+def made(kind: type, name: str, text: str) -> Any:
+    """A dataclass with the fields that `text` gives, as in `parse` after the colon.
+
+    Args:
+        name: how it is called in a message.
+
+    Raises:
+        Unknown: no such field.
+        BadInput: a value that the field can't take.
+    """
+    return _registry.with_fields(kind, name, text)
 
 
 def parse(text: str) -> Editor[Any]:

@@ -93,7 +93,8 @@ def parse(text: str, known: Mapping[str, type], short: Mapping[str, str] = Mappi
         kind, name = _from_file(Path(head), class_name), f"{head}:{class_name}"
     else:
         kind = _named(head, known, short)
-    return _with_fields(kind, name, rest)
+    editor: Editor[Any] = with_fields(kind, name, rest)
+    return editor
 
 
 def _named(name: str, known: Mapping[str, type], short: Mapping[str, str]) -> type:
@@ -156,7 +157,8 @@ def _editors_of(module: types.ModuleType) -> list[type]:
     return [member for member in vars(module).values() if _is_editor(member) and member.__module__ == module.__name__]
 
 
-def _with_fields(kind: Any, name: str, text: str) -> Editor[Any]:
+def with_fields(kind: Any, name: str, text: str) -> Any:
+    """A dataclass of this kind with the fields of `field=value,...`; see `parse` for what is raised."""
     hints = get_type_hints(kind)
     types_of = {each.name: hints[each.name] for each in fields(kind) if each.init and _plain(hints[each.name])}
     base: Any = None
@@ -172,10 +174,9 @@ def _with_fields(kind: Any, name: str, text: str) -> Editor[Any]:
         else:
             values[key] = _value(value, types_of[key], f"{name}'s {key}")
     try:
-        made: Editor[Any] = kind(**values) if base is None else replace(base, **values)
+        return kind(**values) if base is None else replace(base, **values)
     except TypeError as error:
         raise BadInput(f"{name} can't be made from these fields: {error}. Give every field that has no default.") from None
-    return made
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

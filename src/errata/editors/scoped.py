@@ -24,10 +24,11 @@ from errata.core.errors import BadInput
 from errata.core.model import Model, Patch
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors import _registry
+from errata.editors._checkpoints import read
 from errata.editors._in_context import Counterfactual, Demonstrations
 from errata.editors._nearest import Nearest
 from errata.editors._scoped import Memory, Scoped, protecting
-from errata.editors._scopes.checkpoints import read_scope
+from errata.editors._scopes import multimodal, text
 from errata.editors._scopes.multimodal import MultimodalScope
 from errata.editors._scopes.text import TextScope
 
@@ -81,13 +82,14 @@ class ByScope:
                 'The scope "nearest" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
             )
         if self.scope != "nearest" and not self.checkpoint:
+            name = text.TRAINED_AS if self.scope == "text" else multimodal.TRAINED_AS
             raise BadInput(
-                f"The scope {self.scope!r} must have been trained. Give checkpoint=FOLDER, the folder that its training wrote."
+                f"The scope {self.scope!r} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
             )
         if self.speaker and self.editor != "counterfactual":
             raise BadInput(f"A speaker is what the counterfactual tells; the editor {self.editor!r} takes none. Leave speaker out.")
         if self.scope == "multimodal":
-            read_scope(self.checkpoint, self.scope)  # so that a broken one is told before anything is loaded
+            read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():
             object.__setattr__(self, "made", Scoped(self._scope(None), self._editor(None), memory=self.memory))
 
@@ -139,11 +141,11 @@ class ByScope:
 
     def _scope(self, tools: Tools | None) -> Scope:
         if self.scope == "text":
-            return TextScope.load(self.checkpoint)
+            return TextScope.load(read(self.checkpoint, kind=text.TRAINED_AS))
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
-            found = read_scope(self.checkpoint, self.scope)
-            return MultimodalScope.load(found, tools.encoder(self.encoders or found.encoders))
+            found = read(self.checkpoint, kind=multimodal.TRAINED_AS)
+            return MultimodalScope.load(found, tools.encoder(self.encoders or found.base_name))
         return Nearest(self.threshold, self.image_weight)
 
     def _editor(self, tools: Tools | None) -> Editor[Any]:

@@ -24,7 +24,7 @@ from transformers import GenerationConfig
 from errata.core.canonical import canonical
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
-from errata.core.model import Features, Patch, Positions, Role, TokenScores
+from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import check_target, tokenizer_of
@@ -203,6 +203,17 @@ class TransformersModel:
             for row, score in zip(rows.rows, found, strict=True):
                 scores[row] = score
         return [score for score in scores if score is not None]
+
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
+        found: dict[int, Spoken] = {}
+        for chunk in chunks([len(row.ids) for row in rows]):
+            batch = self._embed([rows[i] for i in chunk], [NoPatch()] * len(chunk))
+            logits_BKV = self._logits(batch, keep=max(len(rows[i].target) for i in chunk) + 1)
+            for i, logits_KV in zip(chunk, logits_BKV, strict=True):
+                wanted = (*rows[i].target, self._end)
+                found[i] = Spoken(log_softmax(logits_KV[-len(wanted) :].float(), dim=-1), wanted)
+        return [found[i] for i in range(len(rows))]
 
     def positions(self, query: Query, target: str) -> Positions:
         """See `Model.positions`.

@@ -20,7 +20,7 @@ from torch.nn.functional import linear, pad
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from errata.core.model import Decision, Features, Model, Patch, Positions, Role, TokenScores
+    from errata.core.model import Decision, Features, Model, Patch, Positions, Role, Spoken, TokenScores
     from errata.core.records import EditId, Query
 
 
@@ -217,6 +217,9 @@ class Rewritten:
 
     def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
         return self.model.predict_many([self.query] * len(queries), targets, patches)
+
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        return self.model.spoken([self.query] * len(queries), targets)
 
     def positions(self, query: Query, target: str) -> Positions:
         return self.model.positions(self.query, target)

@@ -12,25 +12,25 @@ Shapes: N pairs or keys, Z width of z.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
 from errata.core.encoder import Encoder
-from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Query
-from errata.editors._scopes.checkpoints import Checkpoint, digest_of_net, save_scope
+from errata.editors._checkpoints import Checkpoint
 from errata.editors._scopes.fusion import Batch, Fuse, Fusion, Glance
-from errata.editors._scopes.pairs import Pair, read, sides
+from errata.editors._scopes.pairs import read, sides
 from errata.editors._scopes.similarity import Alike, Logs, Similarity
 
 KIND = "multimodal"
+TRAINED_AS = "mscke"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class MultimodalScope:
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and digests of the encoders and of the weights."""
-        return {"kind": KIND, **asdict(self.sizes), "encoders": self.encoder.digest, "weights": digest_of_net(self.net)}
+        return {"kind": KIND, **asdict(self.sizes), "encoders": self.encoder.digest, "weights": self.learnt().digest}
 
     @staticmethod
     def load(found: Checkpoint, encoder: Encoder) -> MultimodalScope:
@@ -81,23 +81,13 @@ class MultimodalScope:
         Raises:
             BadInput: it was trained with others, or its weights don't fit.
         """
-        if found.fields.get("encoders") != encoder.digest:
-            raise BadInput(
-                f"The trained scope {found.path} sees with {found.encoders or 'other encoders'} "
-                f"({str(found.fields.get('encoders'))[:12]}), not with {encoder.name} ({encoder.digest[:12]}). "
-                "Give encoders=FOLDER with the ones it was trained with, or train it again."
-            )
+        found.check(encoder, instead="Give encoders=FOLDER with the ones it was trained for, or train it again.")
         try:
-            sizes = FusionSizes(**{each.name: found.fields[each.name] for each in fields(FusionSizes)})
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"The trained scope {found.path} doesn't say how it is built ({error}). Train it again.") from None
-        scope = MultimodalScope(encoder, sizes)
-        found.into(scope.net)
+            scope = MultimodalScope(encoder, FusionSizes(**found.plan))  # type: ignore[arg-type]
+        except TypeError as error:
+            raise found.unknown(error) from None
+        found.fill(scope.net)
         return scope
-
-    def save(self, folder: Path) -> None:
-        """Write it, as `load` opens it."""
-        save_scope(folder, self.spec(), self.net, encoders=self.encoder.name)
 
     def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " Z"]:
         """z of words and pictures, an edit's with its answer."""
@@ -109,18 +99,21 @@ class MultimodalScope:
         with torch.no_grad():
             return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
 
-    def loss(self, pairs: Sequence[Pair]) -> Float[Tensor, ""]:
-        """See `pairs.Learner`."""
-        logs = self._both(pairs)
-        return logs.cross_entropy(torch.tensor([pair.inside for pair in pairs], device=logs.inside_N.device))
+    def trainee(self) -> nn.Module:
+        """Fusion, head and similarity."""
+        return self.net
 
-    def cost(self, pairs: Sequence[Pair]) -> float:
-        """See `pairs.Learner`."""
-        with torch.no_grad():
-            return float(self.loss(pairs))
+    def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
+        """See `pairs.ScopeTraining`."""
+        logs = self._both(examples)
+        return logs.cross_entropy(torch.tensor([pair.in_scope for pair in examples], device=logs.inside_N.device))
+
+    def learnt(self) -> Checkpoint:
+        """As it stands now."""
+        return Checkpoint(TRAINED_AS, asdict(self.sizes), self.encoder.name, self.encoder.digest, self.net.state_dict())
 
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
-        """See `pairs.Learner`."""
+        """See `pairs.ScopeTraining`."""
         with torch.no_grad():
             return self._both(pairs).rho_N.cpu()
 

@@ -1,60 +1,36 @@
-"""What a scope learns from: an edit and a query, and whether the query is in the edit's scope. Never the answer to the query."""
+"""What a scope learns from: pairs of an edit and a query, labelled. Never the answer to the query."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from errata.core.benchmark import Case, Unchanged
+from errata.core.benchmark import Case, Pair, Unchanged
 from errata.core.canonical import JSON
-from errata.core.records import Edit, Query
+from errata.core.editor import Trainable
+from errata.core.records import Query
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-    from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One example."""
-
-    edit: Edit
-    query: Query
-    inside: bool
+    from torch import Tensor
 
 
 def pairs(case: Case) -> tuple[Pair, ...]:
-    """A case's probes as examples: in scope where the answer must change, out of it where it must stay as before.
+    """A case's probes as pairs, where a benchmark doesn't label them itself (`FineGrained`): in scope is what must change.
 
-    The edit's own query is in scope. A probe that another edit entails says nothing of this one, and is left out.
+    The edit's own query is in scope. A probe that another edit entails says nothing of this one, and is left out. Which pairs are
+    hard isn't known: none is said to be.
     """
-    own = Pair(case.edit, case.edit.query, True)
+    own = Pair(case.edit, case.edit.query, True, "reliability", False)
     probes = (probe for probe in case.probes if probe.kind not in ("cross_edit", "reliability"))
-    return (own, *(Pair(case.edit, probe.query, not isinstance(probe.expect, Unchanged)) for probe in probes))
+    return (own, *(Pair(case.edit, each.query, not isinstance(each.expect, Unchanged), each.kind, False) for each in probes))
 
 
-class Learner(Protocol):
-    """A scope that is trained. `engine.scopes` trains it, through `engine.fit`."""
+class ScopeTraining(Trainable[Pair], Protocol):
+    """A scope that is trained: its objective is the mean binary cross-entropy of rho, in nats."""
 
-    @property
-    def net(self) -> nn.Module:
-        """All that is learned."""
-        ...
-
-    def spec(self) -> Mapping[str, JSON]: ...
-
-    def save(self, folder: Path) -> None:
-        """Write it, as it is opened again."""
-        ...
-
-    def loss(self, pairs: Sequence[Pair]) -> Float[Tensor, ""]:
-        """Mean binary cross-entropy of rho, in nats."""
-        ...
-
-    def cost(self, pairs: Sequence[Pair]) -> float:
-        """`loss`, without a graph."""
+    def spec(self) -> Mapping[str, JSON]:
+        """Its kind, every field, and a digest of its weights under "weights"."""
         ...
 
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:

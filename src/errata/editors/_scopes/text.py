@@ -12,24 +12,25 @@ Shapes: N texts, T tokens, Z width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Query
-from errata.editors._scopes.checkpoints import digest_of_net, read_scope, save_scope
-from errata.editors._scopes.pairs import Pair, read, sides
+from errata.editors._checkpoints import Checkpoint
+from errata.editors._scopes.pairs import read, sides
 from errata.editors._scopes.similarity import Alike, Logs
 from errata.editors._scopes.words import bucket, words
 
 KIND = "text"
+TRAINED_AS = "serac"
 
 _PAD, _FIRST, _SPECIAL = 0, 1, 2
 """Ids of padding and of the first token; words come after them."""
@@ -94,7 +95,7 @@ class TextScope:
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and a digest of the weights."""
-        return {"kind": KIND, **asdict(self.sizes), "weights": digest_of_net(self.net)}
+        return {"kind": KIND, **asdict(self.sizes), "weights": self.learnt().digest}
 
     def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " Z"]:
         """f of the words, an edit's with its answer."""
@@ -107,35 +108,33 @@ class TextScope:
             return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
 
     @staticmethod
-    def load(folder: str | Path) -> TextScope:
-        """The trained scope in a folder.
+    def load(found: Checkpoint) -> TextScope:
+        """The trained scope of a checkpoint.
 
         Raises:
-            BadInput: there is none, or it can't be used.
+            BadInput: it isn't what it says.
         """
-        found = read_scope(folder, KIND)
         try:
-            scope = TextScope(TextSizes(**{each.name: found.fields[each.name] for each in fields(TextSizes)}))
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"The trained scope {found.path} doesn't say how large it is ({error}). Train it again.") from None
-        found.into(scope.net)
+            scope = TextScope(TextSizes(**found.plan))  # type: ignore[arg-type]
+        except TypeError as error:
+            raise found.unknown(error) from None
+        found.fill(scope.net)
         return scope
 
-    def save(self, folder: Path) -> None:
-        """Write it, as `load` opens it."""
-        save_scope(folder, self.spec(), self.net)
+    def trainee(self) -> nn.Module:
+        """f and what compares."""
+        return self.net
 
-    def loss(self, pairs: Sequence[Pair]) -> Float[Tensor, ""]:
-        """See `pairs.Learner`."""
-        return self._both(pairs).cross_entropy(torch.tensor([pair.inside for pair in pairs]))
+    def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
+        """See `pairs.ScopeTraining`."""
+        return self._both(examples).cross_entropy(torch.tensor([pair.in_scope for pair in examples]))
 
-    def cost(self, pairs: Sequence[Pair]) -> float:
-        """See `pairs.Learner`."""
-        with torch.no_grad():
-            return float(self.loss(pairs))
+    def learnt(self) -> Checkpoint:
+        """As it stands now."""
+        return Checkpoint(TRAINED_AS, asdict(self.sizes), "", "", self.net.state_dict())
 
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
-        """See `pairs.Learner`."""
+        """See `pairs.ScopeTraining`."""
         with torch.no_grad():
             return self._both(pairs).rho_N
 
