@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from errata.cli import _print
-from errata.cli._open import model_at
+from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 from errata.core.errors import BadInput
@@ -54,6 +54,7 @@ def table(
     """
     from errata.editors import ablation
     from errata.engine import registry
+    from errata.engine.tools import equipped
     from errata.engine.trials import run_trials
 
     if (name == "editors") != bool(editor):
@@ -61,10 +62,11 @@ def table(
     editors = {text: registry.editor(text) for text in editor} if editor else dict(ablation())
     wanted = _seeds(seeds)
     taken = model_at(model, device=device, dtype=dtype)
+    tools = tools_at(device=device, dtype=dtype)
     with watched(name) as progress:
         trials = run_trials(
             taken,
-            editors,
+            {text: equipped(each, tools) for text, each in editors.items()},
             lambda seed: registry.benchmark(_STREAM, seed=seed, edits=edits),
             seeds=wanted,
             edits=edits,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from errata.cli._open import tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 
@@ -56,12 +57,11 @@ def train(
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """
     from errata.engine.learners import Wanted, training
-    from errata.engine.tools import Loader
 
     wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed)
     ready = training(editor, wanted)  # a wrong name is told before anything is loaded
     with watched(f"train {editor}") as progress:
-        fitted, told = ready(Loader(device, None if dtype == "auto" else dtype), progress)
+        fitted, told = ready(tools_at(device=device, dtype=dtype), progress)
     say(f"steps: {fitted.steps}, best after {fitted.best_step}: validation loss {fitted.best_loss:.4f}")
     if told:
         say(told)

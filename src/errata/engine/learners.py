@@ -118,6 +118,8 @@ def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
 
 def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: str) -> Training:
     edits = wanted.edits or PAIRED
+    if wanted.validation is not None and wanted.validation >= edits:
+        raise BadInput(f"{wanted.validation} edits to validate on leave none of {edits} to train on. Give more edits.")
     share = None if wanted.validation is None else wanted.validation / edits
     lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share))
 

@@ -11,7 +11,6 @@ from errata.core.benchmark import Benchmark, Pair, Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
 from errata.editors import pairs, parse
-from errata.engine.tools import equipped
 
 
 def _scopeworld_stream(seed: int, edits: int) -> Stream:
@@ -62,5 +61,5 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
 
 
 def editor(text: str) -> Editor[Any]:
-    """The editor that `text` describes, with the encoders and the model that it names; see `errata.editors.parse`."""
-    return equipped(parse(text))
+    """The editor that `text` describes; see `errata.editors.parse`. What it names must still be handed to it: `tools.equipped`."""
+    return parse(text)

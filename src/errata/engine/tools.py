@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from errata.core.editor import Editor, Equips
+from errata.core.editor import Editor, Equips, Tools
 from errata.core.encoder import Encoder
 from errata.core.model import Model
 from errata.models import load
@@ -37,7 +37,7 @@ class Loader:
         return self._models[name]
 
 
-def equipped(editor: Editor[Any], tools: Loader | None = None) -> Editor[Any]:
+def equipped(editor: Editor[Any], tools: Tools | None = None) -> Editor[Any]:
     """The editor with the encoders and the model that it names, if it names any.
 
     Raises:
