@@ -67,6 +67,32 @@ def test_a_loss_that_is_no_number_is_never_the_best(tmp_path):
     assert (fitted.best_step, fitted.best_loss, fitted.steps) == (2, 3, 8)
 
 
+def test_a_killed_run_that_has_no_best_yet_still_counts_its_looks(tmp_path):
+    nothing = [math.nan] * 9
+    with pytest.raises(KeyboardInterrupt):
+        world(tmp_path, losses=nothing, patience=3, stop_at=3)
+    _, fitted, looks = world(tmp_path, losses=nothing, patience=3)
+    assert ([step for step, _ in looks], fitted.steps) == ([4], 4)
+
+
+def test_a_look_is_taken_out_of_training_mode_and_without_a_graph(tmp_path):
+    module, seen = nn.Linear(1, 1), []
+
+    def loss():
+        seen.append((module.training, torch.is_grad_enabled()))
+        return 1.0
+
+    fit(
+        module,
+        objective=lambda step: [lambda: module.weight.sum()],
+        schedule=Schedule(4),
+        checkpoint=tmp_path / "training.pt",
+        progress=lambda what, done, total: None,
+        validation=Validation(loss, 2, 9),
+    )
+    assert (seen, module.training) == ([(False, False)] * 3, True)
+
+
 def test_watching_changes_nothing_of_what_is_computed(tmp_path):
     plain, _, _ = world(tmp_path / "plain", watched=False)
     watched, fitted, _ = world(tmp_path / "watched", losses=list(range(20, 0, -1)))
