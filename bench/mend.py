@@ -1,9 +1,9 @@
 """What MEND does with one edit at a time, and what an edit costs in full passes, the network's transform included.
 
-    OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --editor mend:checkpoint=out/mend --cases 100
+    OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --editor mend:checkpoint=out/mend --seeds 101,102,103
     OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --large
 
-Each case of the seed is written into the unedited model and all of its probes are asked, by generation and exact match. Beside each
+Each case of the seeds is written into the unedited model and all of its probes are asked, by generation and exact match. Beside each
 editor stands MEND before any training but with its statistics, which is one normalised gradient step. A full pass is a forward and
 backward through the whole model, as `errata bench` counts it; it and the write run in turn. `--large` times an untrained MEND on a
 LLaVA of 300 million random weights.
@@ -41,15 +41,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--editor", action="append", default=[])
     options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--cases", type=int, default=100)
-    options.add_argument("--seed", type=int, default=101)
+    options.add_argument("--cases", type=int, default=100, help="Of each seed.")
+    options.add_argument("--seeds", default="101,102,103")
     options.add_argument("--large", action="store_true")
     given = options.parse_args()
     model = _large() if given.large else load(given.model)
     editors: dict[str, Editor[Any]] = {"untrained": _untrained(model)}
     editors |= {text: parse(text) for text in given.editor}
-    stream = benchmark("scopeworld-stream", seed=given.seed, edits=given.cases)
-    cases = [stream[i] for i in range(given.cases)]
+    streams = [benchmark("scopeworld-stream", seed=int(seed), edits=given.cases) for seed in given.seeds.split(",")]
+    cases = [stream[i] for stream in streams for i in range(given.cases)]
     for name, editor in editors.items():
         print(f"{name}: {_cost(model, editor, [case.edit for case in cases[:20]])}")
         if not given.large:

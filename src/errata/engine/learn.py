@@ -1,7 +1,8 @@
 """How an editor that learns is trained: on cases of a benchmark's training seeds, watched on others of them.
 
 Seeds below 100 are for training and tuning. Of these the last ten are the validation; streams of seeds from 100 on are for figures
-and no training sees them. What a step trains on is a pure function of the course's seed and the step.
+and no training sees them. What a step trains on is a pure function of the course's seed and the step. `taught`, the way from there
+to a checkpoint, is that of a scope too.
 """
 
 from __future__ import annotations
