@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV, split_of
 from errata.core.benchmark import UNCHANGED
 from errata.core.errors import BadInput
 from errata.editors import MendPlan, MendTraining, _checkpoints
@@ -120,6 +121,26 @@ def test_a_folder_of_another_training_is_refused(model, tmp_path):
     run(model, tmp_path)
     with pytest.raises(BadInput, match="is of another run"):
         run(model, tmp_path, course=replace(SHORT, seed=5))
+
+
+def test_what_is_trained_on_is_of_a_split_that_no_figure_is_of():
+    name = "scopeworld-fgv"
+    cases, figures = registry.training_cases(name, seed=3, edits=2), registry.benchmark(name, seed=3, edits=2)
+    pairs = list(registry.training_pairs(name, seed=3, edits=2))
+    trained = [cases[i].edit.id for i in range(2)]
+    assert list(dict.fromkeys(pair.edit.id for pair in pairs)) == trained
+    assert set(trained).isdisjoint(figures[i].edit.id for i in range(2))
+    assert isinstance(cases, ScopeWorldFGV)
+    assert [split_of(cases.correction(i).scene) for i in range(2)] == ["train", "train"]
+
+
+def test_a_stream_that_labels_nothing_gives_pairs_by_what_its_cases_expect():
+    cases = registry.training_cases("scopeworld-stream", seed=3, edits=2)
+    pairs = list(registry.training_pairs("scopeworld-stream", seed=3, edits=2))
+    for case in (cases[0], cases[1]):
+        own = [pair for pair in pairs if pair.edit == case.edit]
+        must = {probe.query.digest: probe.expect is not UNCHANGED for probe in case.probes if probe.kind != "cross_edit"}
+        assert {pair.query.digest: pair.in_scope for pair in own} == must | {case.edit.query.digest: True}
 
 
 @pytest.mark.parametrize(
