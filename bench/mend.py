@@ -4,9 +4,9 @@
     OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --large
 
 Each case of the seeds is written into the unedited model and all of its probes are asked, by generation and exact match. Beside
-each editor stands MEND before any training but with its statistics, which is one normalised gradient step. A full pass is a forward
-and backward through the whole model, as `errata bench` counts it; it and the write run in turn. `--large` times an untrained MEND on
-a LLaVA of 300 million random weights.
+each editor stands MEND before any training but with its statistics, which is one normalised gradient step. A full pass is a
+forward and backward through the whole model, as `errata bench` counts it; it and the write run in turn. `--large` times an
+untrained MEND on a LLaVA of 300 million random weights.
 """
 
 from __future__ import annotations
