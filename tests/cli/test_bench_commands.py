@@ -10,7 +10,7 @@ import pytest
 
 from errata.cli.bench import _horizons
 from errata.core.errors import BadInput
-from errata.engine.trials import folder_of
+from errata.engine.figures import folder_of
 
 
 @pytest.fixture(scope="module")

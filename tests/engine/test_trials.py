@@ -10,7 +10,8 @@ import pytest
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.errors import BadInput
 from errata.editors import parse
-from errata.engine.trials import Trial, difference, folder_of, run_trials, standard_error
+from errata.engine.figures import folder_of
+from errata.engine.trials import Trial, difference, run_trials, standard_error
 
 
 def trial(name, **figures):

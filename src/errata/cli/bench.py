@@ -139,9 +139,8 @@ def run_all(
         seed: of the report's gallery.
     """
     from errata.engine.evaluate import Baseline
-    from errata.engine.figures import write_csv, write_json
+    from errata.engine.figures import folder_of, write_csv, write_json
     from errata.engine.report import write_report
-    from errata.engine.trials import folder_of
 
     model = load()
     out.mkdir(parents=True, exist_ok=True)
