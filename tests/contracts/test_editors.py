@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 from errata.core.canonical import canonical
-from errata.core.editor import Editor, Explains, Protects
+from errata.core.editor import Editor, Explains, protected
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query
 from errata.editors import EDITORS, from_tensors, parse, state_bytes, to_tensors
@@ -41,7 +41,7 @@ _TRIALS: dict[str, Trial] = {}
 
 def made(text):
     editor = parse(text)
-    return editor.protecting(POOL) if isinstance(editor, Protects) else editor
+    return protected(editor, POOL)
 
 
 def fold(model, editor, edits):
