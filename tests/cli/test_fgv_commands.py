@@ -98,7 +98,7 @@ def test_a_table_of_systems_by_models_is_written_and_goes_on_where_it_was(inside
     words = ("table", "fgvedit-1", "--editor", "none", "--editor", "finetune:steps=1", "--model", random_llava_folder)
     done = inside(*words, "--edits", 1, "--seeds", "7,8", "--out", "t")
     assert done.code == 0, done.err
-    assert "scopeworld-fgv, 1 edits of each seed, 1 edit in memory at a time, seeds 7, 8" in done.out
+    assert "scopeworld-fgv, 1 edit of each seed, 1 edit in memory at a time, seeds 7, 8" in done.out
     rows = {tuple(line.split()[:2]): line for line in done.out.splitlines() if " ± " in line}
     assert "100.0 ± 0.0" in next(line for line in done.out.splitlines() if " none " in line), rows
     assert {path.suffix for path in (tmp_path / "t").iterdir() if path.is_file()} == {".csv", ".md", ".svg"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
+    from errata.engine.fine_table import Table
 
 _NAME = "fgvedit-1"
 
@@ -54,23 +56,14 @@ def first(
       errata table fgvedit-1 --editor none --editor finetune --editor scopeedit --seeds 101,102,103
       errata table fgvedit-1 --editor finetune --editor scopeedit --model one --model two --edits 200 --memory 200
     """
-    from errata.benchmarks.fgvedit import FGVEdit
-    from errata.engine import registry
-    from errata.engine.fine_table import FIGURES, fill, headline, said, write_table
+    from errata.engine.fine_table import fill, write_table
 
     editors, names, wanted = editors_named(editor), model or [DEFAULT_MODEL], seeds_in(seeds)
     if len(set(names)) < len(names):
         raise BadInput("A model is named twice. Name each once.")
     if memory > edits:
         raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
-    if data is None and template != "{}":
-        raise BadInput("--template is for the questions of --data; scopeworld-fgv has its own. Leave it out, or give --data.")
-
-    def stream_of(seed: int) -> Stream:
-        if data is None:
-            return registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)
-        return FGVEdit(data, edits=edits, seed=seed, template=template)
-
+    stream_of = _streams(data, template, edits)
     stream_of(wanted[0])  # files that can't be used are told before a model is loaded
     load = partial(model_at, device=device, dtype=dtype)
     for name in names[1:]:
@@ -88,8 +81,30 @@ def first(
             folder=folder,
             progress=progress,
         )
+    _show(table)
+    for path in write_table(folder, table):
+        say(f"written: {path}")
+
+
+def _show(table: Table) -> None:
+    from errata.engine.fine_table import FIGURES, headline, said
+
     say(f"{headline(table)}: generated, exact match (%), mean ± standard error")
     rows = [(row.model, row.system, *(said(table.cell(row, "generated", figure)) for figure in FIGURES)) for row in table.rows]
     _print.table(("model", "system", *FIGURES), rows, numbers=tuple(FIGURES))
-    for path in write_table(folder, table):
-        say(f"written: {path}")
+
+
+def _streams(data: Path | None, template: str, edits: int) -> Callable[[int], Stream]:
+    """The benchmark of a seed: ScopeWorld's own, or what is in a folder.
+
+    Raises:
+        BadInput: a template for ScopeWorld's questions.
+    """
+    from errata.benchmarks.fgvedit import FGVEdit
+    from errata.engine import registry
+
+    if data is not None:
+        return lambda seed: FGVEdit(data, edits=edits, seed=seed, template=template)
+    if template != "{}":
+        raise BadInput("--template is for the questions of --data; scopeworld-fgv has its own. Leave it out, or give --data.")
+    return lambda seed: registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)

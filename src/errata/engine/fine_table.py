@@ -212,9 +212,9 @@ def as_figure(table: Table) -> str:
 
 def headline(table: Table) -> str:
     """What the figures are of, in a line."""
-    held = f"{table.memory} edit{'' if table.memory == 1 else 's'} in memory at a time"
+    edits, held = (f"{count} edit{'' if count == 1 else 's'}" for count in (table.edits, table.memory))
     name = table.rows[0].results[0]["benchmark"]["name"]
-    return f"{name}, {table.edits} edits of each seed, {held}, seeds {', '.join(map(str, table.seeds))}"
+    return f"{name}, {edits} of each seed, {held} in memory at a time, seeds {', '.join(map(str, table.seeds))}"
 
 
 def said(cell: Cell | None) -> str:
