@@ -34,7 +34,9 @@ app = typer.Typer(help="Compare editors over several seeds; a table that was sto
 
 Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds with commas; below 100 they are for tuning.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder of the runs; those that are there aren't run again.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the runs; those that are there aren't run again. Not given: out/TABLE.")
+]
 
 
 @app.command("editors")

@@ -30,7 +30,8 @@ def first(
         list[str], typer.Option("--editor", help="A system, once for each; a model's others are held against its first.")
     ],
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="A base model, once for each: shipped name, checkpoint folder or hub id.")
+        list[str] | None,
+        typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of FGVEdit's files; its test file is taken. Not given: scopeworld-fgv.")
