@@ -10,7 +10,7 @@ import pytest
 
 from errata.cli.bench import _horizons
 from errata.core.errors import BadInput
-from errata.engine.trials import folder_of
+from errata.engine.figures import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +139,9 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("editors",), "given with --editor"),
-        (("scopeedit-ablation", "--editor", "none"), "no other table takes any"),
+        (("editors",), "--editor"),
+        (("editors", "--editor", "none", "--editor", "none"), "named twice"),
+        (("scopeedit-ablation", "--editor", "none"), "No such option: --editor"),
         (("editors", "--editor", "nope"), "There is no editor named 'nope'"),
         (("editors", "--editor", "none", "--seeds", "1,x"), "aren't numbers"),
         (("editors", "--editor", "none", "--seeds", "1,1"), "each once"),

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from errata.core.canonical import canonical
-from errata.core.editor import Editor, Explains, Forgets, Protects
+from errata.core.editor import Editor, Explains, Forgets, protected
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query
 from errata.editors import EDITORS, from_tensors, parse, state_bytes, to_tensors
@@ -59,8 +59,7 @@ _TRIALS: dict[str, Trial] = {}
 
 
 def made(text, model):
-    editor = equipped(parse(filled_in(text, model)))
-    return editor.protecting(POOL) if isinstance(editor, Protects) else editor
+    return protected(equipped(parse(filled_in(text, model))), POOL)
 
 
 def fold(model, editor, edits):

@@ -153,10 +153,9 @@ def run_all(
         seed: of the report's gallery.
     """
     from errata.engine.evaluate import Baseline
-    from errata.engine.figures import write_csv, write_json
+    from errata.engine.figures import folder_of, write_csv, write_json
     from errata.engine.report import write_report
     from errata.engine.tools import equipped
-    from errata.engine.trials import folder_of
 
     model, tools = model_at(where.model, device=where.device, dtype=where.dtype), tools_at(device=where.device, dtype=where.dtype)
     ready = {text: equipped(editor, tools) for text, editor in editors.items()}

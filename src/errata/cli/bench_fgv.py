@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Run
 
-_SCOPEWORLD = "scopeworld-fgv"
+SCOPEWORLD = "scopeworld-fgv"
 
 Memory = Annotated[
     int,
@@ -53,7 +53,7 @@ def scopeworld(
     from errata.engine import registry
 
     editors = editors_named(editor or (DEFAULT_EDITOR,))
-    stream = registry.benchmark(_SCOPEWORLD, seed=seed, edits=edits)
+    stream = registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)
     _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype))
 
 

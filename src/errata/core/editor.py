@@ -71,6 +71,11 @@ class Protects(Protocol):
         ...
 
 
+def protected(editor: Editor[S], pool: Sequence[Query]) -> Editor[S]:
+    """The editor with a pool of ordinary queries to keep out of the way of, where it can and there are any; else as it is."""
+    return editor.protecting(pool) if pool and isinstance(editor, Protects) else editor
+
+
 @runtime_checkable
 class Forgets(Protocol):
     """An editor that can un-write one edit exactly, in constant time. Contract: forget equals the fold without that edit."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, final
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Forgets, Protects
+from errata.core.editor import Editor, Forgets, protected
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.model import Model
@@ -97,8 +97,7 @@ class Session:
         first = next(log.entries(1, 2), None)
         if first is not None:
             pool = pool_in(log, first)
-        if pool and isinstance(editor, Protects):
-            editor = editor.protecting(pool)
+        editor = protected(editor, pool)
         if first is None:
             if log.upto is None:
                 begin(log, model, editor, pool, asked)
