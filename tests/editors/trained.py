@@ -15,7 +15,9 @@ from errata.models.clip import ClipSizes, build_clip, load_encoder
 from tests.editors.samples import EDITS, PICTURED, SECOND, picture
 
 WORDS = ("star", "ring", "moon", "cross", "heart", "arrow", "square", "tree")
-TINY_CLIP = ClipSizes(width=64, layers=1, ffn=64, image=32, patch=16, length=32, vocabulary=300)
+TINY_CLIP = ClipSizes(
+    width=64, layers=1, ffn=64, text_width=64, text_layers=1, text_ffn=64, image=32, patch=16, length=32, vocabulary=300
+)
 TINY_TEXT = TextSizes(buckets=256, width=32, layers=1, ffn=64)
 
 

@@ -1,5 +1,7 @@
 """How scopes and CLIPs are trained: what is kept back, when it ends, and that a killed run ends where an unbroken one ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from errata.core.benchmark import UNCHANGED, Case, Probe
@@ -85,15 +87,16 @@ def test_a_killed_run_of_a_scope_ends_where_an_unbroken_one_ends(tmp_path):
 
 
 def test_a_small_clip_is_trained_on_what_is_said_of_pictures_and_opens_as_encoders(tmp_path):
-    sizes = ClipSizes(width=32, layers=1, ffn=64, vocabulary=400)
+    sizes = ClipSizes(width=32, layers=1, ffn=64, text_width=32, text_layers=1, text_ffn=64, vocabulary=400)
+    plan = ClipPlan(steps=30, pictures=12, tower=None, learning_rate=3e-3)
     losses: list[float] = []
 
     def progress(what, done, total):
         losses.append(float(what.split()[1]))
 
-    train_clip(tmp_path, sizes=sizes, plan=ClipPlan(steps=30, pictures=12, learning_rate=3e-3), progress=progress)
+    train_clip(tmp_path, sizes=sizes, plan=plan, progress=progress)
     assert sum(losses[-5:]) < sum(losses[:5])
     encoder = load_encoder(tmp_path)
     assert encoder.width == 32
     with pytest.raises(BadInput, match="is of another run"):
-        train_clip(tmp_path, sizes=sizes, plan=ClipPlan(steps=30, pictures=13, learning_rate=3e-3), progress=quiet)
+        train_clip(tmp_path, sizes=sizes, plan=replace(plan, pictures=13), progress=quiet)

@@ -54,7 +54,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     if dtype is not None and dtype not in _DTYPES:
         raise Unknown("dtype", dtype, _DTYPES)
     precision = _DTYPES[dtype] if dtype is not None else torch.float32 if place.type == "cpu" else "auto"
-    source = _source(name)
+    source = source_of(name)
     with quiet():
         family = _family(source, name)
         processor = _processor(source, name)
@@ -65,7 +65,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     return TransformersModel(net.to(place), processor=processor, name=name, family=family)  # type: ignore[arg-type]
 
 
-def _source(name: str) -> str:
+def source_of(name: str) -> str:
     """Where transformers finds it: a folder, or a hub id."""
     if not name.strip():
         raise Unknown("model", name, _NAMEABLE)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -27,6 +27,7 @@ from transformers import (
     CLIPModel,
     CLIPTextConfig,
     CLIPVisionConfig,
+    LlavaForConditionalGeneration,
     PretrainedConfig,
     PreTrainedTokenizerFast,
 )
@@ -37,12 +38,21 @@ from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.models._cache import Recent
-from errata.models._load import brief, device_at, quiet
+from errata.models._load import brief, device_at, quiet, source_of
 from errata.models._transformers import timeless
 from errata.models.build import train_core
 
 SEEN_BYTES = 256 * 1024 * 1024
 """The most bytes that are kept of texts and pictures seen, each."""
+
+_TOGETHER = 32
+"""Texts that are read together in training."""
+
+_MEAN, _STD = 0.5, 0.25
+"""Of pixels in [0, 1], for every channel."""
+
+_MARK = 10.0
+"""Length of what is added to a patch to say where it is."""
 
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
 """The end token isn't number 2: with that number transformers pools a text at its largest id, as the first CLIP did."""
@@ -52,15 +62,18 @@ _NAMEABLE = ("a folder of a CLIP model", "owner/name on the hub when it can be r
 
 @dataclass(frozen=True)
 class ClipSizes:
-    """The sizes of a small CLIP; attention heads are 32 wide."""
+    """The sizes of a small CLIP; attention heads are 32 wide. By default the small LLaVA's vision tower fits, and is built upon."""
 
-    width: int = 128
-    """D: of the shared space, and of both towers."""
+    width: int = 160
+    """D: of the shared space, and of the vision tower."""
 
-    layers: int = 3
-    """Of each tower."""
+    layers: int = 4
+    """Of the vision tower; one more than the LLaVA's, in which patches come to know their neighbours."""
 
-    ffn: int = 512
+    ffn: int = 640
+    text_width: int = 128
+    text_layers: int = 2
+    text_ffn: int = 512
     image: int = 64
     """Side of the picture in pixels."""
 
@@ -74,10 +87,10 @@ class ClipSizes:
 
 
 SMALL = ClipSizes()
-"""About 1.3 million parameters."""
+"""About 1.9 million parameters."""
 
-LARGE = ClipSizes(width=224, layers=4, ffn=896, patch=8)
-"""About 5.5 million parameters, patches half as large."""
+LARGE = ClipSizes(width=224, layers=4, ffn=896, text_width=192, text_layers=3, text_ffn=768, patch=8)
+"""About 4.2 million parameters, patches half as large."""
 
 
 @final
@@ -168,7 +181,15 @@ def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncode
     return ClipEncoder(net, tokenizer=tokenizer, images=images, name=name)
 
 
-def build_clip(folder: Path, *, texts: Iterable[str], sizes: ClipSizes = SMALL, seed: int = 0) -> None:
+def build_clip(
+    folder: Path,
+    *,
+    texts: Iterable[str],
+    sizes: ClipSizes = SMALL,
+    seed: int = 0,
+    tower: str | Path | None = None,
+    pixels_NHWC: Tensor | None = None,
+) -> None:
     """Write a CLIP with random weights to `folder`, as `from_pretrained` opens it.
 
     Args:
@@ -176,28 +197,48 @@ def build_clip(folder: Path, *, texts: Iterable[str], sizes: ClipSizes = SMALL, 
         texts: what the tokenizer is trained on.
         sizes: see `ClipSizes`.
         seed: draws the weights.
+        tower: a LLaVA, whose vision tower makes the lowest layers in the place of random ones.
+        pixels_NHWC: some pictures, uint8; with them a tower is made to know a patch's place (see `mark_places`).
+
+    Raises:
+        Unknown: there is no such LLaVA.
+        BadInput: it is none, or its tower is of other sizes.
     """
     core = train_core(texts, vocabulary=sizes.vocabulary, special=_SPECIAL)
     core.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
-    shared: dict[str, Any] = {
-        "hidden_size": sizes.width,
-        "intermediate_size": sizes.ffn,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.width // 32,
-        "projection_dim": sizes.width,
-    }
     text = CLIPTextConfig(
-        vocab_size=len(tokenizer), max_position_embeddings=sizes.length, pad_token_id=1, bos_token_id=2, eos_token_id=3, **shared
+        vocab_size=len(tokenizer),
+        max_position_embeddings=sizes.length,
+        pad_token_id=1,
+        bos_token_id=2,
+        eos_token_id=3,
+        hidden_size=sizes.text_width,
+        intermediate_size=sizes.text_ffn,
+        num_hidden_layers=sizes.text_layers,
+        num_attention_heads=sizes.text_width // 32,
+        projection_dim=sizes.width,
     )
-    vision = CLIPVisionConfig(image_size=sizes.image, patch_size=sizes.patch, **shared)
+    vision = CLIPVisionConfig(
+        image_size=sizes.image,
+        patch_size=sizes.patch,
+        hidden_size=sizes.width,
+        intermediate_size=sizes.ffn,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.width // 32,
+        projection_dim=sizes.width,
+    )
     torch.manual_seed(seed)
     model = CLIPModel(Config(text_config=text, vision_config=vision, projection_dim=sizes.width))
+    if tower is not None:
+        _take_tower(model, str(tower))
+    if pixels_NHWC is not None:
+        mark_places(model.vision_model.embeddings, ((pixels_NHWC.float() / 255 - _MEAN) / _STD).permute(0, 3, 1, 2))
     side = {"height": sizes.image, "width": sizes.image}
     images = CLIPImageProcessorPil(
-        size=side, crop_size=side, do_center_crop=False, image_mean=[0.5, 0.5, 0.5], image_std=[0.25, 0.25, 0.25]
+        size=side, crop_size=side, do_center_crop=False, image_mean=[_MEAN] * 3, image_std=[_STD] * 3
     )
     folder.mkdir(parents=True, exist_ok=True)
     with quiet():
@@ -211,34 +252,59 @@ class ClipTrainee:
     """A CLIP under training."""
 
     module: nn.Module
-    embed: Callable[[Tensor, Sequence[str]], tuple[Tensor, Tensor]]
-    """(pixels uint8 [N, H, W, 3], a text for each) -> unit vectors of the pictures and of the texts, [N, D] each."""
+    see: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """Pixels uint8 [N, H, W, 3] -> unit vectors of the pictures [N, D] and of their patches [N, P, D]."""
+
+    read: Callable[[Sequence[str]], Tensor]
+    """Texts -> their unit vectors [N, D]."""
 
     scale: Callable[[], Tensor]
     """What likenesses are multiplied with: exp of the learned temperature."""
+
+    patches: int
+    """P."""
 
     save: Callable[[Path], None]
     """Write the weights, in half precision, as an ordinary checkpoint folder."""
 
 
-def open_clip_trainee(folder: Path, *, device: str = "cpu") -> ClipTrainee:
-    """Open the CLIP in `folder` for training, in single precision."""
+def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> ClipTrainee:
+    """Open the CLIP in `folder` for training, in single precision.
+
+    Args:
+        frozen: lowest layers of the vision tower that stay as they are, with what lies below them.
+    """
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     images: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
     with quiet():
         model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
     nn.Module.to(model, torch.device(device))
     model.train()
+    if frozen:
+        vision = model.vision_model
+        for part in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[:frozen]):
+            part.requires_grad_(False)
     mean, std = torch.tensor(images.image_mean, device=device), torch.tensor(images.image_std, device=device)
     longest = _length(model)
 
-    def embed(pixels_NHWC: Tensor, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    unit = partial(nn.functional.normalize, dim=-1)
+
+    def see(pixels_NHWC: Tensor) -> tuple[Tensor, Tensor]:
         pixels_NCHW = ((pixels_NHWC.to(device).float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
-        words = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
-        seen = model.vision_model(pixel_values=pixels_NCHW).pooler_output
-        read = model.text_model(input_ids=words["input_ids"], attention_mask=words["attention_mask"]).pooler_output
-        unit = nn.functional.normalize
-        return unit(model.visual_projection(seen), dim=-1), unit(model.text_projection(read), dim=-1)
+        seen = model.vision_model(pixel_values=pixels_NCHW)
+        patches_NPV = model.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
+        return unit(model.visual_projection(seen.pooler_output)), unit(model.visual_projection(patches_NPV))
+
+    def read(texts: Sequence[str]) -> Tensor:
+        found: dict[int, Tensor] = {}
+        ids = [tokenizer(text, truncation=True, max_length=longest)["input_ids"] for text in texts]
+        order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
+        for start in range(0, len(order), _TOGETHER):  # alike in length: little of what is computed is padding
+            some = order[start : start + _TOGETHER]
+            padded = tokenizer.pad({"input_ids": [ids[place] for place in some]}, return_tensors="pt").to(device)
+            seen = model.text_model(input_ids=padded["input_ids"], attention_mask=padded["attention_mask"]).pooler_output
+            found.update(zip(some, unit(model.text_projection(seen)), strict=True))
+        return torch.stack([found[place] for place in range(len(ids))])
 
     def save(target: Path) -> None:
         with quiet():
@@ -248,7 +314,41 @@ def open_clip_trainee(folder: Path, *, device: str = "cpu") -> ClipTrainee:
             tokenizer.save_pretrained(target)
             images.save_pretrained(target)
 
-    return ClipTrainee(model, embed, model.logit_scale.exp, save)
+    return ClipTrainee(model, see, read, model.logit_scale.exp, _patches(model), save)
+
+
+def _take_tower(model: CLIPModel, name: str) -> None:
+    """Put a LLaVA's vision tower in the place of the model's own."""
+    source = source_of(name)
+    with quiet():
+        try:
+            taken = LlavaForConditionalGeneration.from_pretrained(source, dtype=torch.float32).model.vision_tower
+            missing, extra = model.vision_model.load_state_dict(taken.state_dict(), strict=False)
+        except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
+            raise BadInput(f"The vision tower of {name} doesn't fit a CLIP of these sizes: {brief(error)} Give another.") from error
+    if extra or any(not name.startswith("encoder.layers.") for name in missing):
+        raise BadInput(f"The vision tower of {name} has more layers than a CLIP of these sizes, or other parts. Give another.")
+
+
+def mark_places(embeddings: Any, pixels_NCHW: Tensor) -> None:
+    """Add to the position of every patch a direction of its own, among those in which patches hardly differ.
+
+    A tower that learned what stands in a patch, and hands patches on in their order, says next to nothing of where one is (the
+    small LLaVA's: 2 of a length of 63). In a space where all are compared at once that is lost. In directions that no picture
+    uses, it is told without disturbing what the layers see.
+    """
+    with torch.no_grad():
+        patches_LV = embeddings.patch_embedding(pixels_NCHW).flatten(2).transpose(1, 2).flatten(0, 1)
+        patches_LV = patches_LV - patches_LV.mean(0)
+        places = embeddings.position_embedding.weight[1:]
+        _, directions_VV = torch.linalg.eigh(patches_LV.T @ patches_LV)  # by growing variance
+        places += _MARK * directions_VV[:, : len(places)].T
+
+
+def _patches(net: CLIPModel) -> int:
+    """How many a picture has."""
+    config = cast("CLIPVisionConfig", net.config.vision_config)
+    return int(config.image_size // config.patch_size) ** 2  # type: ignore[operator]
 
 
 def _length(net: CLIPModel) -> int:

@@ -93,6 +93,11 @@ class Fuse(nn.Module):
         self.kind, self.width = kind, width
         self.align_text = nn.Sequential(nn.LayerNorm(wide), nn.Linear(wide, width))
         self.align_image = nn.Sequential(nn.LayerNorm(wide), nn.Linear(wide, width))
+        with torch.no_grad():  # both begin as one turn of the encoders' space: what was alike there is alike here
+            nn.init.orthogonal_(self.align_text[1].weight)
+            self.align_image[1].weight.copy_(self.align_text[1].weight)
+            self.align_text[1].bias.zero_()
+            self.align_image[1].bias.zero_()
         self.nothing = nn.Parameter(torch.randn(width) / math.sqrt(width))
         self.cross = nn.MultiheadAttention(width, HEADS, batch_first=True) if kind == "cross" else None
         self.joint = _Joint(width, layers) if kind == "joint" else None
