@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPModel, LlavaForConditionalGeneration
+from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel, LlavaForConditionalGeneration
 
 from errata.benchmarks.scopeworld.questions import matching, references
 from errata.benchmarks.scopeworld.scenes import random_scene
@@ -11,7 +11,7 @@ from errata.core.errors import BadInput
 from errata.engine.clip_school import ClipPlan, ask, point, train_clip
 from errata.engine.school import texts
 from errata.models.build import LlavaSizes, build_llava
-from errata.models.clip import ClipSizes, build_clip, load_encoder, open_clip_trainee
+from errata.models.clip import ClipSizes, build_clip, load_encoder, mark_places, open_clip_trainee
 
 TINY = ClipSizes(width=32, layers=2, ffn=64, text_width=32, text_layers=1, text_ffn=64, vocabulary=400)
 SHORT = ClipPlan(steps=6, pictures=4, questions=2, tower=None, learning_rate=3e-3)
@@ -72,13 +72,29 @@ def test_the_lowest_layers_are_the_llavas_and_stay_as_they_are(llava, tmp_path):
     tower = LlavaForConditionalGeneration.from_pretrained(llava).model.vision_tower.state_dict()
     found = CLIPModel.from_pretrained(tmp_path / "clip", dtype=torch.float32).vision_model.state_dict()
     for name, tensor in tower.items():
-        if not name.startswith("post_layernorm"):
+        if not name.startswith(("post_layernorm", "embeddings.position_embedding")):
             assert torch.equal(tensor.half().float(), found[name]), name
     build_clip(tmp_path / "begun", texts=texts(count=100), sizes=TINY, tower=llava)
     begun = CLIPModel.from_pretrained(tmp_path / "begun", dtype=torch.float32).vision_model.state_dict()
     learned = [name for name in found if name.startswith("encoder.layers.1.") and name.endswith("weight")]
     assert learned
     assert not any(torch.equal(begun[name].half().float(), found[name]) for name in learned)
+
+
+def test_a_place_is_marked_in_directions_in_which_patches_do_not_differ():
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=1, image_size=64, patch_size=16)
+    embeddings = CLIPVisionModel(config).embeddings
+    before = embeddings.position_embedding.weight.detach().clone()
+    mixed = torch.randn(3, 12, generator=torch.Generator().manual_seed(1))  # pictures of 12 patterns: 20 directions are never used
+    patterns = torch.randn(12, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    pixels_NCHW = torch.einsum("nk,kchw->nchw", mixed, patterns).repeat(1, 1, 4, 4)
+    mark_places(embeddings, pixels_NCHW)
+    marks = (embeddings.position_embedding.weight - before).detach()
+    assert torch.equal(marks[0], torch.zeros(32))  # the whole picture's token has no place
+    assert torch.allclose(marks[1:] @ marks[1:].T, (marks[1] @ marks[1]) * torch.eye(16), atol=1e-2)
+    seen = embeddings.patch_embedding(pixels_NCHW).flatten(2)[..., 0].detach()
+    assert torch.allclose((seen - seen.mean(0)) @ marks[1:].T, torch.zeros(3, 16), atol=1e-2)
 
 
 def test_a_tower_that_does_not_fit_is_refused_with_a_sentence(llava, tmp_path):

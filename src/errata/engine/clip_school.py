@@ -30,7 +30,18 @@ from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.school import texts
 from errata.models.clip import ClipSizes, ClipTrainee, build_clip, open_clip_trainee
 
-_TOPICS: tuple[Topic, ...] = ("recognition", "colour", "shape", "name", "relation", "count", "is_attribute", "is_fact", "fact", "second")
+_TOPICS: tuple[Topic, ...] = (
+    "recognition",
+    "colour",
+    "shape",
+    "name",
+    "relation",
+    "count",
+    "is_attribute",
+    "is_fact",
+    "fact",
+    "second",
+)
 """What is asked of a picture, so that something of it is meant."""
 
 _ANSWERED = 0.4

@@ -237,9 +237,7 @@ def build_clip(
     if pixels_NHWC is not None:
         mark_places(model.vision_model.embeddings, ((pixels_NHWC.float() / 255 - _MEAN) / _STD).permute(0, 3, 1, 2))
     side = {"height": sizes.image, "width": sizes.image}
-    images = CLIPImageProcessorPil(
-        size=side, crop_size=side, do_center_crop=False, image_mean=[_MEAN] * 3, image_std=[_STD] * 3
-    )
+    images = CLIPImageProcessorPil(size=side, crop_size=side, do_center_crop=False, image_mean=[_MEAN] * 3, image_std=[_STD] * 3)
     folder.mkdir(parents=True, exist_ok=True)
     with quiet():
         model.save_pretrained(folder)
