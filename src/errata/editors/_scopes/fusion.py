@@ -91,13 +91,13 @@ class Fuse(nn.Module):
         if width < HEADS or width % HEADS or layers < 1:
             raise BadInput(f"A fusion needs a width that {HEADS} divides and at least 1 layer, not {width} and {layers}.")
         self.kind, self.width = kind, width
-        self.align_text = nn.Sequential(nn.LayerNorm(wide), nn.Linear(wide, width))
-        self.align_image = nn.Sequential(nn.LayerNorm(wide), nn.Linear(wide, width))
+        turns = nn.Linear(wide, width), nn.Linear(wide, width)
         with torch.no_grad():  # both begin as one turn of the encoders' space: what was alike there is alike here
-            nn.init.orthogonal_(self.align_text[1].weight)
-            self.align_image[1].weight.copy_(self.align_text[1].weight)
-            self.align_text[1].bias.zero_()
-            self.align_image[1].bias.zero_()
+            nn.init.orthogonal_(turns[0].weight)
+            turns[1].weight.copy_(turns[0].weight)
+            for turn in turns:
+                turn.bias.zero_()
+        self.align_text, self.align_image = (nn.Sequential(nn.LayerNorm(wide), turn) for turn in turns)
         self.nothing = nn.Parameter(torch.randn(width) / math.sqrt(width))
         self.cross = nn.MultiheadAttention(width, HEADS, batch_first=True) if kind == "cross" else None
         self.joint = _Joint(width, layers) if kind == "joint" else None
