@@ -1,12 +1,12 @@
 """How often a scope is right, by kind of pair, on scopeworld-fgv: text alone beside text and picture, trained alike.
 
-    OMP_NUM_THREADS=1 python -m bench.decisions --encoders out/clip-small [--scope text --scope dot:learned] [--edits 3000]
+    OMP_NUM_THREADS=1 python -m bench.decisions --encoders out/clip-tiny [--scope text --scope dot:learned] [--edits 3000]
         [--steps 3000] [--seeds 101,102,103] [--each 300] [--out out/decisions]
 
-All scopes learn from the same pairs (split "train", --train-seed), with the same steps, batch and learning rate; what is printed is
-of split "test": other scenes, handwriting and wordings. "blind" is the multimodal scope with every picture held back. A hard pair is
-one whose words leave it open: the same picture asked about by another phrase (twins), the edit's own words on the same picture as
-other bytes, on the same scene drawn anew, or on another picture.
+All scopes learn from the same pairs (split "train", --train-seed), with the same steps, batch and learning rate. What is printed
+is of split "test": other scenes, handwriting and wordings. "blind" is the multimodal scope with every picture held back. A hard
+pair is one whose words leave it open: the same picture asked about by another phrase (twins), the edit's own words on the same
+picture as other bytes, on the same scene drawn anew, or on another picture.
 """
 
 from __future__ import annotations

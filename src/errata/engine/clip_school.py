@@ -72,8 +72,8 @@ class ClipPlan:
     tower: str | None = "llava-tiny"
     """A LLaVA whose vision tower training begins with; None: random weights."""
 
-    frozen: int = 2
-    """Lowest layers of the tower that stay as they are."""
+    frozen: int = 0
+    """Lowest layers of the tower that stay as they are. They must learn to hand on where a patch is: frozen, they lose it."""
 
 
 def train_clip(folder: Path, *, sizes: ClipSizes, plan: ClipPlan | None = None, progress: Progress, device: str = "cpu") -> None:

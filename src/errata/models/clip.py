@@ -51,7 +51,7 @@ _TOGETHER = 32
 _MEAN, _STD = 0.5, 0.25
 """Of pixels in [0, 1], for every channel."""
 
-_MARK = 10.0
+_MARK = 40.0
 """Length of what is added to a patch to say where it is."""
 
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
@@ -333,7 +333,7 @@ def mark_places(embeddings: Any, pixels_NCHW: Tensor) -> None:
 
     A tower that learned what stands in a patch, and hands patches on in their order, says next to nothing of where one is (the
     small LLaVA's: 2 of a length of 63). In a space where all are compared at once that is lost. In directions that no picture
-    uses, it is told without disturbing what the layers see.
+    uses, it is told with little harm to what the layers see.
     """
     with torch.no_grad():
         patches_LV = embeddings.patch_embedding(pixels_NCHW).flatten(2).transpose(1, 2).flatten(0, 1)
