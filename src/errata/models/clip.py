@@ -209,29 +209,8 @@ def build_clip(
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     )
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        max_position_embeddings=sizes.length,
-        pad_token_id=1,
-        bos_token_id=2,
-        eos_token_id=3,
-        hidden_size=sizes.text_width,
-        intermediate_size=sizes.text_ffn,
-        num_hidden_layers=sizes.text_layers,
-        num_attention_heads=sizes.text_width // 32,
-        projection_dim=sizes.width,
-    )
-    vision = CLIPVisionConfig(
-        image_size=sizes.image,
-        patch_size=sizes.patch,
-        hidden_size=sizes.width,
-        intermediate_size=sizes.ffn,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.width // 32,
-        projection_dim=sizes.width,
-    )
     torch.manual_seed(seed)
-    model = CLIPModel(Config(text_config=text, vision_config=vision, projection_dim=sizes.width))
+    model = CLIPModel(_config(sizes, len(tokenizer)))
     if tower is not None:
         _take_tower(model, str(tower))
     if pixels_NHWC is not None:
@@ -313,6 +292,31 @@ def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> 
             images.save_pretrained(target)
 
     return ClipTrainee(model, see, read, model.logit_scale.exp, _patches(model), save)
+
+
+def _config(sizes: ClipSizes, vocabulary: int) -> Config:
+    text = CLIPTextConfig(
+        vocab_size=vocabulary,
+        max_position_embeddings=sizes.length,
+        pad_token_id=1,
+        bos_token_id=2,
+        eos_token_id=3,
+        hidden_size=sizes.text_width,
+        intermediate_size=sizes.text_ffn,
+        num_hidden_layers=sizes.text_layers,
+        num_attention_heads=sizes.text_width // 32,
+        projection_dim=sizes.width,
+    )
+    vision = CLIPVisionConfig(
+        image_size=sizes.image,
+        patch_size=sizes.patch,
+        hidden_size=sizes.width,
+        intermediate_size=sizes.ffn,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.width // 32,
+        projection_dim=sizes.width,
+    )
+    return Config(text_config=text, vision_config=vision, projection_dim=sizes.width)
 
 
 def _take_tower(model: CLIPModel, name: str) -> None:
