@@ -47,7 +47,7 @@ def case(edit, inside, outside):
     )
 
 
-LESSONS = Lessons(steps=150, batch=16, learning_rate=3e-3, validation=0.2, every=50, patience=9, seed=1)
+LESSONS = Lessons(steps=250, batch=16, learning_rate=3e-3, validation=0.2, every=50, patience=9, seed=1)
 
 
 def labelled():
