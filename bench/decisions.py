@@ -14,15 +14,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
-from errata.core.benchmark import Case
+from errata.benchmarks.scopeworld.fgv import NAME, ScopeWorldFGV, training_pairs
+from errata.core.benchmark import Pair
 from errata.core.encoder import Encoder
 from errata.core.records import Query
-from errata.editors import FusionSizes, Learner, MultimodalScope, Pair, TextScope
+from errata.editors import FusionSizes, MultimodalScope, ScopeTraining, TextScope
 from errata.engine.scopes import Lessons, train_scope
 from errata.models.clip import load_encoder
 
@@ -42,27 +42,29 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("out/decisions"))
     given = options.parse_args()
     encoder = load_encoder(given.encoders)
-    cases = list(learned_from(given.train_seed, given.edits))
+    pairs = list(training_pairs(seed=given.train_seed, edits=given.edits))
     seeds = [int(seed) for seed in given.seeds.split(",")]
     lessons = Lessons(steps=given.steps, learning_rate=given.rate)
-    print(f"{given.edits} edits to learn from (seed {given.train_seed}), {lessons}")
+    source = f"{given.edits} edits of {NAME}, seed {given.train_seed}"
+    print(f"learned from {source}, {lessons}")
     for name in given.scope or ("text", "dot:learned"):
         scope, blind = scope_of(name, encoder), name.startswith("blind:")
         started = time.perf_counter()
         train_scope(
             scope,
-            [held_back(case) for case in cases] if blind else cases,
+            [held_back(pair) for pair in pairs] if blind else pairs,
             given.out / name.replace(":", "-"),
             lessons=lessons,
+            run=f"{source}, {name}",
             progress=lambda what, done, total: None,
         )
-        took, parameters = time.perf_counter() - started, sum(each.numel() for each in scope.net.parameters())
+        took, parameters = time.perf_counter() - started, sum(each.numel() for each in scope.trainee().parameters())
         print(f"\n{name}: {parameters:,} parameters learned in {took:.0f} s; right, %, n")
         for kind, found in decided(scope, seeds, given.each, blind=blind).items():
             print(f"  {kind:28} {100 * sum(found) / len(found):6.1f} {len(found):7,}", flush=True)
 
 
-def scope_of(name: str, encoder: Encoder) -> Learner:
+def scope_of(name: str, encoder: Encoder) -> ScopeTraining:
     """A scope with random weights."""
     if name == "text":
         return TextScope()
@@ -71,16 +73,9 @@ def scope_of(name: str, encoder: Encoder) -> Learner:
     return MultimodalScope(encoder, FusionSizes(**sizes))
 
 
-def learned_from(seed: int, edits: int) -> Iterator[Case]:
-    """The cases of the train split."""
-    fgv = ScopeWorldFGV(seed=seed, edits=edits, split="train")
-    return (fgv[index] for index in range(edits))
-
-
-def held_back(case: Case) -> Case:
-    """The case without its pictures."""
-    probes = tuple(replace(probe, query=unseen(probe.query)) for probe in case.probes)
-    return Case(replace(case.edit, query=unseen(case.edit.query)), probes)
+def held_back(pair: Pair) -> Pair:
+    """The pair without its pictures."""
+    return replace(pair, edit=replace(pair.edit, query=unseen(pair.edit.query)), query=unseen(pair.query))
 
 
 def unseen(query: Query) -> Query:
@@ -88,24 +83,22 @@ def unseen(query: Query) -> Query:
     return Query.ask(query.text)
 
 
-def decided(scope: Learner, seeds: Sequence[int], each: int, *, blind: bool) -> Right:
+def decided(scope: ScopeTraining, seeds: Sequence[int], each: int, *, blind: bool) -> Right:
     """Whether each decision is right, by kind; first all hard pairs."""
     right: Right = defaultdict(list)
     for seed in seeds:
         fgv = ScopeWorldFGV(seed=seed, edits=each)
         for index in range(each):
             drawn, correction = fgv.drawn(index), fgv.correction(index)
-            found = [Pair(pair.edit, pair.query, pair.in_scope) for pair in fgv.pairs(index)]
-            if blind:
-                found = [Pair(replace(p.edit, query=unseen(p.edit.query)), unseen(p.query), p.inside) for p in found]
+            found = [held_back(pair) for pair in fgv.pairs(index)] if blind else fgv.pairs(index)
             for probe, pair, rho in zip(drawn, found, scope.scored(found).tolist(), strict=True):
-                was_right = (rho >= 0.5) == pair.inside
+                was_right = (rho >= 0.5) == pair.in_scope
                 redrawn = not probe.same_picture and probe.view is not None and probe.view.scene == correction.scene
                 kind = f"{probe.kind}{', hard' if probe.hard else ''}{', drawn anew' if redrawn else ''}"
                 right[kind].append(was_right)
                 if probe.hard:
                     right["HARD"].append(was_right)
-                    right[f"HARD, {'in' if pair.inside else 'out of'} scope"].append(was_right)
+                    right[f"HARD, {'in' if pair.in_scope else 'out of'} scope"].append(was_right)
     return dict(sorted(right.items(), key=lambda item: ("HARD" not in item[0], item[0])))
 
 
