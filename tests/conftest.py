@@ -11,7 +11,7 @@ import torch
 from PIL import Image as Pillow
 
 from errata.core.images import Image
-from errata.models import TransformersModel, load
+from errata.models import FAMILIES, TransformersModel, load
 from errata.models.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
 
 WORDS = (
@@ -108,3 +108,17 @@ def random_minigpt4_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def random_minigpt4(random_minigpt4_folder: Path) -> TransformersModel:
     """The model in `random_minigpt4_folder`; every test leaves it as found."""
     return load(random_minigpt4_folder)
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def model(request: pytest.FixtureRequest) -> TransformersModel:
+    """A small random model of each family in turn; every test leaves it as found."""
+    found: TransformersModel = request.getfixturevalue(BUILT[request.param])
+    return found
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def model_folder(request: pytest.FixtureRequest) -> Path:
+    """The checkpoint folder of each family's small random model in turn."""
+    found: Path = request.getfixturevalue(f"{BUILT[request.param]}_folder")
+    return found

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from errata.core.records import Message, Query
-from errata.models import FAMILIES
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite
-from tests.conftest import BUILT, picture
+from tests.conftest import picture
 
 SEEN = Query.ask("what is the red star called?", picture(1))
 TOLD = Query.ask("where does mibo live?")
@@ -30,11 +29,6 @@ WRITTEN = {
         TWO: "###Human: <Img>@</Img> the red star ###Assistant: mibo ###Human: <Img>@</Img> and this? ###Assistant:",
     },
 }
-
-
-@pytest.fixture(params=sorted(FAMILIES))
-def model(request):
-    return request.getfixturevalue(BUILT[request.param])
 
 
 def whole(model, query, target):

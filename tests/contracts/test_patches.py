@@ -6,17 +6,11 @@ import pytest
 import torch
 
 from errata.core.records import EditId, Query
-from errata.models import FAMILIES
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite, in_rows
-from tests.conftest import BUILT, picture
+from tests.conftest import picture
 
 QUERY = Query.ask("what is the red star called?", picture(1))
 BY = (EditId("a" * 64),)
-
-
-@pytest.fixture(params=sorted(FAMILIES))
-def model(request):
-    return request.getfixturevalue(BUILT[request.param])
 
 
 def low_rank(model):

@@ -47,10 +47,11 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def train(
-    family: Annotated[Literal["llava"], typer.Argument(help="Which family of model.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from.")] = Path(
-        "out/llava-tiny"
-    ),
+    family: Annotated[Literal["llava", "blip2", "minigpt4"], typer.Argument(help="Which family of model.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from. Left out: out/FAMILY-tiny."),
+    ] = None,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="Steps of the vision tower alone, which come first.")] = None,
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
@@ -68,12 +69,14 @@ def train(
     \b
     Examples:
       errata model train llava --out out/llava-tiny
+      errata model train minigpt4
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
     from dataclasses import replace
 
-    from errata.engine.school import Curriculum, train_llava
+    from errata.engine.school import Curriculum, train_blip2, train_llava, train_minigpt4
 
+    out = out or Path(f"out/{family}-tiny")
     plan = Curriculum(seed=seed)
     plan = replace(
         plan,
@@ -85,7 +88,12 @@ def train(
         matrix_rate=plan.matrix_rate * rate,
     )
     with watched(f"train {family}") as progress:
-        train_llava(out, curriculum=plan, progress=progress, device=device)
+        if family == "llava":
+            train_llava(out, curriculum=plan, progress=progress, device=device)
+        elif family == "blip2":
+            train_blip2(out, curriculum=plan, progress=progress, device=device)
+        else:
+            train_minigpt4(out, curriculum=plan, progress=progress, device=device)
     say(f"saved: {out}")
     say(f"check it with: errata model check {out}")
 

@@ -66,7 +66,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         net = _net(source, name, family=family, dtype=precision)
     why = family.refuse(net)
     if why is not None:
-        raise BadInput(f"The model {name} is of the family {family.model_type!r} and can't be used: {why}.")
+        raise BadInput(f"The model {name} is of the family {family.name!r} and can't be used: {why}.")
     return TransformersModel(net.to(place), processor=processor, name=name, family=family)  # type: ignore[arg-type]
 
 

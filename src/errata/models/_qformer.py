@@ -1,7 +1,7 @@
 """What BLIP-2 and MiniGPT-4 share: an EVA vision tower, a Q-Former that reads it through a fixed number of queries, one projection.
 
-Li et al., "BLIP-2", arXiv 2301.12597. Tower and Q-Former are the frozen vision side: what the Q-Former says of a picture is worked out
-once. The projection alone stands between it and the language model, which is a whole causal model of its own.
+Li et al., "BLIP-2", arXiv 2301.12597. Tower and Q-Former are the frozen vision side: what the Q-Former says of a picture is worked
+out once. The projection alone stands between it and the language model, which is a whole causal model of its own.
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ def refuse(net: nn.Module) -> str | None:
     config = _blip2(net).config
     text = config.get_text_config()
     if config.image_token_index is None:
-        return "its config.json names no image_token_index, as those of before 2025 don't; give it the id of its tokenizer's <image>"
+        return "its config.json names no image_token_index, as older ones don't; give it the id of its tokenizer's <image>"
     if not config.image_token_index < text.vocab_size:
         return f"its image_token_index {config.image_token_index} lies beyond its vocabulary of {text.vocab_size}"
-    words, width = _blip2(net).get_input_embeddings().weight.shape[1], text.hidden_size
+    embedded = cast("Tensor", _blip2(net).get_input_embeddings().weight)
+    words, width = embedded.shape[1], text.hidden_size
     return None if words == width else f"its words are embedded {words} wide and its pictures {width}"
 
 

@@ -115,9 +115,7 @@ class Blip2Sizes:
     vocabulary: int = 1024
 
 
-def train_tokenizer(
-    texts: Iterable[str], *, vocabulary: int, signs: str = "", names_image: bool = True
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], *, vocabulary: int, signs: str = "", names_image: bool = True) -> PreTrainedTokenizerFast:
     """A byte-pair tokenizer over a fixed alphabet, digits one by one, trained on `texts`.
 
     Characters outside the alphabet become `<unk>`: a target that holds one can't be expressed and is refused.
@@ -139,7 +137,11 @@ def train_tokenizer(
     )
     core.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=_SPECIAL, initial_alphabet=[*_ALPHABET, *signs, "▁"], show_progress=False, min_frequency=4
+        vocab_size=vocabulary,
+        special_tokens=_SPECIAL,
+        initial_alphabet=[*_ALPHABET, *signs, "▁"],
+        show_progress=False,
+        min_frequency=4,
     )
     core.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
