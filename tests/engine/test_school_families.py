@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from errata.benchmarks.scopeworld.lessons import lesson
 from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
+from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.school import Curriculum, Row, pack, packed_loss, texts, train_blip2, train_minigpt4
 from errata.models import load
@@ -101,12 +102,21 @@ def test_a_run_that_was_stopped_ends_where_an_unbroken_one_ends(family, folder, 
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_folder_of_another_family_is_refused_and_left_as_it_was(family, begun, tmp_path):
+    other = {"blip2": "minigpt4", "minigpt4": "blip2"}[family]
+    held = shutil.copytree(begun, tmp_path / family)
+    with pytest.raises(BadInput, match=f"holds a {family}, and a {other} was to be trained"):
+        SCHOOLS[other](held, curriculum=SHORT, progress=_quiet)
+    assert sorted(file.name for file in held.iterdir()) == sorted(file.name for file in begun.iterdir())
+
+
 def test_the_command_line_teaches_each_family(family, begun, tmp_path):
     from typer.testing import CliRunner
 
     from errata.cli.app import app
 
-    shutil.copytree(begun, tmp_path / "m")
+    (tmp_path / "m").mkdir()
+    shutil.copy(begun / "precision.txt", tmp_path / "m")
     steps = ["--looks", "1", "--captions", "0", "--questions", "1", "--scenes", "1"]
     said = CliRunner().invoke(app, ["model", "train", family, "--out", str(tmp_path / "m"), *steps])
     assert said.exit_code == 0, said.output

@@ -89,6 +89,15 @@ def test_an_opt_whose_words_are_narrower_than_its_layers_is_refused():
     assert _qformer.refuse(net) == "its words are embedded 32 wide and its pictures 64"
 
 
+@pytest.mark.parametrize("made", ["random_blip2", "random_minigpt4"])
+def test_the_vision_side_is_the_tower_and_then_the_qformer_and_the_projection_stands_alone(request, made):
+    model = request.getfixturevalue(made)
+    tower = [f"vision_model.encoder.layers.{layer}.mlp.{name}" for layer in (0, 1) for name in ("fc1", "fc2")]
+    reader = [f"qformer.encoder.layer.{layer}.{name}.dense" for layer in (0, 1) for name in ("intermediate_query", "output_query")]
+    assert model.writable["vision"] == (*tower, *reader)
+    assert model.writable["projector"] == ("language_projection",)
+
+
 def test_pictures_stand_before_blip2s_begin_token_as_its_processor_puts_them(blip2):
     model = load(blip2)
     tokenizer = model.processor.tokenizer

@@ -32,6 +32,7 @@ from errata.benchmarks.scopeworld.lessons import (
     statement_lesson,
 )
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.core.errors import BadInput
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
@@ -182,10 +183,11 @@ def train_llava(
     """Build, train and save a small LLaVA in `folder`; goes on from `folder/training.pt` where there is one.
 
     Raises:
-        BadInput: the checkpoint is of another run.
+        BadInput: the checkpoint is of another run, or the folder of another family.
     """
     _train(
         folder,
+        "llava",
         build=lambda: build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
         curriculum=curriculum,
         progress=progress,
@@ -199,6 +201,7 @@ def train_blip2(
     """`train_llava` for a small BLIP-2 OPT."""
     _train(
         folder,
+        "blip2",
         build=lambda: build_blip2(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
         curriculum=curriculum,
         progress=progress,
@@ -212,6 +215,7 @@ def train_minigpt4(
     """`train_llava` for a small MiniGPT-4."""
     _train(
         folder,
+        "minigpt4",
         build=lambda: build_minigpt4(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
         curriculum=curriculum,
         progress=progress,
@@ -219,11 +223,15 @@ def train_minigpt4(
     )
 
 
-def _train(folder: Path, *, build: Callable[[], None], curriculum: Curriculum, progress: Progress, device: str) -> None:
+def _train(
+    folder: Path, family: str, *, build: Callable[[], None], curriculum: Curriculum, progress: Progress, device: str
+) -> None:
     if not (folder / "processor_config.json").exists():  # the last file that is written
         build()
-    run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
     trainee = open_trainee(folder, device=device)
+    if trainee.family != family:
+        raise BadInput(f"The folder {folder} holds a {trainee.family}, and a {family} was to be trained. Name another folder.")
+    run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
     if not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
     learner = _Learner(trainee)

@@ -61,7 +61,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     precision = _DTYPES[dtype] if dtype is not None else torch.float32 if place.type == "cpu" else "auto"
     source = _source(name)
     with _quiet():
-        family = _family(source, name)
+        family = family_of(source, name)
         processor = _processor(source, name)
         net = _net(source, name, family=family, dtype=precision)
     why = family.refuse(net)
@@ -86,7 +86,13 @@ def _source(name: str) -> str:
     return name
 
 
-def _family(source: str, name: str) -> Family:
+def family_of(source: str, name: str) -> Family:
+    """The family that the config.json at `source` is of.
+
+    Raises:
+        Unknown: nothing is there, or it is of a model_type that isn't known.
+        BadInput: it can't be read, or its language model isn't known.
+    """
     try:
         config, _ = PretrainedConfig.get_config_dict(source)
     except (OSError, ValueError) as error:

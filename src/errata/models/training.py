@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, Blip2ForConditionalGeneration, Blip2Processor, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import Blip2ForConditionalGeneration, Blip2Processor, LlavaForConditionalGeneration, LlavaProcessor
 
 from errata.models import _qformer
+from errata.models._load import family_of
 from errata.models.build import IMAGE
 
 
@@ -35,16 +36,17 @@ class Wording:
 
 WORDINGS = {
     "llava": Wording(f"USER: {IMAGE}\n", "", "USER: ", " ASSISTANT:"),
-    "opt": Wording(IMAGE, "Question: ", "Question: ", " Answer:"),
-    "llama": Wording(f"###Human: <Img>{IMAGE}</Img>", "", "###Human: ", " ###Assistant:"),
+    "blip2": Wording(IMAGE, "Question: ", "Question: ", " Answer:"),
+    "minigpt4": Wording(f"###Human: <Img>{IMAGE}</Img>", "", "###Human: ", " ###Assistant:"),
 }
-"""LLaVA's, and those of BLIP-2's layout by the type of the language model."""
+"""By the name of the family."""
 
 
 @dataclass(frozen=True)
 class Trainee:
     """A model under training. R: rows, L: tokens, D: width, V: vocabulary, N: selected positions."""
 
+    family: str
     module: nn.Module
     wording: Wording
     prefix: tuple[int, ...]
@@ -80,9 +82,13 @@ class Trainee:
 
 
 def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
-    """Open the model in `folder` for training, in single precision."""
-    config = AutoConfig.from_pretrained(folder)
-    return _open_llava(folder, device) if config.model_type == "llava" else _open_blip2(folder, device)
+    """Open the model in `folder` for training, in single precision.
+
+    Raises:
+        BadInput: the folder is no checkpoint of a family that is known.
+    """
+    family = family_of(str(folder), str(folder)).name
+    return _open_llava(folder, device) if family == "llava" else _open_blip2(folder, family, device)
 
 
 def _open_llava(folder: Path, device: str) -> Trainee:
@@ -111,6 +117,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
 
     count, wording = model.config.image_seq_length, WORDINGS["llava"]
     return Trainee(
+        family="llava",
         module=model,
         wording=wording,
         prefix=_prefix(encode, wording, count),
@@ -128,7 +135,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
     )
 
 
-def _open_blip2(folder: Path, device: str) -> Trainee:
+def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
     """BLIP-2's layout, around whichever language model."""
     processor: Any = Blip2Processor.from_pretrained(folder, backend="pil")
     model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
@@ -159,8 +166,9 @@ def _open_blip2(folder: Path, device: str) -> Trainee:
         return seen.middle, output.last_hidden_state
 
     vision: Any = config.vision_config
-    wording = WORDINGS[speaker.config.model_type]
+    wording = WORDINGS[family]
     return Trainee(
+        family=family,
         module=model,
         wording=wording,
         prefix=_prefix(encode, wording, config.num_query_tokens),
