@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from errata.benchmarks.scopeworld.exam import Mark
     from errata.core.model import Model
     from errata.core.records import Query
+    from errata.engine.school import Curriculum
 
 app = typer.Typer(help="List, train and check the models that errata edits.", no_args_is_help=True)
 
@@ -48,11 +49,12 @@ def list_(as_json: AsJson = False) -> None:
 @app.command()
 def train(
     family: Annotated[
-        Literal["llava", "clip"], typer.Argument(help="Which family: a model to edit (llava), or a scope's encoders (clip).")
+        Literal["llava", "blip2", "minigpt4", "clip"],
+        typer.Argument(help="Which family: a model to edit (llava, blip2, minigpt4), or a scope's encoders (clip)."),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from. [out/llava-tiny, out/clip-tiny]"),
+        typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from. Left out: out/FAMILY-tiny."),
     ] = None,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="Steps of the vision tower alone, which come first.")] = None,
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
@@ -74,22 +76,23 @@ def train(
     \b
     Examples:
       errata model train llava --out out/llava-tiny
+      errata model train minigpt4
       errata model train clip --out out/clip-tiny --size small
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
     from dataclasses import replace
 
     from errata.core.errors import BadInput
-    from errata.engine.school import Curriculum, train_llava
+    from errata.engine.school import Curriculum
 
     others = {"looks": looks, "captions": captions, "questions": questions} if family == "clip" else {"size": size, "steps": steps}
     for name, value in others.items():
         if value is not None:
             raise BadInput(f"The option --{name} says nothing of a {family}. Leave it out.")
+    out = out or Path(f"out/{family}-tiny")
     if family == "clip":
-        _train_clip(out or Path("out/clip-tiny"), size or "small", steps, scenes, rate=rate, seed=seed, device=device)
+        _train_clip(out, size or "small", steps, scenes, rate=rate, seed=seed, device=device)
         return
-    out = out or Path("out/llava-tiny")
     plan = Curriculum(seed=seed)
     plan = replace(
         plan,
@@ -100,8 +103,20 @@ def train(
         learning_rate=plan.learning_rate * rate,
         matrix_rate=plan.matrix_rate * rate,
     )
+    _train_model(family, out, plan, device=device)
+
+
+def _train_model(family: Literal["llava", "blip2", "minigpt4"], out: Path, plan: Curriculum, *, device: str) -> None:
+    """Train a model to edit."""
+    from errata.engine.school import train_blip2, train_llava, train_minigpt4
+
     with watched(f"train {family}") as progress:
-        train_llava(out, curriculum=plan, progress=progress, device=device)
+        if family == "llava":
+            train_llava(out, curriculum=plan, progress=progress, device=device)
+        elif family == "blip2":
+            train_blip2(out, curriculum=plan, progress=progress, device=device)
+        else:
+            train_minigpt4(out, curriculum=plan, progress=progress, device=device)
     say(f"saved: {out}")
     say(f"check it with: errata model check {out}")
 

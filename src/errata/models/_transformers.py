@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast, final, get_args
@@ -93,11 +94,11 @@ class TransformersModel:
         self._eyes = Eyes(net, processor, family)
         self._rows: Recent[tuple[Query, str | None], _Row] = Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
         tokenizer = tokenizer_of(processor)
-        self._end = int(tokenizer.eos_token_id)
-        self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._end)
+        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
         speaker = family.speaker(net)
-        stops = speaker.generation_config.eos_token_id
-        self._stops = sorted({self._end, *(stops if isinstance(stops, list) else [] if stops is None else [int(stops)])})
+        said = _ends(speaker)
+        self._end = said[0] if len(said) == 1 else int(tokenizer.eos_token_id)
+        self._stops = sorted({self._end, int(tokenizer.eos_token_id), *said, *_ends(net)})
         self._saved_generation = speaker.generation_config
         # A checkpoint's own sampling temperature and the like would be merged into every call and warned about: answers are greedy.
         speaker.generation_config = self._greedy(RESERVE)
@@ -387,12 +388,14 @@ def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenSc
 def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dict[str, int | None]:
     """Templates -> paths in depth order, each with its layer (None for a path without one)."""
     linears = {path for path, module in net.named_modules() if isinstance(module, nn.Linear)}
-    found: dict[str, int | None] = {path: None for path in templates if "{layer}" not in path and path in linears}
-    layered = [path for path in templates if "{layer}" in path]
-    layer = 0
-    while layered and all(path.format(layer=layer) in linears for path in layered):
-        found.update((path.format(layer=layer), layer) for path in layered)
-        layer += 1
+    found: dict[str, int | None] = {}
+    for stack, paths in groupby(templates, key=_stack):
+        together, layer = tuple(paths), 0
+        if stack is None:
+            found.update((path, None) for path in together if path in linears)
+        while stack is not None and all(path.format(layer=layer) in linears for path in together):
+            found.update((path.format(layer=layer), layer) for path in together)
+            layer += 1
     missing = [path for path in templates if path.format(layer=0) not in found]
     if missing:
         raise BadInput(
@@ -404,8 +407,20 @@ def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dic
 
 def _layers(net: PreTrainedModel, templates: tuple[str, ...]) -> tuple[nn.Module, ...]:
     """The decoder's layers, lowest first: where the table's text side has its `{layer}`."""
-    stack = next(path.partition(".{layer}")[0] for path in templates if "{layer}" in path)
+    stack = next(stack for stack in map(_stack, templates) if stack is not None)
     return tuple(cast("nn.ModuleList", net.get_submodule(stack)))
+
+
+def _stack(template: str) -> str | None:
+    """The path of the layers that a template runs over; None where it names one module."""
+    stack, layered, _ = template.partition(".{layer}")
+    return stack if layered else None
+
+
+def _ends(net: PreTrainedModel) -> list[int]:
+    """The ids that end an answer, as a checkpoint's own generation settings have it (BLIP-2 with OPT ends at a line's end)."""
+    said = net.generation_config.eos_token_id
+    return said if isinstance(said, list) else [] if said is None else [int(said)]
 
 
 def timeless(config: dict[str, Any]) -> dict[str, Any]:
