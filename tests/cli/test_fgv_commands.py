@@ -304,5 +304,7 @@ def test_an_endpoint_that_fails_midway_leaves_a_build_that_goes_on(inside, tmp_p
     with serving(judged) as endpoint:
         done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
     assert done.code == 0, done.err
-    assert (tmp_path / "built" / "judge.jsonl").read_text().splitlines()[:6] == kept
+    lines = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+    assert lines[:6] == kept
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 6 + len(endpoint.asked)
     assert ("asked of the judge now", str(len(endpoint.asked))) in shown(done)
