@@ -159,7 +159,7 @@ def test_a_later_model_that_a_system_was_not_trained_for_is_told_before_anything
         (("--editor", "none", "--seeds", "1,x"), "aren't numbers"),
         (("--editor", "none", "--seeds", "1,1", "--edits", "1"), "each once"),
         (("--editor", "none", "--memory", "3", "--edits", "2"), "3 edits in memory are more than the 2"),
-        (("--editor", "none", "--template", "Q: {}"), "--template is for the questions of --data"),
+        (("--editor", "none", "--edits", "1", "--seeds", "1", "--template", "Q: {}"), "--template is for the questions of --data"),
         (("--editor", "none", "--data", "nowhere"), "There is no nowhere/test_data.json"),
         (("--editor", "none", "--data", "data"), "has 3 records; 250 edits were asked for"),
         (("--editor", "none", "--data", "data", "--edits", "3"), "draw the same 3 edits"),
@@ -325,5 +325,7 @@ def test_an_endpoint_that_fails_midway_leaves_a_build_that_goes_on(inside, tmp_p
     with serving(judged) as endpoint:
         done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
     assert done.code == 0, done.err
-    assert (tmp_path / "built" / "judge.jsonl").read_text().splitlines()[:6] == kept
+    lines = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+    assert lines[:6] == kept
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 6 + len(endpoint.asked)
     assert ("asked of the judge now", str(len(endpoint.asked))) in shown(done)
