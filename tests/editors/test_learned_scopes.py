@@ -271,7 +271,8 @@ def test_a_query_is_looked_at_once_however_many_edits_are_in_memory(random_llava
         hook.remove()
     assert looks == [1]
     few = filled(random_llava, memory, PICTURED)
-    one, many = (min(seconds(lambda held=held: asked(random_llava, memory, held)) for _ in range(15)) for held in (few, state))
+    turns = [[seconds(lambda held=held: asked(random_llava, memory, held)) for held in (few, state)] for _ in range(15)]
+    one, many = map(min, zip(*turns, strict=True))  # asked in turn: what else runs on the machine slows both
     assert many <= 1.2 * one
 
 

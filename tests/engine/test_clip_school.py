@@ -1,5 +1,7 @@
 """How a small CLIP learns: words point at the patches of what they are about, and training builds upon a LLaVA's vision tower."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from errata.benchmarks.scopeworld.questions import matching, references
 from errata.benchmarks.scopeworld.scenes import random_scene
 from errata.core.errors import BadInput
 from errata.engine.clip_school import ClipPlan, ask, point, train_clip
-from errata.engine.school import texts
+from errata.engine.school import Curriculum, texts, train_llava
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.clip import ClipSizes, build_clip, load_encoder, mark_places, open_clip_trainee
 
@@ -104,6 +106,23 @@ def test_a_tower_that_does_not_fit_is_refused_with_a_sentence(llava, tmp_path):
     none = ClipSizes(width=32, layers=0, ffn=64, text_width=32, text_layers=1, text_ffn=64, vocabulary=400)
     with pytest.raises(BadInput, match=r"has more layers than a CLIP of these sizes.*Give another\.$"):
         build_clip(tmp_path / "lower", texts=texts(count=50), sizes=none, tower=llava)
+
+
+def test_a_folder_of_another_type_is_refused_and_left_as_it_was(llava, tmp_path):
+    build_clip(tmp_path / "clip", texts=texts(count=50), sizes=TINY)
+    held = shutil.copytree(llava, tmp_path / "llava")
+    (held / "preprocessor_config.json").write_text("{}")  # as older versions of transformers leave it
+    schools = {
+        "clip": lambda: train_clip(held, sizes=TINY, plan=SHORT, progress=quiet),
+        "llava": lambda: train_llava(tmp_path / "clip", curriculum=Curriculum(looks=1, captions=0, questions=1), progress=quiet),
+    }
+    for wanted, school in schools.items():
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+        with pytest.raises(BadInput, match=rf"one of the type '{wanted}' was to be written there\. Name another folder\.$"):
+            school()
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+    with pytest.raises(BadInput, match="holds a checkpoint of the type 'llava'"):
+        build_clip(held, texts=texts(count=50), sizes=TINY)
 
 
 def test_a_killed_training_ends_where_an_unbroken_one_ends(tmp_path):

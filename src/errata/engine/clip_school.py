@@ -28,6 +28,7 @@ from errata.benchmarks.scopeworld.lessons import Topic, lesson
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.school import texts
+from errata.models.build import spare
 from errata.models.clip import ClipSizes, ClipTrainee, build_clip, open_clip_trainee
 
 _TOPICS: tuple[Topic, ...] = (
@@ -80,9 +81,10 @@ def train_clip(folder: Path, *, sizes: ClipSizes, plan: ClipPlan | None = None, 
     """Train a small CLIP on ScopeWorld in `folder`, an ordinary checkpoint folder; a run that was stopped goes on.
 
     Raises:
-        BadInput: the folder holds a checkpoint of another run, or the tower to begin with doesn't fit.
+        BadInput: the folder holds a checkpoint of another run or type, or the tower to begin with doesn't fit.
     """
     plan = plan or ClipPlan()
+    spare(folder, "clip")
     if not (folder / "preprocessor_config.json").exists():  # the last file that is written
         seen = _seen(plan.seed) if plan.tower else None
         build_clip(folder, texts=_texts(plan.seed), sizes=sizes, seed=plan.seed, tower=plan.tower, pixels_NHWC=seen)

@@ -5,6 +5,7 @@ What is built here is an ordinary checkpoint folder with random weights; `engine
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +31,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     ProcessorMixin,
 )
+
+from errata.core.errors import BadInput
 
 IMAGE = "<image>"
 _SPECIAL = ["<unk>", "<s>", "</s>", "<pad>", IMAGE]
@@ -162,6 +165,23 @@ def train_core(texts: Iterable[str], *, vocabulary: int, special: list[str], sig
     return core
 
 
+def spare(folder: Path, model_type: str) -> None:
+    """Check that writing a checkpoint of this type to `folder` writes over none of another type.
+
+    Raises:
+        BadInput: the folder holds one.
+    """
+    try:
+        held = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (FileNotFoundError, ValueError):  # a new folder, or one whose writing was stopped
+        return
+    if held != model_type:
+        raise BadInput(
+            f"The folder {folder} holds a checkpoint of the type {held!r}; one of the type {model_type!r} was to be written there. "
+            "Name another folder."
+        )
+
+
 def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None = None, seed: int = 0) -> None:
     """Write a LLaVA with random weights to `folder`, as `from_pretrained` opens it.
 
@@ -170,7 +190,11 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
         texts: what the tokenizer is trained on.
         sizes: see `LlavaSizes`.
         seed: draws the weights.
+
+    Raises:
+        BadInput: the folder holds a checkpoint of another type.
     """
+    spare(folder, LlavaConfig.model_type)
     sizes = sizes or LlavaSizes()
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary)
     side = {"height": sizes.image, "width": sizes.image}
@@ -197,7 +221,11 @@ def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None 
         texts: what the tokenizer is trained on; the words of the prompt are added.
         sizes: see `Blip2Sizes`.
         seed: draws the weights.
+
+    Raises:
+        BadInput: the folder holds a checkpoint of another type.
     """
+    spare(folder, Blip2Config.model_type)
     sizes = sizes or Blip2Sizes()
     texts = chain(texts, ["Question: Answer:"] * _OFTEN)
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary, names_image=False)
@@ -225,7 +253,11 @@ def build_minigpt4(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | No
         texts: what the tokenizer is trained on; the words of the prompt are added.
         sizes: see `Blip2Sizes`.
         seed: draws the weights.
+
+    Raises:
+        BadInput: the folder holds a checkpoint of another type.
     """
+    spare(folder, Blip2Config.model_type)
     sizes = sizes or Blip2Sizes()
     texts = chain(texts, ["###Human: <Img></Img> ###Assistant:"] * _OFTEN)
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary, signs="#<>", names_image=False)

@@ -40,7 +40,7 @@ from errata.core.images import Image
 from errata.models._cache import Recent
 from errata.models._load import brief, device_at, quiet, source_of
 from errata.models._transformers import timeless
-from errata.models.build import train_core
+from errata.models.build import spare, train_core
 
 SEEN_BYTES = 256 * 1024 * 1024
 """The most bytes that are kept of texts and pictures seen, each."""
@@ -202,8 +202,9 @@ def build_clip(
 
     Raises:
         Unknown: there is no such LLaVA.
-        BadInput: it is none, or its tower is of other sizes.
+        BadInput: it is none, or its tower is of other sizes, or the folder holds a checkpoint of another type.
     """
+    spare(folder, Config.model_type)
     core = train_core(texts, vocabulary=sizes.vocabulary, special=_SPECIAL)
     core.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
     tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
