@@ -10,7 +10,7 @@ import pytest
 
 from errata.cli.bench import _horizons
 from errata.core.errors import BadInput
-from errata.engine.trials import folder_of
+from errata.engine.figures import folder_of
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,18 @@ def test_training_goes_on_where_it_stopped_and_saves_a_checkpoint_folder(inside,
     assert (again.code, (tmp_path / "tiny" / "model.safetensors").read_bytes() == weights) == (0, True)
 
 
+def test_a_clip_is_trained_as_a_folder_that_a_scope_sees_with_and_takes_only_its_own_options(inside, tmp_path):
+    trained = inside("model", "train", "clip", "--steps", 1, "--scenes", 2, "--out", "clip")
+    assert (trained.code, "train a scope that sees with it: --encoders clip" in trained.out) == (0, True)
+    assert json.loads((tmp_path / "clip" / "config.json").read_text())["model_type"] == "clip"
+    for words, why in (
+        (("clip", "--looks", 3), "The option --looks says nothing of a clip. Leave it out."),
+        (("llava", "--size", "small"), "The option --size says nothing of a llava. Leave it out."),
+    ):
+        refused = inside("model", "train", *words, "--out", "other")
+        assert (refused.code, why in refused.err, (tmp_path / "other").exists()) == (2, True, False)
+
+
 def test_a_model_that_does_not_pass_the_exam_exits_with_1(inside, untrained):
     checked = inside("model", "check", untrained, "--each", 1, "--json")
     marks = [json.loads(line) for line in checked.out.splitlines()]
@@ -139,8 +151,9 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("editors",), "given with --editor"),
-        (("scopeedit-ablation", "--editor", "none"), "no other table takes any"),
+        (("editors",), "--editor"),
+        (("editors", "--editor", "none", "--editor", "none"), "named twice"),
+        (("scopeedit-ablation", "--editor", "none"), "No such option: --editor"),
         (("editors", "--editor", "nope"), "There is no editor named 'nope'"),
         (("editors", "--editor", "none", "--seeds", "1,x"), "aren't numbers"),
         (("editors", "--editor", "none", "--seeds", "1,1"), "each once"),

@@ -12,9 +12,11 @@ import sys
 import pytest
 
 from errata.benchmarks.fgvedit import FGVEdit
+from errata.editors import MendPlan
 from tests.benchmarks.fgv_files import record, write_fgvedit
 from tests.cli.runs import SRC
 from tests.conftest import picture
+from tests.editors.trained import filled_in, taught_mend
 from tests.engine.judges import Reply, said, serving
 
 
@@ -92,6 +94,83 @@ def test_a_scopeworld_fgv_that_cannot_be_run_gets_a_sentence(inside, tmp_path, w
     assert (done.code, done.out) == (2, "")
     assert told in " ".join(done.err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_systems_by_models_is_written_and_goes_on_where_it_was(inside, random_llava_folder, tmp_path):
+    words = ("table", "fgvedit-1", "--editor", "none", "--editor", "finetune:steps=1", "--model", random_llava_folder)
+    done = inside(*words, "--edits", 1, "--seeds", "7,8", "--out", "t")
+    assert done.code == 0, done.err
+    assert "scopeworld-fgv, 1 edit of each seed, 1 edit in memory at a time, seeds 7, 8" in done.out
+    rows = {tuple(line.split()[:2]): line for line in done.out.splitlines() if " ± " in line}
+    assert "100.0 ± 0.0" in next(line for line in done.out.splitlines() if " none " in line), rows
+    assert {path.suffix for path in (tmp_path / "t").iterdir() if path.is_file()} == {".csv", ".md", ".svg"}
+    lines = list(csv.DictReader((tmp_path / "t" / "fgvedit-1.csv").read_text().splitlines()))
+    assert {(line["system"], line["protocol"]) for line in lines} == {
+        (system, way) for system in ("none", "finetune:steps=1") for way in ("generated", "teacher_forced")
+    }
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "t").rglob("result.json")}
+    assert len(stamps) == 4
+    again = inside(*words, "--edits", 1, "--seeds", "7,8", "--out", "t")
+    assert (again.code, again.out) == (0, done.out)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_a_table_runs_from_the_authors_layout_with_many_edits_in_memory(inside, random_llava_folder, tmp_path):
+    write_fgvedit(tmp_path / "data")
+    words = ("--data", "data", "--template", "Question: {} Short answer:", "--edits", 2, "--memory", 2, "--seeds", "1,2")
+    done = inside("table", "fgvedit-1", "--editor", "none", "--model", random_llava_folder, *words, "--out", "t")
+    assert done.code == 0, done.err
+    text = (tmp_path / "t" / "fgvedit-1-memory-2.md").read_text()
+    for seed in (1, 2):
+        drawn = FGVEdit(tmp_path / "data", edits=2, seed=seed, template="Question: {} Short answer:")
+        assert f"- benchmark fgvedit, seed {seed}: `{drawn.digest}`" in text
+
+
+def test_a_table_hands_its_systems_what_they_name(inside, random_llava_folder, tmp_path):
+    words = ("table", "fgvedit-1", "--model", random_llava_folder, "--editor", filled_in("mscke:checkpoint={multimodal}"))
+    done = inside(*words, "--edits", 1, "--seeds", "7", "--out", "t")
+    assert done.code == 0, done.err
+    (path,) = (tmp_path / "t").rglob("result.json")
+    assert json.loads(path.read_text())["editor"]["fields"]["made"]["fields"]["scope"]["kind"] == "multimodal"
+
+
+def test_a_later_model_that_a_system_was_not_trained_for_is_told_before_anything_is_run(
+    inside, random_llava, random_llava_folder, tmp_path
+):
+    taught_mend(random_llava, tmp_path / "mend", MendPlan(), steps=0)
+    words = ("--editor", "none", "--editor", "mend:checkpoint=mend", "--model", random_llava_folder, "--model", "llava-tiny")
+    done = inside("table", "fgvedit-1", *words, "--edits", 1, "--seeds", "7", "--out", "t")
+    assert (done.code, done.out) == (2, "")
+    assert "was trained for" in done.err
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--editor"),
+        (("--editor", "nope"), "There is no editor named 'nope'"),
+        (("--editor", "none", "--editor", "none"), "An editor is named twice"),
+        (("--editor", "none", "--model", "a", "--model", "a"), "A model is named twice"),
+        (
+            ("--editor", "none", "--edits", "1", "--seeds", "1", "--model", "llava-tiny", "--model", "nope"),
+            "There is no model named 'nope'",
+        ),
+        (("--editor", "none", "--seeds", "1,x"), "aren't numbers"),
+        (("--editor", "none", "--seeds", "1,1", "--edits", "1"), "each once"),
+        (("--editor", "none", "--memory", "3", "--edits", "2"), "3 edits in memory are more than the 2"),
+        (("--editor", "none", "--edits", "1", "--seeds", "1", "--template", "Q: {}"), "--template is for the questions of --data"),
+        (("--editor", "none", "--data", "nowhere"), "There is no nowhere/test_data.json"),
+        (("--editor", "none", "--data", "data"), "has 3 records; 250 edits were asked for"),
+        (("--editor", "none", "--data", "data", "--edits", "3"), "draw the same 3 edits"),
+    ],
+)
+def test_a_fine_grained_table_that_cannot_be_made_gets_a_sentence(inside, tmp_path, words, told):
+    write_fgvedit(tmp_path / "data")
+    done = inside("table", "fgvedit-1", *words, "--out", "t")
+    assert (done.code, done.out) == (2, "")
+    assert told in " ".join(done.err.split())
+    assert not (tmp_path / "t").exists()
 
 
 def write_vqa(folder, *, pictures=8):
@@ -246,5 +325,7 @@ def test_an_endpoint_that_fails_midway_leaves_a_build_that_goes_on(inside, tmp_p
     with serving(judged) as endpoint:
         done = inside(*BUILD, "--base-url", endpoint.url, "--parallel", 1)
     assert done.code == 0, done.err
-    assert (tmp_path / "built" / "judge.jsonl").read_text().splitlines()[:6] == kept
+    lines = (tmp_path / "built" / "judge.jsonl").read_text().splitlines()
+    assert lines[:6] == kept
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 6 + len(endpoint.asked)
     assert ("asked of the judge now", str(len(endpoint.asked))) in shown(done)

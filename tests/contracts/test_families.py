@@ -6,12 +6,8 @@ import pytest
 import torch
 
 from errata.core.records import Message, Query
-from errata.models import FAMILIES
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite
 from tests.conftest import picture
-
-BUILT = {"llava": "random_llava"}
-"""Family -> the fixture that holds a small random model of it."""
 
 SEEN = Query.ask("what is the red star called?", picture(1))
 TOLD = Query.ask("where does mibo live?")
@@ -20,14 +16,25 @@ TWO = Query(
 )
 TARGET = "red plums and salt"
 
-
-@pytest.fixture(params=sorted(FAMILIES))
-def model(request):
-    return request.getfixturevalue(BUILT[request.param])
+# The prompts of the families whose processor has no chat template, by the queries' order; `@` stands for a picture's tokens.
+WRITTEN = {
+    "blip2": {
+        SEEN: "@Question: what is the red star called? Answer:",
+        TOLD: "Question: where does mibo live? Answer:",
+        TWO: "@@Question: the red star Answer: mibo Question: and this? Answer:",
+    },
+    "minigpt4": {
+        SEEN: "###Human: <Img>@</Img> what is the red star called? ###Assistant:",
+        TOLD: "###Human: where does mibo live? ###Assistant:",
+        TWO: "###Human: <Img>@</Img> the red star ###Assistant: mibo ###Human: <Img>@</Img> and this? ###Assistant:",
+    },
+}
 
 
 def whole(model, query, target):
     """The query, the target and the end token as the processor itself and the library's own forward pass take them."""
+    if model.processor.chat_template is None:
+        return written_out(model, query, target)
     parts = [
         {"role": m.role, "content": [{"type": "text", "text": p} if isinstance(p, str) else {"type": "image"} for p in m.parts]}
         for m in query.messages
@@ -37,6 +44,22 @@ def whole(model, query, target):
     end = model.processor.tokenizer.eos_token
     prompt = model.processor(images=pictures, text=text, return_tensors="pt")
     return prompt, model.processor(images=pictures, text=f"{text} {target}{end}", return_tensors="pt")
+
+
+def written_out(model, query, target):
+    """The same where the processor knows no chat: the family's words, each picture as many tokens as there are queries."""
+    tokenizer, text = model.processor.tokenizer, WRITTEN[model.family.name][query]
+    text = text.replace("@", "<image>" * model.net.config.num_query_tokens)
+    prompt, together = (tokenizer(said, return_tensors="pt") for said in (text, f"{text} {target}{tokenizer.eos_token}"))
+    if query.images:
+        pixels = model.processor.image_processor([image.pixels() for image in query.images], return_tensors="pt")
+        prompt, together = prompt | pixels, together | pixels
+    return {**prompt}, {**together}
+
+
+def asked(model, query):
+    """What of the library takes the query: BLIP-2's own classes want a picture, and without one its language model is asked."""
+    return model.net if query.images else model.family.speaker(model.net)
 
 
 def rows_of_patches(model):
@@ -70,10 +93,10 @@ def rows_of_patches(model):
 
 def test_templates_resolve_to_linear_modules_in_depth_order(model):
     for role, paths in model.writable.items():
-        assert len(paths) >= 2, role
+        assert len(paths) >= (1 if role == "projector" else 2), role
         assert len(set(paths)) == len(paths)
         assert all(isinstance(model.module(path), torch.nn.Linear) for path in paths)
-        assert all(path.startswith(model.family.tower + ".") == (role == "vision") for path in paths)
+        assert all(path.startswith(tuple(f"{part}." for part in model.family.tower)) == (role == "vision") for path in paths)
     assert tuple(model.groups) == model.writable["text"]
     assert sorted(set(model.groups.values())) == list(range(model.net.config.get_text_config().num_hidden_layers))
     assert list(model.groups.values()) == sorted(model.groups.values())
@@ -109,7 +132,7 @@ def test_the_image_mask_has_as_many_positions_as_the_layers_see(model, query):
     layer = model.module(model.writable["text"][0])
     projected = model.module(model.writable["projector"][-1])
     handles = [
-        layer.register_forward_hook(lambda module, inputs, output: seen.append(("text", inputs[0].shape[1]))),
+        layer.register_forward_hook(lambda module, inputs, output: seen.append(("text", inputs[0].shape[:-1].numel()))),
         projected.register_forward_hook(lambda module, inputs, output: seen.append(("image", output.shape[:-1].numel()))),
     ]
     model.loss(query, TARGET)
@@ -127,7 +150,7 @@ def test_loss_equals_the_librarys_own(model, query):
     labels = together["input_ids"].clone()
     labels[:, : prompt["input_ids"].shape[1]] = -100
     with torch.no_grad():
-        theirs = model.net(**together, labels=labels).loss
+        theirs = asked(model, query)(**together, labels=labels).loss
     torch.testing.assert_close(model.loss(query, TARGET), theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -137,7 +160,7 @@ def test_scores_are_the_loss_token_by_token(model, query):
     positions = model.positions(query, TARGET)
     _, together = whole(model, query, TARGET)
     with torch.no_grad():
-        logs = model.net(**together).logits[0].log_softmax(-1)
+        logs = asked(model, query)(**together).logits[0].log_softmax(-1)
     expected = [-logs[i, token].item() for i, token in zip(positions.predicting, scores.targets, strict=False)]
     assert scores.losses_nats == pytest.approx(expected, abs=1e-4)
     assert scores.predictions == tuple(logs[i].argmax().item() for i in positions.predicting[:-1])
@@ -146,7 +169,8 @@ def test_scores_are_the_loss_token_by_token(model, query):
 @pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
 def test_answers_are_the_librarys_own(model, query):
     prompt, _ = whole(model, query, TARGET)
-    theirs = model.net.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    said = asked(model, query).generate(**prompt, max_new_tokens=8, do_sample=False)
+    theirs = said[0, prompt["input_ids"].shape[1] :]
     assert model.answers([query], [NoPatch()], max_new_tokens=8) == [
         model.processor.tokenizer.decode(theirs, skip_special_tokens=True).strip()
     ]
@@ -157,7 +181,8 @@ def test_a_patch_on_each_role_changes_logits_and_restores_them(model, role):
     before = model.predict(SEEN, TARGET)
     for path in model.writable[role]:
         out_features, in_features = model.module(path).weight.shape
-        with LowRank({path: Delta(torch.ones(1, in_features), torch.randn(out_features, 1))}).on(model):
+        # Not one number for all inputs: what a layer norm hands over sums to nothing.
+        with LowRank({path: Delta(torch.randn(1, in_features), torch.randn(out_features, 1))}).on(model):
             assert model.predict(SEEN, TARGET).losses_nats != before.losses_nats, path
         with Replaced({path: -model.module(path).weight}).on(model):
             assert model.predict(SEEN, TARGET).losses_nats != before.losses_nats, path

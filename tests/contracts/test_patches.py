@@ -57,42 +57,42 @@ def assert_same(before, after):
 
 
 @pytest.mark.parametrize("make", PATCHES.values(), ids=PATCHES.keys())
-def test_a_patch_leaves_the_model_as_found(random_llava, make):
-    before, loss_before = state(random_llava), random_llava.loss(QUERY, "mibo")
-    with make(random_llava).on(random_llava) as model:
-        model.answers([QUERY], [NoPatch()], max_new_tokens=2)
-        inside = model.loss(QUERY, "mibo")
-    assert_same(before, state(random_llava))
-    assert torch.equal(random_llava.loss(QUERY, "mibo"), loss_before)
-    assert torch.equal(inside, loss_before) == isinstance(make(random_llava), NoPatch)
+def test_a_patch_leaves_the_model_as_found(model, make):
+    before, loss_before = state(model), model.loss(QUERY, "mibo")
+    with make(model).on(model) as patched:
+        patched.answers([QUERY], [NoPatch()], max_new_tokens=2)
+        inside = patched.loss(QUERY, "mibo")
+    assert_same(before, state(model))
+    assert torch.equal(model.loss(QUERY, "mibo"), loss_before)
+    assert torch.equal(inside, loss_before) == isinstance(make(model), NoPatch)
 
 
 @pytest.mark.parametrize("make", PATCHES.values(), ids=PATCHES.keys())
-def test_a_patch_leaves_the_model_as_found_when_the_block_raises(random_llava, make):
-    before = state(random_llava)
-    with pytest.raises(ZeroDivisionError), make(random_llava).on(random_llava):
+def test_a_patch_leaves_the_model_as_found_when_the_block_raises(model, make):
+    before = state(model)
+    with pytest.raises(ZeroDivisionError), make(model).on(model):
         raise ZeroDivisionError
-    assert_same(before, state(random_llava))
+    assert_same(before, state(model))
 
 
 @pytest.mark.parametrize("make", PATCHES.values(), ids=PATCHES.keys())
-def test_a_batch_leaves_the_model_as_found(random_llava, make):
-    before = state(random_llava)
-    random_llava.answers([QUERY, QUERY], [make(random_llava), NoPatch()], max_new_tokens=2)
-    random_llava.predict_many([QUERY, QUERY], ["mibo", "two"], [make(random_llava), NoPatch()])
-    assert_same(before, state(random_llava))
+def test_a_batch_leaves_the_model_as_found(model, make):
+    before = state(model)
+    model.answers([QUERY, QUERY], [make(model), NoPatch()], max_new_tokens=2)
+    model.predict_many([QUERY, QUERY], ["mibo", "two"], [make(model), NoPatch()])
+    assert_same(before, state(model))
 
 
-def test_a_batch_leaves_the_model_as_found_when_the_block_raises(random_llava):
-    before = state(random_llava)
-    with pytest.raises(ZeroDivisionError), in_rows(random_llava, [low_rank(random_llava)] * 2, role="text"):
+def test_a_batch_leaves_the_model_as_found_when_the_block_raises(model):
+    before = state(model)
+    with pytest.raises(ZeroDivisionError), in_rows(model, [low_rank(model)] * 2, role="text"):
         raise ZeroDivisionError
-    assert_same(before, state(random_llava))
+    assert_same(before, state(model))
 
 
 @pytest.mark.parametrize("make", PATCHES.values(), ids=PATCHES.keys())
-def test_a_patch_says_who_speaks_and_cannot_be_changed(random_llava, make):
-    patch = make(random_llava)
+def test_a_patch_says_who_speaks_and_cannot_be_changed(model, make):
+    patch = make(model)
     assert patch.edits == (() if isinstance(patch, NoPatch) else BY)
     with pytest.raises(AttributeError):
         patch.edits = ()

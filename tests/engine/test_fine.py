@@ -176,7 +176,7 @@ def test_the_authors_layout_is_scored_and_the_report_says_how(random_llava, tmp_
     }  # fmt: skip
     assert {kind: rate.n for kind, rate in runs[0].horizons[0].rates.items()}["locality"] == 3
     page = write_report(tmp_path / "report.html", runs, seed=1).read_text()
-    assert "taken back" in page
+    assert "everything is taken back before the next ones" in page
     assert "refused whole" not in page
 
 

@@ -10,7 +10,8 @@ import pytest
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.errors import BadInput
 from errata.editors import parse
-from errata.engine.trials import Trial, difference, folder_of, run_trials, standard_error
+from errata.engine.figures import folder_of
+from errata.engine.trials import Trial, difference, run_trials, standard_error
 
 
 def trial(name, **figures):
@@ -53,11 +54,11 @@ def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_p
     again = trials()
     assert path.stat().st_mtime_ns == stamp
     assert [t.figures for t in again] == [t.figures for t in first]
-    held = json.loads(path.read_text())
-    held["model"]["digest"] = "another"
-    path.write_text(json.dumps(held))
-    trials()
-    assert json.loads(path.read_text())["model"]["digest"] == random_llava.digest
+    whole = json.loads(path.read_text())
+    for place, name in (("model", "digest"), ("editor", "spec"), ("editor", "fields"), ("protocol", "matcher")):
+        path.write_text(json.dumps({**whole, place: {**whole[place], name: "another"}}))
+        trials()
+        assert json.loads(path.read_text())[place] == whole[place], (place, name)
     path.write_text("{")
     trials()
     assert json.loads(path.read_text())["benchmark"]["seed"] == 4

@@ -17,70 +17,70 @@ def user(*parts):
 
 
 @pytest.mark.parametrize("query", [user("  "), user(picture(1)), Query(()), Query((Message("assistant", ("mibo",)),))])
-def test_an_empty_prompt_is_refused(random_llava, query):
+def test_an_empty_prompt_is_refused(model, query):
     with pytest.raises(BadInput, match="The prompt is empty. Ask a question"):
-        random_llava.check(query)
+        model.check(query)
     with pytest.raises(BadInput, match="The prompt is empty"):
-        random_llava.answers([SEEN, query], [NoPatch()] * 2)
+        model.answers([SEEN, query], [NoPatch()] * 2)
 
 
-def test_a_prompt_may_fill_the_context_and_not_one_token_more(random_llava):
+def test_a_prompt_may_fill_the_context_and_not_one_token_more(model):
     def words(n):
         return Query.ask("z" * n, picture(1))
 
-    room = random_llava.context - random_llava.positions(words(1), "7").predicting[0] - 1  # free after a prompt with one z
-    used = [random_llava.positions(words(n), "7").predicting[0] + 1 for n in (1, 2)]
+    room = model.context - model.positions(words(1), "7").predicting[0] - 1  # free after a prompt with one z
+    used = [model.positions(words(n), "7").predicting[0] + 1 for n in (1, 2)]
     each = used[1] - used[0]
     assert each == 1, "this alphabet spells z's one by one"
     most = 1 + room - 64
-    random_llava.check(words(most))
+    model.check(words(most))
     with pytest.raises(BadInput, match=r"takes \d+ tokens \(images included\) and its answer up to 64; .* at most 192 together"):
-        random_llava.check(words(most + 1))
-    random_llava.answers([words(most + 1)], [NoPatch()], max_new_tokens=63)
+        model.check(words(most + 1))
+    model.answers([words(most + 1)], [NoPatch()], max_new_tokens=63)
     with pytest.raises(BadInput, match="shorter answer"):
-        random_llava.answers([words(most + 1)], [NoPatch()])
+        model.answers([words(most + 1)], [NoPatch()])
 
 
-def test_images_count_towards_the_context(random_llava):
-    text = "z" * 80
-    random_llava.check(Query.ask(text, picture(1)))
+def test_images_count_towards_the_context(model):
+    text = "z" * 90
+    model.check(Query.ask(text, picture(1)))
     with pytest.raises(BadInput, match="images included"):
-        random_llava.check(Query.ask(text, picture(1), picture(2), picture(3)))
+        model.check(Query.ask(text, *(picture(seed) for seed in range(7))))
 
 
-def test_a_target_needs_its_own_room(random_llava):
-    random_llava.check(SEEN, "z" * 80)
+def test_a_target_needs_its_own_room(model):
+    model.check(SEEN, "z" * 80)
     with pytest.raises(BadInput, match="its answer up to 202"):
-        random_llava.check(SEEN, "z" * 200)
+        model.check(SEEN, "z" * 200)
     with pytest.raises(BadInput, match="its answer up to 202"):
-        random_llava.loss(SEEN, "z" * 200)
+        model.loss(SEEN, "z" * 200)
 
 
-def test_too_many_images_are_refused(random_llava):
+def test_too_many_images_are_refused(model):
     with pytest.raises(BadInput, match="has 9 images; .* at most 8"):
-        random_llava.check(Query.ask("what is it?", *(picture(1) for _ in range(9))))
+        model.check(Query.ask("what is it?", *(picture(1) for _ in range(9))))
 
 
 @pytest.mark.parametrize("target", ["naïve", "火", "mibo 🙂", "it is </s> over", "<image>", "<pad>"])
-def test_a_target_that_the_tokenizer_cannot_say_is_refused(random_llava, target):
-    for verb in (random_llava.check, random_llava.loss, random_llava.positions, random_llava.predict):
+def test_a_target_that_the_tokenizer_cannot_say_is_refused(model, target):
+    for verb in (model.check, model.loss, model.positions, model.predict):
         with pytest.raises(BadInput, match="can't be expressed in this model's tokens"):
             verb(SEEN, target)
 
 
 @pytest.mark.parametrize("target", ["mibo", "  mibo  ", "It is 35, or (a) 50%: two!", "red\nplums", "a  b"])
-def test_a_target_that_the_tokenizer_can_say_is_taken_whatever_its_spaces(random_llava, target):
-    random_llava.check(SEEN, target)
+def test_a_target_that_the_tokenizer_can_say_is_taken_whatever_its_spaces(model, target):
+    model.check(SEEN, target)
 
 
-def test_an_empty_target_is_refused(random_llava):
+def test_an_empty_target_is_refused(model):
     with pytest.raises(BadInput, match="The target is empty"):
-        random_llava.check(SEEN, " \n")
+        model.check(SEEN, " \n")
 
 
-def test_the_words_that_stand_for_a_picture_are_refused_in_a_prompt(random_llava):
+def test_the_words_that_stand_for_a_picture_are_refused_in_a_prompt(model):
     with pytest.raises(BadInput, match="holds '<image>', which stands for a picture"):
-        random_llava.check(Query.ask("what does <image> mean?", picture(1)))
+        model.check(Query.ask("what does <image> mean?", picture(1)))
 
 
 def test_images_that_the_chat_template_leaves_out_are_noticed(random_llava, monkeypatch):
@@ -89,16 +89,16 @@ def test_images_that_the_chat_template_leaves_out_are_noticed(random_llava, monk
         random_llava.check(Query.ask("never asked before", picture(1)))
 
 
-def test_a_conversation_that_the_chat_template_refuses_is_said(random_llava, monkeypatch):
-    monkeypatch.setattr(random_llava.processor, "chat_template", "{{ raise_exception('roles must take turns') }}")
+def test_a_conversation_that_the_chat_template_refuses_is_said(model, monkeypatch):
+    monkeypatch.setattr(model.processor, "chat_template", "{{ raise_exception('roles must take turns') }}")
     with pytest.raises(BadInput, match="chat template refuses this conversation: roles must take turns"):
-        random_llava.check(Query.ask("nor was this asked before"))
+        model.check(Query.ask("nor was this asked before"))
 
 
-def test_one_bad_row_stops_a_batch_before_anything_is_answered(random_llava):
+def test_one_bad_row_stops_a_batch_before_anything_is_answered(model):
     heard = []
-    handle = random_llava.module(random_llava.writable["text"][0]).register_forward_hook(lambda *_: heard.append(1))
+    handle = model.module(model.writable["text"][0]).register_forward_hook(lambda *_: heard.append(1))
     with pytest.raises(BadInput):
-        random_llava.answers([SEEN, user(" ")], [NoPatch()] * 2)
+        model.answers([SEEN, user(" ")], [NoPatch()] * 2)
     handle.remove()
     assert not heard

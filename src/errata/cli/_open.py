@@ -17,6 +17,7 @@ from errata.core.errors import Unknown
 from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
 
 if TYPE_CHECKING:
+    from errata.core.editor import Tools
     from errata.core.model import Model
     from errata.engine.session import Session
 
@@ -112,6 +113,13 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
     return load(name, device=device, dtype=None if dtype == "auto" else dtype)
 
 
+def tools_at(*, device: str, dtype: DtypeName) -> Tools:
+    """What loads the encoders and second models that editors name."""
+    from errata.engine.tools import Loader
+
+    return Loader(device, None if dtype == "auto" else dtype)
+
+
 @dataclass(frozen=True)
 class _Ready:
     """Everything that a session needs besides the log."""
@@ -125,10 +133,12 @@ class _Ready:
         """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
         from errata.editors import parse
         from errata.engine.beginnings import recorded_editor
+        from errata.engine.tools import equipped
 
         asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
         editor = parse(asked)
         model = model_at(place.model or _recorded_model(log) or DEFAULT_MODEL, device=place.device, dtype=place.dtype)
+        editor = equipped(editor, tools_at(device=place.device, dtype=place.dtype))
         return _Ready(model, editor, asked)
 
     def session(self, log: EditLog) -> Session:

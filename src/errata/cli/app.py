@@ -27,6 +27,8 @@ from errata.cli import (
     rebase,
     scope,
     table,
+    table_fgv,
+    train,
 )
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
@@ -40,19 +42,21 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: brackets in it are words, not markup
 )
 app.command("demo")(bench.demo)
-app.command("table")(table.table)
+app.command("train")(train.train)
 app.command("ask")(ask.ask)
 app.command("audit")(audit.audit)
 app.command("rebase")(rebase.rebase)
 bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
 bench.app.command("fgvedit")(bench_fgv.published)
 bench.app.command("build-fgv")(bench_build.build)
+table.app.command("fgvedit-1")(table_fgv.first)
 edit.app.command("revert")(edit_back.revert)
 edit.app.command("import")(edit_files.import_)
 edit.app.command("export")(edit_files.export)
 log.app.command("alias")(log_writes.alias)
 log.app.command("erase-image")(log_writes.erase_image)
 app.add_typer(bench.app, name="bench")
+app.add_typer(table.app, name="table")
 app.add_typer(edit.app, name="edit")
 app.add_typer(log.app, name="log")
 app.add_typer(model.app, name="model")

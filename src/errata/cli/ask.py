@@ -11,6 +11,7 @@ import typer
 from errata.cli._open import Place, session_to_ask
 from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
 from errata.cli._print import SHORT, note, say, say_json
+from errata.core.canonical import JSON
 from errata.core.given import asked, picture, words
 from errata.core.records import instant
 from errata.log.recent import remember
@@ -58,12 +59,17 @@ def ask(
         if keep_in is not None:
             remember(keep_in, query)
         if as_json:
-            say_json({"answer": answer.text, "edits": list(answer.edits), "entry": len(session.log)})
+            decision = answer.decision
+            scored: JSON = None if decision is None else {"edit": decision.edit, "score": decision.score, "inside": decision.inside}
+            say_json({"answer": answer.text, "edits": list(answer.edits), "decision": scored, "entry": len(session.log)})
             return
         say(answer.text)
         named = ", ".join(edit[:SHORT] for edit in answer.edits[:_NAMED])
         more = f" and {len(answer.edits) - _NAMED} more" if len(answer.edits) > _NAMED else ""
         note(f"edits that spoke: {named or 'none'}{more}")
+        if answer.decision is not None:
+            which, side = answer.decision.edit[:SHORT], "in scope" if answer.decision.inside else "out of scope"
+            note(f"the scope scored {which} at {answer.decision.score:.3f}: {side}")
 
 
 def _then(session: Session, text: str) -> Session:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from errata.cli._open import model_at
-from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._open import model_at, tools_at
+from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import Show, percent, say, table, watched
 from errata.core.errors import BadInput
 
@@ -62,7 +62,7 @@ def stream(
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
     """
     wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
-    _run(wanted, out or Path("out") / BENCHMARK, load=lambda: model_at(model, device=device, dtype=dtype))
+    _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype))
 
 
 def demo(
@@ -79,7 +79,7 @@ def demo(
       errata demo --edits 20 --out out/quick
     """
     wanted = _Wanted(DEMO_EDITORS, (*(horizon for horizon in DEMO_HORIZONS if horizon < edits), edits), edits, seed)
-    _run(wanted, out, load=lambda: model_at(DEFAULT_MODEL, device=device, dtype="auto"))
+    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto"))
 
 
 @dataclass(frozen=True)
@@ -92,17 +92,25 @@ class _Wanted:
     seed: int
 
 
-def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
+class Where(NamedTuple):
+    """The model of a run."""
+
+    model: str
+    device: str
+    dtype: DtypeName
+
+
+def _run(wanted: _Wanted, out: Path, where: Where) -> None:
     from errata.engine import registry
     from errata.engine.evaluate import run_stream
 
     editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
     stream = registry.benchmark(BENCHMARK, seed=wanted.seed, edits=wanted.edits)
 
-    def run(model: Model, text: str, baseline: Baseline, progress: Show) -> Run:
+    def run(model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
         return run_stream(
             model,
-            editors[text],
+            editor,
             stream,
             horizons=wanted.horizons,
             seed=wanted.seed,
@@ -112,11 +120,11 @@ def _run(wanted: _Wanted, out: Path, *, load: Callable[[], Model]) -> None:
             asked=text,
         )
 
-    run_all(wanted.editors, run, out, load=load, seed=wanted.seed)
+    run_all(editors, run, out, where=where, seed=wanted.seed)
 
 
 def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:
-    """The editors of a comparison, by the texts that name them.
+    """The editors of a comparison, by the texts that name them; `run_all` hands them what they name.
 
     Raises:
         Unknown, BadInput: a wrong name or field, or one named twice.
@@ -130,26 +138,33 @@ def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:
 
 
 def run_all(
-    editors: Sequence[str], run: Callable[[Model, str, Baseline, Show], Run], out: Path, *, load: Callable[[], Model], seed: int
+    editors: Mapping[str, Editor[Any]],
+    run: Callable[[Model, Editor[Any], str, Baseline, Show], Run],
+    out: Path,
+    *,
+    where: Where,
+    seed: int,
 ) -> None:
     """Run every editor, write the figures of each as soon as they are known, then the report, and print a table.
 
     Args:
-        run: a run of the editor that a text names, on a model.
+        editors: by the texts that name them.
+        run: a run of an editor, which a text names, on a model.
         seed: of the report's gallery.
     """
     from errata.engine.evaluate import Baseline
-    from errata.engine.figures import write_csv, write_json
+    from errata.engine.figures import folder_of, write_csv, write_json
     from errata.engine.report import write_report
-    from errata.engine.trials import folder_of
+    from errata.engine.tools import equipped
 
-    model = load()
+    model, tools = model_at(where.model, device=where.device, dtype=where.dtype), tools_at(device=where.device, dtype=where.dtype)
+    ready = {text: equipped(editor, tools) for text, editor in editors.items()}
     out.mkdir(parents=True, exist_ok=True)
     baseline = Baseline(model)
     runs: dict[str, Run] = {}
-    for text in editors:
+    for text, editor in ready.items():
         with watched(text) as progress:
-            runs[text] = run(model, text, baseline, progress)
+            runs[text] = run(model, editor, text, baseline, progress)
         # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
         folder = out if len(editors) == 1 else out / folder_of(text)
         write_json(folder / "result.json", runs[text])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from errata.cli._open import model_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
-from errata.cli.bench import Editors, Out, editors_named, run_all
+from errata.cli.bench import Editors, Out, Where, editors_named, run_all
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Run
 
-_SCOPEWORLD = "scopeworld-fgv"
+SCOPEWORLD = "scopeworld-fgv"
 
 Memory = Annotated[
     int,
@@ -54,8 +53,8 @@ def scopeworld(
     from errata.engine import registry
 
     editors = editors_named(editor or (DEFAULT_EDITOR,))
-    stream = registry.benchmark(_SCOPEWORLD, seed=seed, edits=edits)
-    _run(editors, stream, out, memory=memory, seed=seed, load=lambda: model_at(model, device=device, dtype=dtype))
+    stream = registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)
+    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype))
 
 
 def published(
@@ -91,22 +90,20 @@ def published(
 
     editors = editors_named(editor or (DEFAULT_EDITOR,))
     stream = FGVEdit(data, split=split, edits=edits, seed=seed, template=template)
-    _run(editors, stream, out, memory=memory, seed=seed, load=lambda: model_at(model, device=device, dtype=dtype))
+    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype))
 
 
-def _run(
-    editors: Mapping[str, Editor[Any]], stream: Stream, out: Path | None, *, memory: int, seed: int, load: Callable[[], Model]
-) -> None:
+def _run(editors: Mapping[str, Editor[Any]], stream: Stream, out: Path | None, *, memory: int, seed: int, where: Where) -> None:
     from errata.engine.fine import run_fine
 
     edits = len(stream)
     if memory > edits:
         raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
 
-    def run(model: Model, text: str, baseline: Baseline, progress: Show) -> Run:
+    def run(model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
         return run_fine(
             model,
-            editors[text],
+            editor,
             stream,
             edits=edits,
             memory=memory,
@@ -116,4 +113,4 @@ def _run(
             asked=text,
         )
 
-    run_all(tuple(editors), run, out or Path("out") / stream.name, load=load, seed=seed)
+    run_all(editors, run, out or Path("out") / stream.name, where=where, seed=seed)

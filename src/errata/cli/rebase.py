@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import log_to_read, model_at
+from errata.cli._open import log_to_read, model_at, tools_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_STORE, AsJson, Author, Branch, Device, Dtype, Reason, Store, Ticket
 from errata.cli._print import SHORT, note, say, say_json, table, watched
 from errata.core.given import given_by
@@ -54,6 +54,7 @@ def rebase(
     from errata.engine.rebase import check_rebase, session_onto
     from errata.engine.rebase import rebase as put_again
     from errata.engine.rules_file import read_rules
+    from errata.engine.tools import equipped
 
     by = given_by(author, reason, ticket)
     file = None if rules is None else read_rules(rules)
@@ -63,6 +64,7 @@ def rebase(
         asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
         parsed = parse(asked)  # a wrong editor is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
+        parsed = equipped(parsed, tools_at(device=device, dtype=dtype))
         if dry_run:
             session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
             with watched("rebase") as progress:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from errata.cli import _print
-from errata.cli._open import model_at
-from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._open import model_at, tools_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import say, watched
+from errata.cli.bench import editors_named
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
+    from errata.core.editor import Editor
     from errata.engine.trials import Trial
 
 _STREAM = "scopeworld-stream"
@@ -26,23 +28,48 @@ _PLAIN = ("write_over_pass",)
 """Figures that are no shares."""
 
 
-def table(
-    name: Annotated[
-        Literal["scopeedit-ablation", "editors"],
-        typer.Argument(help="scopeedit-ablation: each correction of the published ScopeEdit, added alone and removed alone."),
-    ],
-    editor: Annotated[
-        list[str] | None,
-        typer.Option("--editor", help="For the table `editors`: its rows, the first of which the others are held against."),
-    ] = None,
+DEFAULT_SEEDS = "101,102,103"
+
+app = typer.Typer(help="Compare editors over several seeds; a table that was stopped goes on where it was.", no_args_is_help=True)
+
+Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")]
+Seeds = Annotated[str, typer.Option("--seeds", help="Seeds with commas; below 100 they are for tuning.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the runs; those that are there aren't run again. Not given: out/TABLE.")
+]
+
+
+@app.command("editors")
+def editors(
+    editor: Annotated[list[str], typer.Option("--editor", help="A row, once for each; the others are held against the first.")],
     model: ModelName = DEFAULT_MODEL,
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")] = 100,
-    seeds: Annotated[str, typer.Option("--seeds", help="Seeds with commas; below 100 they are for tuning.")] = "101,102,103",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the runs; those that are there aren't run again.")] = None,
+    edits: Edits = 100,
+    seeds: Seeds = DEFAULT_SEEDS,
+    out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
 ) -> None:
     """Stream the same edits through many editors over several seeds and print one table, each figure with its standard error.
+
+    A star marks a difference from the first row of more than two standard errors over at least three seeds.
+
+    \b
+    Examples:
+      errata table editors --editor scopeedit:preset=paper --editor scopeedit --seeds 101,102,103 --edits 100
+    """
+    _stream("editors", editors_named(editor), model, edits=edits, seeds=seeds, out=out, device=device, dtype=dtype)
+
+
+@app.command("scopeedit-ablation")
+def ablation(
+    model: ModelName = DEFAULT_MODEL,
+    edits: Edits = 100,
+    seeds: Seeds = DEFAULT_SEEDS,
+    out: Out = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Add each correction of the published ScopeEdit alone, and take each alone from the default, over several seeds.
 
     A star marks a difference of more than two standard errors over at least three seeds: of a row "paper + ..." from paper, of a
     row "default - ..." from the default, of any other row from the first.
@@ -50,21 +77,34 @@ def table(
     \b
     Examples:
       errata table scopeedit-ablation --out out/ablation
-      errata table editors --editor scopeedit:preset=paper --editor scopeedit --seeds 101,102,103 --edits 100
     """
-    from errata.editors import ablation
+    from errata.editors import ablation as rows
+
+    _stream("scopeedit-ablation", dict(rows()), model, edits=edits, seeds=seeds, out=out, device=device, dtype=dtype)
+
+
+def _stream(
+    name: str,
+    rows: Mapping[str, Editor[Any]],
+    model: str,
+    *,
+    edits: int,
+    seeds: str,
+    out: Path | None,
+    device: str,
+    dtype: DtypeName,
+) -> None:
     from errata.engine import registry
+    from errata.engine.tools import equipped
     from errata.engine.trials import run_trials
 
-    if (name == "editors") != bool(editor):
-        raise BadInput("The rows of the table `editors` are given with --editor, once for each; no other table takes any.")
-    editors = {text: registry.editor(text) for text in editor} if editor else dict(ablation())
-    wanted = _seeds(seeds)
+    wanted = seeds_in(seeds)
     taken = model_at(model, device=device, dtype=dtype)
+    tools = tools_at(device=device, dtype=dtype)
     with watched(name) as progress:
         trials = run_trials(
             taken,
-            editors,
+            {text: equipped(each, tools) for text, each in rows.items()},
             lambda seed: registry.benchmark(_STREAM, seed=seed, edits=edits),
             seeds=wanted,
             edits=edits,
@@ -98,7 +138,12 @@ def _cell(trial: Trial, other: Trial, figure: str) -> str:
     return f"{scale * trial.mean(figure):.1f} ± {scale * trial.error(figure):.1f}{star}"
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def seeds_in(text: str) -> tuple[int, ...]:
+    """Seeds as they are given.
+
+    Raises:
+        BadInput: they aren't whole numbers with commas.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise BadInput(f"The seeds {text!r} aren't numbers. Write whole numbers with commas: 101,102,103.")

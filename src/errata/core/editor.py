@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
-from errata.core.benchmark import Case
 from errata.core.canonical import JSON
+from errata.core.encoder import Encoder
 from errata.core.model import Model, Patch
 from errata.core.records import Edit, EditId, Query, Spec
 
@@ -19,6 +20,9 @@ S = TypeVar("S")
 
 S_contra = TypeVar("S_contra", contravariant=True)
 """The same where it is only taken, never given back."""
+
+E_contra = TypeVar("E_contra", contravariant=True)
+"""What a training's loss is taken of: a `Case` for an editor that learns, a `Pair` for a scope."""
 
 
 class Editor(Protocol[S]):
@@ -67,24 +71,96 @@ class Protects(Protocol):
         ...
 
 
+def protected(editor: Editor[S], pool: Sequence[Query]) -> Editor[S]:
+    """The editor with a pool of ordinary queries to keep out of the way of, where it can and there are any; else as it is."""
+    return editor.protecting(pool) if pool and isinstance(editor, Protects) else editor
+
+
 @runtime_checkable
 class Forgets(Protocol):
     """An editor that can un-write one edit exactly, in constant time. Contract: forget equals the fold without that edit."""
 
-    def forget(self, state: Any, edit: EditId) -> Any: ...
+    def forget(self, state: Any, edit: EditId) -> Any | None:
+        """The state without the edit; None where only a fold can tell it (an editor with another one inside)."""
+        ...
 
 
-class Trainable(Editor[S], Protocol[S]):
-    """An editor that learns to edit; `engine.fit` is the only loop that trains one."""
+class Written(Protocol):
+    """What a training leaves."""
 
-    def parameters(self) -> Iterable[nn.Parameter]: ...
+    def write(self, folder: Path) -> Path:
+        """Write it to a folder, whole or not at all; the file that was written."""
+        ...
 
-    def objective(self, model: Model, case: Case) -> Float[Tensor, ""]: ...
+
+class Trainable(Protocol[E_contra]):
+    """Something that learns to edit, or what an edit concerns, opened for a model or encoders; `engine.fit` is the only loop.
+
+    Contract: `objective` is a function of the trainee's parameters and the examples alone, but for running statistics that a
+    trainee in training mode (`nn.Module.train`) may keep in its buffers. Models and encoders are left as found.
+    """
+
+    def trainee(self) -> nn.Module:
+        """What is trained: every parameter that wants a gradient. Always the same object."""
+        ...
+
+    def objective(self, examples: Sequence[E_contra]) -> Float[Tensor, ""]:
+        """The mean loss of some examples, with a graph to the parameters."""
+        ...
+
+    def learnt(self) -> Written:
+        """What was learned so far, with what it is of inside; opening it for another model is refused."""
+        ...
 
 
 class Scope(Protocol):
-    """Which edits concern a query."""
+    """Which edits concern a query. A key is worked out once for each edit, at its write; a read compares the query's with them all.
 
-    def score(self, model: Model, query: Query, edits: Sequence[Edit]) -> Sequence[float]:
-        """rho in [0, 1] for each edit; 0.5 or more is in scope."""
+    Contract: `key` and `rho` are pure and deterministic, the model is asked without a patch, and the scores of some keys don't
+    depend on which others stand beside them.
+    """
+
+    def spec(self) -> Mapping[str, JSON]:
+        """Its kind and every field."""
+        ...
+
+    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " D"]:
+        """What a query looks like to the scope; an edit's comes with its target, a question's never with an answer."""
+        ...
+
+    def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
+        """A score in [0, 1] for each key; 0.5 or more is in scope."""
+        ...
+
+
+class Tools(Protocol):
+    """What an editor may be handed by name: what it can't load itself."""
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoders of a checkpoint folder or hub id.
+
+        Raises:
+            Unknown, BadInput: there are none, or they can't be used.
+        """
+        ...
+
+    def model(self, name: str) -> Model:
+        """A model by its shipped name, checkpoint folder or hub id.
+
+        Raises:
+            Unknown, BadInput: there is none, or it can't be used.
+        """
+        ...
+
+
+@runtime_checkable
+class Equips(Protocol):
+    """An editor that names encoders or a second model, and is handed them before its first use."""
+
+    def equipped(self, tools: Tools) -> Self:
+        """The same editor with what it names.
+
+        Raises:
+            Unknown, BadInput: what it names isn't there, or doesn't fit.
+        """
         ...

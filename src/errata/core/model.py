@@ -36,6 +36,22 @@ class TokenScores:
         return sum(a == b for a, b in zip(self.targets, self.predictions, strict=True)) / len(self.targets)
 
 
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """What a model gives to each token of a target and of the end after it, teacher-forced. K: that many tokens, V: vocabulary."""
+
+    logs_KV: Float[Tensor, "K V"]
+    """Log-probabilities in nats at the predicting positions (`Positions.predicting`), in float32."""
+
+    wanted: tuple[int, ...]
+    """The K token ids: the target's, then the end of the answer."""
+
+    @property
+    def loss(self) -> Float[Tensor, ""]:
+        """Mean nats per wanted token: `Model.loss`."""
+        return -self.logs_KV[range(len(self.wanted)), self.wanted].mean()
+
+
 @dataclass(frozen=True)
 class Positions:
     """Where things stand in the sequence that the decoder layers see: `query` followed by `target`.
@@ -51,6 +67,29 @@ class Positions:
     length: int
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a query looks like before any layer has read it, on the scale of the decoder's inputs, in float32."""
+
+    text_D: Float[Tensor, " D"]
+    """The mean input embedding of the words' tokens (the chat template's left out), less that of the whole vocabulary."""
+
+    image_D: Float[Tensor, " D"] | None
+    """The mean of the image tokens, over every picture; None without one."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a scope said of a query: the edit that concerns it most, how sure that is, and whether that is enough to speak."""
+
+    edit: EditId
+    score: float
+    """rho in [0, 1]."""
+
+    inside: bool
+    """Whether the query is in the edit's scope; else the answer is the base model's."""
+
+
 class Patch(Protocol):
     """Data, not a closure: what is to be different while a query is read. Implementations live in `errata.nn.patches`.
 
@@ -60,6 +99,11 @@ class Patch(Protocol):
     @property
     def edits(self) -> tuple[EditId, ...]:
         """Who is speaking: the edits that this patch carries."""
+        ...
+
+    @property
+    def decision(self) -> Decision | None:
+        """What a scope said of the query; None where no scope was asked, or there was no edit to ask about."""
         ...
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
@@ -135,8 +179,24 @@ class Model(Protocol):
         """`predict` in batches, a patch for each row."""
         ...
 
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        """Whole distributions for several rows in as few passes as they fit in, with a graph back to whatever patch is in force.
+
+        Raises:
+            BadInput: a query and its target can't be put to this model.
+        """
+        ...
+
     def positions(self, query: Query, target: str) -> Positions:
         """Where image, text and target stand in the sequence for (query, target)."""
+        ...
+
+    def features(self, query: Query) -> Features:
+        """Words and pictures as the decoder layers are given them, pooled: enough to tell which queries are alike.
+
+        Raises:
+            BadInput: see `check`.
+        """
         ...
 
     def check(self, query: Query, target: str | None = None) -> None:

@@ -10,12 +10,56 @@ from typing import Any
 from errata.core.editor import Editor
 from errata.editors import _registry
 from errata.editors._corrections import ablation
+from errata.editors._in_context import Counterfactual, Demonstrations
+from errata.editors._mend_plan import Plan as MendPlan
+from errata.editors._mend_training import MendTraining
+from errata.editors._nearest import Nearest
+from errata.editors._scoped import Scoped
+from errata.editors._scopes.multimodal import FusionSizes, MultimodalScope
+from errata.editors._scopes.pairs import ScopeTraining, pairs
+from errata.editors._scopes.text import TextScope, TextSizes
 from errata.editors._states import Saved, from_tensors, state_bytes, to_tensors
+from errata.editors.scoped import SHORT_NAMES
 
-__all__ = ["EDITORS", "Saved", "ablation", "from_tensors", "parse", "state_bytes", "to_tensors"]
+__all__ = [
+    "EDITORS",
+    "SHORT_NAMES",
+    "Counterfactual",
+    "Demonstrations",
+    "FusionSizes",
+    "MendPlan",
+    "MendTraining",
+    "MultimodalScope",
+    "Nearest",
+    "Saved",
+    "ScopeTraining",
+    "Scoped",
+    "TextScope",
+    "TextSizes",
+    "ablation",
+    "from_tensors",
+    "made",
+    "pairs",
+    "parse",
+    "state_bytes",
+    "to_tensors",
+]
 
 EDITORS: Mapping[str, type] = MappingProxyType(_registry.found_in(sys.modules[__name__]))
 """Name -> class, for every editor of this room."""
+
+
+def made(kind: type, name: str, text: str) -> Any:
+    """A dataclass with the fields that `text` gives, as in `parse` after the colon.
+
+    Args:
+        name: how it is called in a message.
+
+    Raises:
+        Unknown: no such field.
+        BadInput: a value that the field can't take.
+    """
+    return _registry.with_fields(kind, name, text)
 
 
 def parse(text: str) -> Editor[Any]:
@@ -27,4 +71,4 @@ def parse(text: str) -> Editor[Any]:
         Unknown: no such editor, field or preset; the message lists what there is.
         BadInput: a value that the field can't take, or a file without that editor.
     """
-    return _registry.parse(text, EDITORS)
+    return _registry.parse(text, EDITORS, SHORT_NAMES)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from errata.core.canonical import digest_of
@@ -57,32 +58,51 @@ def found_in(package: types.ModuleType) -> Mapping[str, type]:
     return editors
 
 
-def parse(text: str, known: Mapping[str, type]) -> Editor[Any]:
+def in_room(text: str, besides: Mapping[str, type]) -> Editor[Any]:
+    """The editor that a name and fields describe, for an editor that holds another one: its fields are separated by semicolons.
+
+    Args:
+        text: `name` or `name:field=value;...`.
+        besides: editors that only make sense inside another one.
+
+    Raises:
+        Unknown, BadInput: see `parse`.
+    """
+    return parse(text.replace(";", ","), {**found_in(sys.modules[__package__]), **besides})
+
+
+def parse(text: str, known: Mapping[str, type], short: Mapping[str, str] = MappingProxyType({})) -> Editor[Any]:
     """The editor that a name and fields describe.
 
     Args:
         text: `name`, `name:field=value,...`, `file.py:Class` or `file.py:Class:field=value,...`.
         known: the editors of the room.
+        short: further names, each with the name and fields that it stands for.
 
     Raises:
         Unknown: no such editor, field or preset.
         BadInput: a value that the field can't take, or a file without that editor.
     """
     head, _, rest = text.strip().partition(":")
+    name = head
+    if head in short:
+        head, _, first = short[head].partition(":")
+        rest = f"{first},{rest}"
     if head.endswith(".py"):
         class_name, _, rest = rest.partition(":")
         kind, name = _from_file(Path(head), class_name), f"{head}:{class_name}"
     else:
-        kind, name = _named(head, known), head
-    return _with_fields(kind, name, rest)
+        kind = _named(head, known, short)
+    editor: Editor[Any] = with_fields(kind, name, rest)
+    return editor
 
 
-def _named(name: str, known: Mapping[str, type]) -> type:
+def _named(name: str, known: Mapping[str, type], short: Mapping[str, str]) -> type:
     if name in known:
         return known[name]
     announced = {each.name: each for each in entry_points(group=ENTRY_POINTS)}
     if name not in announced:
-        raise Unknown("editor", name, [*known, *announced])
+        raise Unknown("editor", name, [*known, *short, *announced])
     try:
         kind = announced[name].load()
     except (ImportError, AttributeError) as error:
@@ -137,7 +157,8 @@ def _editors_of(module: types.ModuleType) -> list[type]:
     return [member for member in vars(module).values() if _is_editor(member) and member.__module__ == module.__name__]
 
 
-def _with_fields(kind: Any, name: str, text: str) -> Editor[Any]:
+def with_fields(kind: Any, name: str, text: str) -> Any:
+    """A dataclass of this kind with the fields of `field=value,...`; see `parse` for what is raised."""
     hints = get_type_hints(kind)
     types_of = {each.name: hints[each.name] for each in fields(kind) if each.init and _plain(hints[each.name])}
     base: Any = None
@@ -153,10 +174,9 @@ def _with_fields(kind: Any, name: str, text: str) -> Editor[Any]:
         else:
             values[key] = _value(value, types_of[key], f"{name}'s {key}")
     try:
-        made: Editor[Any] = kind(**values) if base is None else replace(base, **values)
+        return kind(**values) if base is None else replace(base, **values)
     except TypeError as error:
         raise BadInput(f"{name} can't be made from these fields: {error}. Give every field that has no default.") from None
-    return made
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

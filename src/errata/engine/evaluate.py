@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from errata.core.benchmark import Case, Outcome, Stream
+from errata.core.canonical import JSON
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.matching import MATCHER
@@ -35,6 +37,11 @@ Progress = Callable[[str, int, int], None]
 
 ANSWER_TOKENS = 32
 """The longest answer that is generated; the longest target takes fewer."""
+
+PROTOCOL: Mapping[str, JSON] = MappingProxyType(
+    {"answers": f"greedy, at most {ANSWER_TOKENS} tokens", "matcher": MATCHER, "baseline": "the unedited model"}
+)
+"""What a result says of how it was made."""
 
 _READS = 48
 _REPEATS = 5
@@ -99,7 +106,7 @@ def run_stream(
         benchmark={"name": stream.name, "seed": seed, "edits": edits, "digest": stream.digest},
         model={"name": model.name, "digest": model.digest, "parameters": model.parameters},
         editor=session.editor.spec(model),
-        protocol={"answers": f"greedy, at most {ANSWER_TOKENS} tokens", "matcher": MATCHER, "baseline": "the unedited model"},
+        protocol=PROTOCOL,
         horizons=tuple(found),
         cost=meter.cost(session, [case.case.edit.query for case in last]),
         judged=tuple(_judged(position, case, meter.receipts) for position, case in enumerate(last)),

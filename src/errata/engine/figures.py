@@ -1,10 +1,11 @@
-"""The figures files: `result.json` for one run, and one CSV with a row for each editor, horizon and probe kind."""
+"""The figures files: `result.json` for one run, one CSV with a row for each editor, horizon and probe kind, and where they go."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def write_json(path: Path, run: Run) -> Path:
         OSError: the file can't be written.
     """
     text = json.dumps(run.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    return _write(path, text + "\n")
+    return write_text(path, text + "\n")
 
 
 def write_csv(path: Path, runs: Sequence[Run]) -> Path:
@@ -42,10 +43,20 @@ def write_csv(path: Path, runs: Sequence[Run]) -> Path:
                 for kind in known(rates):
                     rate = rates[kind.name]
                     rows.writerow((label, horizon.edits, kind.name, protocol, "" if rate.rate is None else repr(rate.rate), rate.n))
-    return _write(path, text.getvalue())
+    return write_text(path, text.getvalue())
 
 
-def _write(path: Path, text: str) -> Path:
+def folder_of(name: str) -> str:
+    """A folder's name for an editor's: `scopeedit:preset=paper` -> `scopeedit-preset-paper`, with + and - told apart."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", name.replace(" + ", " with ").replace(" - ", " without ")).strip("-.") or "editor"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text as UTF-8 with plain newlines. Folders are made as needed.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path

@@ -17,14 +17,13 @@ from typing import Any
 
 from errata.core.benchmark import Case, Outcome, Probe, Stream, standing
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Explains, Protects
+from errata.core.editor import Editor, Explains, protected
 from errata.core.errors import BadInput
-from errata.core.matching import MATCHER
 from errata.core.model import Model
 from errata.core.records import Edit
 from errata.editors import state_bytes
 from errata.engine.attempts import settled
-from errata.engine.evaluate import ANSWER_TOKENS, Baseline, Progress, pass_ms, read_over_base
+from errata.engine.evaluate import ANSWER_TOKENS, PROTOCOL, Baseline, Progress, pass_ms, read_over_base
 from errata.engine.results import Cost, Horizon, Judged, Rate, Run
 from errata.engine.scoring import Scored, classes, forced_target, rates, scored, with_composite
 
@@ -65,9 +64,7 @@ def run_fine(
         raise BadInput(
             f"{memory} edits in memory of {edits} edits of {len(stream)} can't be. Give 1 <= memory <= edits <= what there is."
         )
-    pool = stream.pool()
-    if pool and isinstance(editor, Protects):
-        editor = editor.protecting(pool)
+    editor = protected(editor, stream.pool())
     desk = _Desk(model, editor, baseline or Baseline(model))
     begun = editor.begin(model)
     for start in range(0, edits, memory):
@@ -98,9 +95,7 @@ def run_fine(
 def protocol(memory: int) -> dict[str, JSON]:
     """What a result says of how it was made."""
     return {
-        "answers": f"greedy, at most {ANSWER_TOKENS} tokens",
-        "matcher": MATCHER,
-        "baseline": "the unedited model",
+        **PROTOCOL,
         "memory": memory,
         "guard": "none: what was written stays written until it is taken back",
     }

@@ -4,16 +4,19 @@ The parts of a step are worked on side by side, each by one thread: on small mod
 slower than two that have one each (bench/train.py; docs/decisions/0005). They are summed in their order, whoever was first.
 A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
 from its last checkpoint ends where an unbroken one ends.
+
+Given a validation, a run keeps the weights that did best on it and stops once they stay the best for too long.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -65,6 +68,39 @@ class Schedule:
         return self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+@dataclass(frozen=True)
+class Validation:
+    """Held-out cases on which a run is watched."""
+
+    loss: Callable[[], float]
+    """Their loss with the weights as they stand; lower is better. Called without a graph, the module out of training mode."""
+
+    every: int
+    """Steps between looks, >= 1; the first is before any step, the last after the last."""
+
+    patience: int
+    """Looks without a new best after which the run stops, >= 1."""
+
+    each: Callable[[int, float], None] = lambda step, loss: None
+    """Told each look: how many steps were done, and the loss."""
+
+
+@dataclass
+class Fitted:
+    """How a run went on its validation; without one there is nothing here but the steps."""
+
+    steps: int = 0
+    """Steps done."""
+
+    best_step: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+    """Looks since the best one."""
+
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    """The module's state at the best look."""
+
+
 def fit(
     module: nn.Module,
     *,
@@ -75,7 +111,8 @@ def fit(
     inner: Callable[[str], bool] = lambda name: True,
     progress: Progress,
     each: Callable[[int, float], None] = lambda step, loss: None,
-) -> None:
+    validation: Validation | None = None,
+) -> Fitted:
     """Train every parameter of `module` that wants a gradient.
 
     Args:
@@ -86,16 +123,22 @@ def fit(
         inner: whether the matrix of this name lies inside the network, for Muon.
         progress: shown to whoever waits.
         each: told each step's loss.
+        validation: watch the run on this; the module ends with the weights that did best on it.
 
     Raises:
         BadInput: the checkpoint is of another run.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizers = _optimizers(module, schedule, inner)
-    start = _resume(checkpoint, module, optimizers, schedule, run)
+    fitted = Fitted()
+    start = _resume(checkpoint, module, optimizers, schedule, run, fitted)
     device = parameters[0].device.type
     with _workers(device) as (workers, together):
+        if validation is not None and start == 0:
+            _look(validation, module, 0, fitted)
         for step in range(start, schedule.steps):
+            if validation is not None and fitted.waited >= validation.patience:
+                break
             for optimizer, peak in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = peak * schedule.share(step)
@@ -106,8 +149,29 @@ def fit(
                     optimizer.step()
             each(step, loss)
             progress(f"loss {loss:.3f}", step + 1, schedule.steps)
-            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
-                _save(checkpoint, module, optimizers, schedule, run, step + 1)
+            fitted.steps, last = step + 1, step + 1 == schedule.steps
+            if validation is not None and (last or (step + 1) % validation.every == 0):
+                _look(validation, module, step + 1, fitted)
+                last = last or fitted.waited >= validation.patience
+            if last or (step + 1) % schedule.checkpoint_every == 0:
+                _save(checkpoint, module, optimizers, schedule, run, fitted)
+    if fitted.weights:
+        module.load_state_dict(fitted.weights)
+    return fitted
+
+
+def _look(validation: Validation, module: nn.Module, step: int, fitted: Fitted) -> None:
+    """A loss that is no number is never the best."""
+    training = module.training
+    module.train(False)
+    with torch.no_grad():
+        loss = validation.loss()
+    module.train(training)
+    validation.each(step, loss)
+    fitted.waited += 1
+    if loss < fitted.best_loss:
+        fitted.best_loss, fitted.best_step, fitted.waited = loss, step, 0
+        fitted.weights = copy.deepcopy(module.state_dict())
 
 
 _Optimizers = Sequence[tuple[torch.optim.Optimizer, float]]
@@ -177,18 +241,20 @@ def _precision(device: str, schedule: Schedule) -> AbstractContextManager[object
     return torch.autocast(device, torch.bfloat16) if schedule.bfloat16 else nullcontext()
 
 
-def _save(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, step: int) -> None:
+def _save(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, fitted: Fitted) -> None:
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     states = [optimizer.state_dict() for optimizer, _ in optimizers]
-    torch.save({"step": step, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizers": states}, temporary)
+    watched = {"step": fitted.best_step, "loss": fitted.best_loss, "waited": fitted.waited, "module": fitted.weights}
+    saved = {"step": fitted.steps, "steps": schedule.steps, "run": run, "module": module.state_dict(), "optimizers": states}
+    torch.save(saved | ({"best": watched} if fitted.weights or fitted.waited else {}), temporary)
     with temporary.open("rb") as written:
         os.fsync(written.fileno())
     temporary.replace(path)
 
 
-def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str) -> int:
+def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, fitted: Fitted) -> int:
     if not path.exists():
         return 0
     try:
@@ -203,7 +269,12 @@ def _resume(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Sc
         module.load_state_dict(saved["module"])
         for (optimizer, _), state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        return int(saved["step"])
+        fitted.steps = int(saved["step"])
+        if "best" in saved:
+            best = saved["best"]
+            fitted.best_step, fitted.best_loss, fitted.waited = int(best["step"]), float(best["loss"]), int(best["waited"])
+            fitted.weights = best["module"]
+        return fitted.steps
     except BadInput:
         raise
     except (KeyError, RuntimeError, EOFError, OSError, ValueError, UnpicklingError) as error:

@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
+from errata.core.model import Decision
 from errata.core.records import Edit, EditId
 from errata.log import EditLog, Entry, Kind
 
@@ -25,6 +26,8 @@ class Answer:
 
     text: str
     edits: tuple[EditId, ...]
+    decision: Decision | None = None
+    """What a scope said of the query: the edit that decided, and its score."""
 
 
 @dataclass(frozen=True)

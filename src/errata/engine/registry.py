@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from errata.benchmarks.scopeworld import fgv, stream
-from errata.core.benchmark import Stream
+from errata.core.benchmark import Benchmark, Pair, Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
-from errata.editors import parse
+from errata.editors import pairs, parse
 
 
 def _scopeworld_stream(seed: int, edits: int) -> Stream:
@@ -37,6 +37,29 @@ def benchmark(name: str, *, seed: int, edits: int) -> Stream:
     return STREAMS[name](seed, edits)
 
 
+def training_cases(name: str, *, seed: int, edits: int) -> Benchmark:
+    """The cases of a name and seed that may be trained on: of a benchmark with splits, those of the other split.
+
+    Raises:
+        Unknown, BadInput: see `benchmark`.
+    """
+    if name == fgv.NAME:
+        return fgv.ScopeWorldFGV(seed=seed, edits=edits, split="train")
+    return benchmark(name, seed=seed, edits=edits)
+
+
+def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
+    """What a scope may learn from, drawn as it is asked for: labelled by the benchmark, or by what its cases expect.
+
+    Raises:
+        Unknown, BadInput: see `benchmark`.
+    """
+    if name == fgv.NAME:
+        return fgv.training_pairs(seed=seed, edits=edits)
+    cases = benchmark(name, seed=seed, edits=edits)
+    return (pair for index in range(len(cases)) for pair in pairs(cases[index]))
+
+
 def editor(text: str) -> Editor[Any]:
-    """The editor that `text` describes; see `errata.editors.parse`."""
+    """The editor that `text` describes; see `errata.editors.parse`. What it names must still be handed to it: `tools.equipped`."""
     return parse(text)

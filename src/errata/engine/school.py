@@ -1,4 +1,4 @@
-"""How a small LLaVA learns ScopeWorld: captions first, then questions, packed so that a picture is seen once for several questions.
+"""How a small model learns ScopeWorld: captions first, then questions, packed so that a picture is seen once for several questions.
 
 A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and
 counts its positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to
@@ -8,7 +8,7 @@ itself alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,9 +32,10 @@ from errata.benchmarks.scopeworld.lessons import (
     statement_lesson,
 )
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.core.errors import BadInput
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.readers import Meanings, Readers, meanings
-from errata.models.build import LlavaSizes, build_llava
+from errata.models.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
 from errata.models.training import Trainee, open_trainee
 
 _CAPTION_SHARE = 0.06
@@ -182,12 +183,55 @@ def train_llava(
     """Build, train and save a small LLaVA in `folder`; goes on from `folder/training.pt` where there is one.
 
     Raises:
-        BadInput: the checkpoint is of another run.
+        BadInput: the checkpoint is of another run, or the folder of another family.
     """
+    _train(
+        folder,
+        "llava",
+        build=lambda: build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
+        curriculum=curriculum,
+        progress=progress,
+        device=device,
+    )
+
+
+def train_blip2(
+    folder: Path, *, curriculum: Curriculum, sizes: Blip2Sizes | None = None, progress: Progress, device: str = "cpu"
+) -> None:
+    """`train_llava` for a small BLIP-2 OPT."""
+    _train(
+        folder,
+        "blip2",
+        build=lambda: build_blip2(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
+        curriculum=curriculum,
+        progress=progress,
+        device=device,
+    )
+
+
+def train_minigpt4(
+    folder: Path, *, curriculum: Curriculum, sizes: Blip2Sizes | None = None, progress: Progress, device: str = "cpu"
+) -> None:
+    """`train_llava` for a small MiniGPT-4."""
+    _train(
+        folder,
+        "minigpt4",
+        build=lambda: build_minigpt4(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
+        curriculum=curriculum,
+        progress=progress,
+        device=device,
+    )
+
+
+def _train(
+    folder: Path, family: str, *, build: Callable[[], None], curriculum: Curriculum, progress: Progress, device: str
+) -> None:
     if not (folder / "processor_config.json").exists():  # the last file that is written
-        build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed)
-    run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
+        build()
     trainee = open_trainee(folder, device=device)
+    if trainee.family != family:
+        raise BadInput(f"The folder {folder} holds a {trainee.family}, and a {family} was to be trained. Name another folder.")
+    run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
     if not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
     learner = _Learner(trainee)
@@ -332,7 +376,7 @@ def _share(trainee: Trainee, batch: Batch, readers: Readers | None, total: int) 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     """Lay out pictures and lessons as a batch."""
     flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
-    prompts = trainee.encode([f"{_opened(item)} ASSISTANT:" for _, item in flat])
+    prompts = trainee.encode([_opened(trainee, item) + trainee.wording.answer for _, item in flat])
     answers = trainee.encode([item.answer for _, item in flat])
     prefix = trainee.prefix
     phrases: list[tuple[int, int, Mention]] = []
@@ -372,14 +416,14 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     )
 
 
-def _opened(item: Lesson, end: int | None = None) -> str:
-    """A lesson's prompt up to a character of it, as its tokens begin: a picture's prefix has said "USER:" already."""
-    return item.prompt[:end] if item.visual else f"USER: {item.prompt[:end]}"
+def _opened(trainee: Trainee, item: Lesson, end: int | None = None) -> str:
+    """A lesson's prompt up to a character of it, as its tokens begin: a picture's prefix may have said who speaks already."""
+    return (trainee.wording.seen if item.visual else trainee.wording.told) + item.prompt[:end]
 
 
 def _tokens_to(trainee: Trainee, item: Lesson, end: int) -> int:
     """Tokens of a prompt up to a character at which a word ends: no token spans two words."""
-    return len(trainee.encode([_opened(item, end)])[0])
+    return len(trainee.encode([_opened(trainee, item, end)])[0])
 
 
 def packed_loss(trainee: Trainee, batch: Batch, readers: Readers | None = None) -> Tensor:

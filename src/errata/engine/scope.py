@@ -42,7 +42,8 @@ def ask_all(model: Model, queries: Iterable[Query], read: Read) -> dict[str, Ans
     for some in batches(queries):
         patches = [read(query) for query in some]
         texts = model.answers(some, patches)
-        heard |= {query.digest: Answer(text, patch.edits) for query, text, patch in zip(some, texts, patches, strict=True)}
+        rows = zip(some, texts, patches, strict=True)
+        heard |= {query.digest: Answer(text, patch.edits, patch.decision) for query, text, patch in rows}
     return heard
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, final
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Forgets, Protects
+from errata.core.editor import Editor, Forgets, protected
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.model import Model
@@ -97,8 +97,7 @@ class Session:
         first = next(log.entries(1, 2), None)
         if first is not None:
             pool = pool_in(log, first)
-        if pool and isinstance(editor, Protects):
-            editor = editor.protecting(pool)
+        editor = protected(editor, pool)
         if first is None:
             if log.upto is None:
                 begin(log, model, editor, pool, asked)
@@ -284,7 +283,7 @@ class Session:
             self._follow()
         patches = [self.editor.read(self.model, self.state, query) for query in queries]
         texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
-        return [Answer(text, patch.edits) for text, patch in zip(texts, patches, strict=True)]
+        return [Answer(text, patch.edits, patch.decision) for text, patch in zip(texts, patches, strict=True)]
 
     def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.
@@ -313,13 +312,20 @@ class Session:
 
     def without(self, ids: Collection[EditId]) -> Rebuilt:
         """The state as if some edits in force had never been made; this session's own state stays."""
-        if isinstance(self.editor, Forgets):
-            state = self.state
-            for edit in ids:
-                state = self.editor.forget(state, edit)
-            return Rebuilt(state, "forgotten exactly, without a replay")
+        forgotten = self._forgotten(ids)
+        if forgotten is not None:
+            return Rebuilt(forgotten, "forgotten exactly, without a replay")
         state, replayed = self.folded(self.log.at(self._seq), {*ids, *self._ended()})
         return Rebuilt(state, f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made")
+
+    def _forgotten(self, ids: Collection[EditId]) -> Any | None:
+        """The state without them, where the editor can tell it from the state alone."""
+        if not isinstance(self.editor, Forgets):
+            return None
+        state = self.state
+        for edit in ids:
+            state = None if state is None else self.editor.forget(state, edit)
+        return state
 
     def record(
         self,

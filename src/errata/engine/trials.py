@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from errata.core.benchmark import Stream
-from errata.core.editor import Editor, Protects
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model
-from errata.engine.evaluate import Baseline, Progress, run_stream
-from errata.engine.figures import write_json
+from errata.core.records import Spec
+from errata.engine.evaluate import PROTOCOL, Baseline, Progress, run_stream
+from errata.engine.figures import folder_of, write_json
+from errata.engine.results import Run
 
 ENOUGH = 3
 """Seeds below which no difference counts."""
+
+Result = Mapping[str, Any]
+"""What a `result.json` holds."""
+
+Trying = Callable[[str, Editor[Any], Stream, int, Baseline], Run]
+"""One run: how the editor is named, the editor, the benchmark of a seed, the seed, the unedited model's answers."""
 
 
 @dataclass(frozen=True)
@@ -91,60 +99,86 @@ def run_trials(
     Raises:
         BadInput: no seeds, or the same twice.
     """
+
+    def run(name: str, editor: Editor[Any], stream: Stream, seed: int, baseline: Baseline) -> Run:
+        return run_stream(
+            model, editor, stream, horizons=[edits], seed=seed, edits=edits, progress=silent, baseline=baseline, asked=name
+        )
+
+    found = run_each(model, editors, stream_of, run, seeds=seeds, protocol=PROTOCOL, folder=folder, progress=progress)
+    return [trial_of(name, [_figures(result) for result in results]) for name, results in found.items()]
+
+
+def run_each(
+    model: Model,
+    editors: Mapping[str, Editor[Any]],
+    stream_of: Callable[[int], Stream],
+    run: Trying,
+    *,
+    seeds: Sequence[int],
+    protocol: Mapping[str, JSON],
+    folder: Path,
+    progress: Progress,
+) -> dict[str, list[Result]]:
+    """Editor -> the result of each seed, in their order. A result that is there, of exactly this, isn't made again.
+
+    Args:
+        stream_of: the benchmark of a seed.
+        run: makes one that isn't there.
+        protocol: what a result made by `run` says of how it was made.
+        folder: `folder/<editor>/<seed>/result.json` is written as each run ends.
+
+    Raises:
+        BadInput: no seeds, or the same twice.
+    """
     if not seeds or len(set(seeds)) < len(seeds):
         raise BadInput(f"Seeds must be given, each once; these are {list(seeds)}.")
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in editors}
+    found: dict[str, list[Result]] = {name: [] for name in editors}
     for place, seed in enumerate(seeds):
         stream, baseline = stream_of(seed), Baseline(model)
         for index, (name, editor) in enumerate(editors.items()):
             progress(f"{name}, seed {seed}", place * len(editors) + index, len(editors) * len(seeds))
             path = folder / folder_of(name) / str(seed) / "result.json"
-            pool = stream.pool()
-            kept = _kept(path, model, editor.protecting(pool) if pool and isinstance(editor, Protects) else editor, stream)
+            kept = _kept(path, model, protected(editor, stream.pool()).spec(model), stream, protocol)
             if kept is None:
-                run = run_stream(
-                    model, editor, stream, horizons=[edits], seed=seed, edits=edits, progress=_silent, baseline=baseline, asked=name
-                )
-                write_json(path, run)
-                kept = run.to_json()
-            found[name].append(_figures(kept))
+                made = run(name, editor, stream, seed, baseline)
+                write_json(path, made)
+                kept = made.to_json()
+            found[name].append(kept)
     progress("done", len(editors) * len(seeds), len(editors) * len(seeds))
-    return [_trial(name, runs) for name, runs in found.items()]
+    return found
 
 
-def _trial(name: str, runs: Sequence[Mapping[str, float]]) -> Trial:
-    """NaN where a seed's stream had no probe of a kind."""
+def trial_of(name: str, runs: Sequence[Mapping[str, float]]) -> Trial:
+    """The figures of each seed put together; NaN where a seed's benchmark had no probe of a kind."""
     figures = dict.fromkeys(figure for run in runs for figure in run)
     return Trial(name, {figure: tuple(run.get(figure, math.nan) for run in runs) for figure in figures})
 
 
-def folder_of(name: str) -> str:
-    """A folder's name for an editor's: `scopeedit:preset=paper` -> `scopeedit-preset-paper`, with + and - told apart."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", name.replace(" + ", " with ").replace(" - ", " without ")).strip("-.") or "editor"
-
-
-def _kept(path: Path, model: Model, editor: Editor[Any], stream: Stream) -> Mapping[str, Any] | None:
+def _kept(path: Path, model: Model, spec: Spec, stream: Stream, protocol: Mapping[str, JSON]) -> Result | None:
     """The figures of an earlier run of exactly this, or None."""
     if not path.exists():
         return None
     try:
-        held: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        held: Result = json.loads(path.read_text(encoding="utf-8"))
         same = (
             held["model"]["digest"] == model.digest
             and held["benchmark"]["digest"] == stream.digest
-            and held["editor"]["fields"] == json.loads(json.dumps(dict(editor.spec(model).fields)))
+            and held["editor"]["spec"] == spec.name
+            and held["editor"]["fields"] == json.loads(json.dumps(dict(spec.fields)))
+            and held["protocol"] == dict(protocol)
         )
     except (ValueError, KeyError, TypeError):
         return None
     return held if same else None
 
 
-def _figures(result: Mapping[str, Any]) -> dict[str, float]:
+def _figures(result: Result) -> dict[str, float]:
     last = result["horizons"][-1]
     rates = {**last["rates"], **last["classes"]}
     shares = {kind: float(rate["rate"]) for kind, rate in rates.items() if rate["rate"] is not None}
     return shares | {"write_over_pass": float(result["cost"]["write_over_pass"])}
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    return None
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody is shown."""

@@ -50,8 +50,9 @@ class Eyes:
         # counting, by a look at a grey square.
         with torch.no_grad():
             self._look(_grey_square())
-        modules = list(net.get_submodule(family.tower).modules())
-        weights = [(module, name, own) for module in modules for name, own in module._parameters.items()]
+        modules = [module for path in family.tower for module in net.get_submodule(path).modules()]
+        # What belongs to no part of the model, such as a Q-Former's queries, is the vision side's too.
+        weights = [(module, name, own) for module in (net, *modules) for name, own in module._parameters.items()]
         self._weights = [(module, name, own, own._version) for module, name, own in weights if own is not None]
         self._hooks = [(module, _hooks_on(module)) for module in modules]
 

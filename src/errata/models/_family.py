@@ -36,17 +36,23 @@ class Inputs:
 class Family:
     """One layout of multimodal model. A new family is one file that fills this in, and one line in `errata.models.FAMILIES`."""
 
+    name: str
+    """What users call it, and what `errata.models.FAMILIES` has it under."""
+
     model_type: str
     """What `config.json` calls it; exact, never a part of a name."""
+
+    text_type: str | None
+    """What `config.json` calls its language model, where that tells families of one model_type apart; None: any."""
 
     net: type[PreTrainedModel]
     """The class of transformers that holds it."""
 
     modules: Mapping[Role, tuple[str, ...]]
-    """Role -> paths of its linear modules; a path with `{layer}` stands for one in each layer."""
+    """Role -> paths of its linear modules, in depth order; a path with `{layer}` stands for one in each layer."""
 
-    tower: str
-    """Path of the frozen vision side: every `vision` module lies inside, every `projector` module outside."""
+    tower: tuple[str, ...]
+    """Paths of the frozen vision side, the tower first: every `vision` module lies inside, every `projector` module outside."""
 
     max_images: int
     """The most images that one query may hold."""

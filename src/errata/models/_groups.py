@@ -8,7 +8,7 @@ from typing import final
 
 from errata.core.model import Patch
 from errata.core.records import Query
-from errata.nn.patches import LowRank, NoPatch, Replaced, Rewrite
+from errata.nn.patches import Handed, LowRank, NoPatch, Replaced, Rewrite, Through
 
 MAX_ROWS = 128
 """The most rows of one forward pass."""
@@ -34,14 +34,15 @@ class Group:
 
 
 def group(queries: Sequence[Query], patches: Sequence[Patch]) -> list[Group]:
-    """The batch, shared out. A rewritten query joins the rows that are asked as they stand."""
+    """The batch, shared out. A rewritten query joins the rows that are asked as they stand; another model's rows go together."""
     groups: dict[Hashable, Group] = {}
     for row, (query, patch) in enumerate(zip(queries, patches, strict=True)):
         own = patch if isinstance(patch, NoPatch | LowRank) else NoPatch()
         by_row = isinstance(patch, NoPatch | LowRank | Rewrite)
-        found = groups.setdefault(_key(patch), Group(NoPatch() if by_row else patch))
+        around = NoPatch() if by_row else Through(patch.speaker) if isinstance(patch, Handed) else patch
+        found = groups.setdefault(_key(patch), Group(around))
         found.rows.append(row)
-        found.queries.append(patch.query if isinstance(patch, Rewrite) else query)
+        found.queries.append(patch.query if isinstance(patch, Rewrite | Handed) else query)
         found.each.append(own)
     return list(groups.values())
 
@@ -52,6 +53,8 @@ def _key(patch: Patch) -> tuple[Hashable, ...]:
         return ("rows",)
     if isinstance(patch, Replaced):
         return ("weights", *sorted((path, id(weight)) for path, weight in patch.weights.items()))
+    if isinstance(patch, Handed):
+        return ("speaker", id(patch.speaker))
     return ("patch", id(patch))
 
 

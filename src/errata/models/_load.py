@@ -17,13 +17,18 @@ from transformers.utils import logging
 from errata.core.errors import BadInput, Unknown
 from errata.models._family import Family
 from errata.models._transformers import TransformersModel
+from errata.models.blip2 import BLIP2
 from errata.models.llava import LLAVA
+from errata.models.minigpt4 import MINIGPT4
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({family.model_type: family for family in (LLAVA,)})
-"""`model_type` of a checkpoint -> its family."""
+FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (LLAVA, BLIP2, MINIGPT4)})
+"""Name -> family. A checkpoint's is found by the `model_type` of its config.json, and of its language model's part."""
+
+_UNSAID = MappingProxyType({"blip-2": "opt"})
+"""`model_type` -> that of the language model where config.json leaves it out."""
 
 _SHIPPED = MappingProxyType({"llava-tiny": "assets/llava-tiny"})
 
@@ -50,22 +55,22 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         BadInput: the folder is no checkpoint, its weights are broken or don't fit, or the device isn't there.
     """
     name = str(name_or_path)
-    place = _device(device)
+    place = device_at(device)
     if dtype is not None and dtype not in _DTYPES:
         raise Unknown("dtype", dtype, _DTYPES)
     precision = _DTYPES[dtype] if dtype is not None else torch.float32 if place.type == "cpu" else "auto"
-    source = _source(name)
-    with _quiet():
-        family = _family(source, name)
+    source = source_of(name)
+    with quiet():
+        family = family_of(source, name)
         processor = _processor(source, name)
         net = _net(source, name, family=family, dtype=precision)
     why = family.refuse(net)
     if why is not None:
-        raise BadInput(f"The model {name} is of the family {family.model_type!r} and can't be used: {why}.")
+        raise BadInput(f"The model {name} is of the family {family.name!r} and can't be used: {why}.")
     return TransformersModel(net.to(place), processor=processor, name=name, family=family)  # type: ignore[arg-type]
 
 
-def _source(name: str) -> str:
+def source_of(name: str) -> str:
     """Where transformers finds it: a folder, or a hub id."""
     if not name.strip():
         raise Unknown("model", name, _NAMEABLE)
@@ -81,7 +86,13 @@ def _source(name: str) -> str:
     return name
 
 
-def _family(source: str, name: str) -> Family:
+def family_of(source: str, name: str) -> Family:
+    """The family that the config.json at `source` is of.
+
+    Raises:
+        Unknown: nothing is there, or it is of a model_type that isn't known.
+        BadInput: it can't be read, or its language model isn't known.
+    """
     try:
         config, _ = PretrainedConfig.get_config_dict(source)
     except (OSError, ValueError) as error:
@@ -93,9 +104,17 @@ def _family(source: str, name: str) -> Family:
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
         raise BadInput(f"The folder {name} is no checkpoint: its config.json names no model_type. Save it again.")
-    if model_type not in FAMILIES:
-        raise Unknown("model family", model_type, FAMILIES)
-    return FAMILIES[model_type]
+    like = [family for family in FAMILIES.values() if family.model_type == model_type]
+    if not like:
+        raise Unknown("model family", model_type, sorted({family.model_type for family in FAMILIES.values()}))
+    text_type = (config.get("text_config") or {}).get("model_type", _UNSAID.get(model_type))
+    fitting = [family for family in like if family.text_type in (None, text_type)]
+    if not fitting:
+        known = " or ".join(sorted(str(family.text_type) for family in like))
+        raise BadInput(
+            f"The model {name} is a {model_type} with a language model of the type {text_type!r}; {known} is known. Use another."
+        )
+    return fitting[0]
 
 
 def _processor(source: str, name: str) -> ProcessorMixin:
@@ -104,7 +123,7 @@ def _processor(source: str, name: str) -> ProcessorMixin:
         return cast("ProcessorMixin", AutoProcessor.from_pretrained(source, backend="pil"))  # type: ignore[no-untyped-call]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(
-            f"The model {name} has no usable processor (tokenizer and image settings): {_brief(error)} Save it again."
+            f"The model {name} has no usable processor (tokenizer and image settings): {brief(error)} Save it again."
         ) from error
 
 
@@ -112,7 +131,7 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
     try:
         loaded: Any = family.net.from_pretrained(source, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BadInput(f"The weights of {name} can't be read: {_brief(error)} Save or download them again.") from error
+        raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
     net, info = loaded
     amiss = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in info[kind])
     if amiss:
@@ -123,16 +142,16 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
     return cast("PreTrainedModel", net)
 
 
-def _device(device: str) -> torch.device:
+def device_at(device: str) -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"The device {device!r} can't be used: {_brief(error)} Use cpu, or a device that is there.") from error
+        raise BadInput(f"The device {device!r} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
     return place
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
     """The first line of another library's message, as a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
@@ -140,7 +159,7 @@ def _brief(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and no advice from transformers while a model is opened: what matters is checked and said in a sentence."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

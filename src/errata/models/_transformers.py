@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast, final, get_args
@@ -24,7 +25,7 @@ from transformers import GenerationConfig
 from errata.core.canonical import canonical
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
-from errata.core.model import Patch, Positions, Role, TokenScores
+from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import check_target, tokenizer_of
@@ -93,11 +94,11 @@ class TransformersModel:
         self._eyes = Eyes(net, processor, family)
         self._rows: Recent[tuple[Query, str | None], _Row] = Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
         tokenizer = tokenizer_of(processor)
-        self._end = int(tokenizer.eos_token_id)
-        self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self._end)
+        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
         speaker = family.speaker(net)
-        stops = speaker.generation_config.eos_token_id
-        self._stops = sorted({self._end, *(stops if isinstance(stops, list) else [] if stops is None else [int(stops)])})
+        said = _ends(speaker)
+        self._end = said[0] if len(said) == 1 else int(tokenizer.eos_token_id)
+        self._stops = sorted({self._end, int(tokenizer.eos_token_id), *said, *_ends(net)})
         self._saved_generation = speaker.generation_config
         # A checkpoint's own sampling temperature and the like would be merged into every call and warned about: answers are greedy.
         speaker.generation_config = self._greedy(RESERVE)
@@ -109,7 +110,7 @@ class TransformersModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter."""
-        found = hashlib.sha256(canonical(_timeless(self.net.config.to_dict())))
+        found = hashlib.sha256(canonical(timeless(self.net.config.to_dict())))
         for name in sorted(self._loaded_state):
             tensor = self._loaded_state[name].detach().cpu().contiguous()
             found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
@@ -204,6 +205,17 @@ class TransformersModel:
                 scores[row] = score
         return [score for score in scores if score is not None]
 
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
+        found: dict[int, Spoken] = {}
+        for chunk in chunks([len(row.ids) for row in rows]):
+            batch = self._embed([rows[i] for i in chunk], [NoPatch()] * len(chunk))
+            logits_BKV = self._logits(batch, keep=max(len(rows[i].target) for i in chunk) + 1)
+            for i, logits_KV in zip(chunk, logits_BKV, strict=True):
+                wanted = (*rows[i].target, self._end)
+                found[i] = Spoken(log_softmax(logits_KV[-len(wanted) :].float(), dim=-1), wanted)
+        return [found[i] for i in range(len(rows))]
+
     def positions(self, query: Query, target: str) -> Positions:
         """See `Model.positions`.
 
@@ -224,6 +236,23 @@ class TransformersModel:
             target=tuple(range(row.prompt_length, length)),
             length=length,
         )
+
+    def features(self, query: Query) -> Features:
+        self._checked(query, None, reserve=0)
+        words = "\n".join(message.text for message in query.messages)
+        ids: list[int] = tokenizer_of(self.processor)(words, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            # Embeddings share a large common part, which would make words alike that have nothing to do with each other.
+            text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.net.device)).float().mean(0) - self._common_D
+            if not query.images:
+                return Features(text_D, None)
+            tokens_NKD = self.family.project(self.net, self._look([(image, NoPatch()) for image in query.images]))
+            return Features(text_D, tokens_NKD.float().mean((0, 1)))
+
+    @cached_property
+    def _common_D(self) -> Float[Tensor, " D"]:
+        weight_VD = cast("nn.Embedding", self.net.get_input_embeddings()).weight
+        return weight_VD.detach().float().mean(0)
 
     def check(self, query: Query, target: str | None = None) -> None:
         self._checked(query, target, reserve=RESERVE)
@@ -359,12 +388,14 @@ def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenSc
 def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dict[str, int | None]:
     """Templates -> paths in depth order, each with its layer (None for a path without one)."""
     linears = {path for path, module in net.named_modules() if isinstance(module, nn.Linear)}
-    found: dict[str, int | None] = {path: None for path in templates if "{layer}" not in path and path in linears}
-    layered = [path for path in templates if "{layer}" in path]
-    layer = 0
-    while layered and all(path.format(layer=layer) in linears for path in layered):
-        found.update((path.format(layer=layer), layer) for path in layered)
-        layer += 1
+    found: dict[str, int | None] = {}
+    for stack, paths in groupby(templates, key=_stack):
+        together, layer = tuple(paths), 0
+        if stack is None:
+            found.update((path, None) for path in together if path in linears)
+        while stack is not None and all(path.format(layer=layer) in linears for path in together):
+            found.update((path.format(layer=layer), layer) for path in together)
+            layer += 1
     missing = [path for path in templates if path.format(layer=0) not in found]
     if missing:
         raise BadInput(
@@ -376,11 +407,23 @@ def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dic
 
 def _layers(net: PreTrainedModel, templates: tuple[str, ...]) -> tuple[nn.Module, ...]:
     """The decoder's layers, lowest first: where the table's text side has its `{layer}`."""
-    stack = next(path.partition(".{layer}")[0] for path in templates if "{layer}" in path)
+    stack = next(stack for stack in map(_stack, templates) if stack is not None)
     return tuple(cast("nn.ModuleList", net.get_submodule(stack)))
 
 
-def _timeless(config: dict[str, Any]) -> dict[str, Any]:
+def _stack(template: str) -> str | None:
+    """The path of the layers that a template runs over; None where it names one module."""
+    stack, layered, _ = template.partition(".{layer}")
+    return stack if layered else None
+
+
+def _ends(net: PreTrainedModel) -> list[int]:
+    """The ids that end an answer, as a checkpoint's own generation settings have it (BLIP-2 with OPT ends at a line's end)."""
+    said = net.generation_config.eos_token_id
+    return said if isinstance(said, list) else [] if said is None else [int(said)]
+
+
+def timeless(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without where it was loaded from, by which version, and in which precision (the tensors say that)."""
     passing = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "_attn_implementation_autoset"}
-    return {key: _timeless(value) if isinstance(value, dict) else value for key, value in config.items() if key not in passing}
+    return {key: timeless(value) if isinstance(value, dict) else value for key, value in config.items() if key not in passing}

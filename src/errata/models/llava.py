@@ -86,14 +86,16 @@ def _llava(net: nn.Module) -> LlavaForConditionalGeneration:
 
 
 LLAVA = Family(
+    name="llava",
     model_type="llava",
+    text_type=None,
     net=LlavaForConditionalGeneration,
     modules={
         "text": ("model.language_model.layers.{layer}.mlp.up_proj", "model.language_model.layers.{layer}.mlp.down_proj"),
         "projector": ("model.multi_modal_projector.linear_1", "model.multi_modal_projector.linear_2"),
         "vision": ("model.vision_tower.encoder.layers.{layer}.mlp.fc1", "model.vision_tower.encoder.layers.{layer}.mlp.fc2"),
     },
-    tower="model.vision_tower",
+    tower=("model.vision_tower",),
     max_images=8,  # trained with one; demonstrations bring more, and the context is the harder limit
     encode=encode,
     image_token=_image_token,

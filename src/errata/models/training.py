@@ -1,4 +1,4 @@
-"""A small LLaVA opened for training: its pieces as `engine.school` needs them, and saving in half precision."""
+"""A small model opened for training: its pieces as `engine.school` needs them, and saving in half precision."""
 
 from __future__ import annotations
 
@@ -6,21 +6,51 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
+from transformers import Blip2ForConditionalGeneration, Blip2Processor, LlavaForConditionalGeneration, LlavaProcessor
 
+from errata.models import _qformer
+from errata.models._load import family_of
 from errata.models.build import IMAGE
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What stands around a question in a family's prompt."""
+
+    picture: str
+    """Before a question on an image; `<image>` stands for all its tokens."""
+
+    seen: str
+    """Between that and the question."""
+
+    told: str
+    """Before a question without an image."""
+
+    answer: str
+    """After the question, up to where the answer begins."""
+
+
+WORDINGS = {
+    "llava": Wording(f"USER: {IMAGE}\n", "", "USER: ", " ASSISTANT:"),
+    "blip2": Wording(IMAGE, "Question: ", "Question: ", " Answer:"),
+    "minigpt4": Wording(f"###Human: <Img>{IMAGE}</Img>", "", "###Human: ", " ###Assistant:"),
+}
+"""By the name of the family."""
 
 
 @dataclass(frozen=True)
 class Trainee:
     """A model under training. R: rows, L: tokens, D: width, V: vocabulary, N: selected positions."""
 
+    family: str
     module: nn.Module
+    wording: Wording
     prefix: tuple[int, ...]
-    """Token ids of "USER: <image>...<image>\\n": what stands before a question on an image."""
+    """Token ids of what stands before a question on an image, the image's own included."""
 
     eos: int
     pad: int
@@ -52,32 +82,28 @@ class Trainee:
 
 
 def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
-    """Open the LLaVA in `folder` for training, in single precision."""
+    """Open the model in `folder` for training, in single precision.
+
+    Raises:
+        BadInput: the folder is no checkpoint of a family that is known.
+    """
+    family = family_of(str(folder), str(folder)).name
+    return _open_llava(folder, device) if family == "llava" else _open_blip2(folder, family, device)
+
+
+def _open_llava(folder: Path, device: str) -> Trainee:
     processor = LlavaProcessor.from_pretrained(folder)
     model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     torch.nn.Module.to(model, torch.device(device))
     model.train()
     tokenizer = processor.tokenizer
-    mean = torch.tensor(processor.image_processor.image_mean, device=device)
-    std = torch.tensor(processor.image_processor.image_std, device=device)
-
-    def encode(texts: Sequence[str]) -> list[list[int]]:
-        found: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return found
-
-    def normalised(pixels_RHWC: Tensor) -> Tensor:
-        return ((pixels_RHWC.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+    normalised, encode = _pixels(processor, device), _encoder(tokenizer)
 
     def look(pixels_RHWC: Tensor) -> Tensor:
         features: Tensor = model.model.vision_tower(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
         return features
 
-    decoder, seen = model.model.language_model.layers, threading.local()  # parts of a step run in threads
-
-    def keep(module: nn.Module, given: object, output: Tensor) -> None:
-        seen.middle = output
-
-    decoder[(len(decoder) - 1) // 2].register_forward_hook(keep)
+    seen = _middle(model.model.language_model.layers)
 
     def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, Tensor]:
         output = model.model(
@@ -89,16 +115,12 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
         )
         return seen.middle, output.last_hidden_state
 
-    def save(target: Path) -> None:
-        half = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float16)
-        half.load_state_dict(model.state_dict())
-        half.save_pretrained(target)
-        processor.save_pretrained(target)
-
-    count = model.config.image_seq_length
+    count, wording = model.config.image_seq_length, WORDINGS["llava"]
     return Trainee(
+        family="llava",
         module=model,
-        prefix=tuple(encode(["USER: " + IMAGE * count + "\n"])[0]),
+        wording=wording,
+        prefix=_prefix(encode, wording, count),
         eos=tokenizer.eos_token_id,
         pad=tokenizer.pad_token_id,
         device=torch.device(device),
@@ -109,8 +131,104 @@ def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
         tower=model.model.vision_tower,
         look=look,
         head=model.lm_head,
-        save=save,
+        save=_saver(model, processor, folder),
     )
+
+
+def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
+    """BLIP-2's layout, around whichever language model."""
+    processor: Any = Blip2Processor.from_pretrained(folder, backend="pil")
+    model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    torch.nn.Module.to(model, torch.device(device))
+    model.train()
+    tokenizer, config = processor.tokenizer, model.config
+    normalised, encode = _pixels(processor, device), _encoder(tokenizer)
+    speaker: Any = model.language_model
+    stack = speaker.get_decoder()
+    seen = _middle(stack.layers)
+
+    def look(pixels_RHWC: Tensor) -> Tensor:
+        features: Tensor = model.vision_model(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
+        return features
+
+    token = _qformer.image_token(model)
+
+    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, Tensor]:
+        features_RKD = _qformer.project(model, _qformer.look(model, normalised(pixels_RHWC)))
+        words_RLD = model.get_input_embeddings()(ids_RL)
+        spots_RL1 = ids_RL.eq(token)[..., None]
+        output = speaker.model(
+            inputs_embeds=words_RLD.masked_scatter(spots_RL1, features_RKD.to(words_RLD.dtype)),
+            position_ids=positions_RL,
+            attention_mask=_additive(allowed_R1LL),
+            use_cache=False,
+        )
+        return seen.middle, output.last_hidden_state
+
+    vision: Any = config.vision_config
+    wording = WORDINGS[family]
+    return Trainee(
+        family=family,
+        module=model,
+        wording=wording,
+        prefix=_prefix(encode, wording, config.num_query_tokens),
+        eos=tokenizer.eos_token_id,
+        pad=tokenizer.pad_token_id,
+        device=torch.device(device),
+        encode=encode,
+        hidden=hidden,
+        width=speaker.lm_head.in_features,
+        grid=(vision.image_size // vision.patch_size, vision.hidden_size),
+        tower=model.vision_model,
+        look=look,
+        head=speaker.lm_head,
+        save=_saver(model, processor, folder),
+    )
+
+
+def _pixels(processor: Any, device: str) -> Callable[[Tensor], Tensor]:
+    mean = torch.tensor(processor.image_processor.image_mean, device=device)
+    std = torch.tensor(processor.image_processor.image_std, device=device)
+
+    def normalised(pixels_RHWC: Tensor) -> Tensor:
+        return ((pixels_RHWC.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+    return normalised
+
+
+def _encoder(tokenizer: Any) -> Callable[[Sequence[str]], list[list[int]]]:
+    def encode(texts: Sequence[str]) -> list[list[int]]:
+        found: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return found
+
+    return encode
+
+
+def _prefix(encode: Callable[[Sequence[str]], list[list[int]]], wording: Wording, count: int) -> tuple[int, ...]:
+    return tuple(encode([wording.picture.replace(IMAGE, IMAGE * count)])[0])
+
+
+def _middle(layers: Any) -> threading.local:
+    """Where a decoder's states between its two halves are kept, as `middle`: for each thread, since parts of a step run in some."""
+    seen = threading.local()
+
+    def keep(module: nn.Module, given: object, output: Tensor) -> None:
+        seen.middle = output
+
+    layers[(len(layers) - 1) // 2].register_forward_hook(keep)
+    return seen
+
+
+def _saver(
+    model: LlavaForConditionalGeneration | Blip2ForConditionalGeneration, processor: Any, folder: Path
+) -> Callable[[Path], None]:
+    def save(target: Path) -> None:
+        half = type(model).from_pretrained(folder, dtype=torch.float16)
+        half.load_state_dict(model.state_dict())
+        half.save_pretrained(target)
+        processor.save_pretrained(target)
+
+    return save
 
 
 def _additive(allowed: Tensor) -> Tensor:

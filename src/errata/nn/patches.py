@@ -1,4 +1,4 @@
-"""The four patches that there are: nothing, low-rank deltas, replaced weights, another question.
+"""The five patches that there are: nothing, low-rank deltas, replaced weights, another question, another model.
 
 Each is a frozen value; `on(model)` puts it in force for the length of a `with` block and leaves the model bit for bit as it was,
 with no hook left, also when the block raises. `in_rows` is the batched form: a patch for each row.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -20,7 +20,7 @@ from torch.nn.functional import linear, pad
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from errata.core.model import Model, Patch, Positions, Role, TokenScores
+    from errata.core.model import Decision, Features, Model, Patch, Positions, Role, Spoken, TokenScores
     from errata.core.records import EditId, Query
 
 
@@ -31,6 +31,8 @@ class NoPatch:
 
     edits: tuple[EditId, ...] = ()
     """Always empty in practice: nobody speaks."""
+
+    decision: Decision | None = None
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
         """The model, unchanged."""
@@ -62,6 +64,7 @@ class LowRank:
     """Module path -> delta. Rows of a batch that hold one and the same `Delta` object share its matrix product."""
 
     edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
         """The model with the deltas in force on whatever passes through, batch or single.
@@ -89,6 +92,7 @@ class Replaced:
     """Module path -> weight, cast to the module's dtype and device on use. It may require grad."""
 
     edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
         """The model computing with these weights.
@@ -122,10 +126,50 @@ class Rewrite:
     """What the model reads instead."""
 
     edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
         """A view of the model that reads `query`, whatever it is asked."""
         return nullcontext(Rewritten(model, self.query))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Handed:
+    """Another model in the place of this one: it reads its own question, and its answer stands."""
+
+    speaker: Model
+    """Who answers; its tokens are those of the model whose place it takes."""
+
+    query: Query
+    """What it reads."""
+
+    edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """A view of the other model that reads `query`, whatever it is asked."""
+        return nullcontext(Rewritten(self.speaker, self.query))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Through:
+    """Another model in the place of this one, which reads what it is asked: `Handed` for several questions at once."""
+
+    speaker: Model
+    edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The other model."""
+        return nullcontext(self.speaker)
+
+
+def decided(patch: Patch, decision: Decision) -> Patch:
+    """The patch with what a scope said of the query."""
+    assert isinstance(patch, NoPatch | LowRank | Replaced | Rewrite | Handed), f"{type(patch).__name__} is none of the patches."
+    return replace(patch, decision=decision)
 
 
 @final
@@ -174,8 +218,14 @@ class Rewritten:
     def predict_many(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[Patch]) -> list[TokenScores]:
         return self.model.predict_many([self.query] * len(queries), targets, patches)
 
+    def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
+        return self.model.spoken([self.query] * len(queries), targets)
+
     def positions(self, query: Query, target: str) -> Positions:
         return self.model.positions(self.query, target)
+
+    def features(self, query: Query) -> Features:
+        return self.model.features(self.query)
 
     def check(self, query: Query, target: str | None = None) -> None:
         self.model.check(self.query, target)

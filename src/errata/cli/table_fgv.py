@@ -1,0 +1,124 @@
+"""`errata table fgvedit-1`: systems by base models on a fine-grained benchmark, over several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from errata.cli import _print
+from errata.cli._open import model_at, tools_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._print import say, watched
+from errata.cli.bench import editors_named
+from errata.cli.bench_fgv import SCOPEWORLD, Memory
+from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
+from errata.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from errata.core.benchmark import Stream
+    from errata.core.editor import Editor, Tools
+    from errata.core.model import Model
+    from errata.engine.fine_table import Table
+
+_NAME = "fgvedit-1"
+
+
+def first(
+    editor: Annotated[
+        list[str], typer.Option("--editor", help="A system, once for each; a model's others are held against its first.")
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of FGVEdit's files; its test file is taken. Not given: scopeworld-fgv.")
+    ] = None,
+    template: Annotated[
+        str, typer.Option("--template", help="With --data, what a question on a picture becomes: {} is the question.")
+    ] = "{}",
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")] = 250,
+    memory: Memory = 1,
+    seeds: Seeds = DEFAULT_SEEDS,
+    out: Out = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Reliability, locality, generality and specificity of every system on every base model, over several seeds.
+
+    Writes fgvedit-1.csv, fgvedit-1.md and fgvedit-1.svg beside the runs, generated and teacher-forced, with means, standard errors
+    and what they were run on. A star marks a difference from the model's first row of more than two standard errors over at least
+    three seeds.
+
+    \b
+    Examples:
+      errata table fgvedit-1 --editor none --editor finetune --editor scopeedit --seeds 101,102,103
+      errata table fgvedit-1 --editor finetune --editor scopeedit --model one --model two --edits 200 --memory 200
+    """
+    from errata.engine.fine_table import fill, write_table
+
+    editors, names, wanted = editors_named(editor), model or [DEFAULT_MODEL], seeds_in(seeds)
+    if len(set(names)) < len(names):
+        raise BadInput("A model is named twice. Name each once.")
+    if memory > edits:
+        raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
+    stream_of = _streams(data, template, edits)
+    stream_of(wanted[0])  # files that can't be used are told before a model is loaded
+    load = partial(model_at, device=device, dtype=dtype)
+    ready = _ready(editors, [partial(load, name) for name in names[1:]], tools_at(device=device, dtype=dtype))
+    folder = out or Path("out") / _NAME
+    with watched(_NAME) as progress:
+        table = fill(
+            _NAME,
+            {name: partial(load, name) for name in names},
+            ready,
+            stream_of,
+            seeds=wanted,
+            edits=edits,
+            memory=memory,
+            folder=folder,
+            progress=progress,
+        )
+    _show(table)
+    for path in write_table(folder, table):
+        say(f"written: {path}")
+
+
+def _ready(editors: Mapping[str, Editor[Any]], later: Sequence[Callable[[], Model]], tools: Tools) -> dict[str, Editor[Any]]:
+    """The editors with what they name; a later model that can't be, or that one can't work on, is told before hours go by."""
+    from errata.engine.tools import equipped
+
+    ready = {text: equipped(each, tools) for text, each in editors.items()}
+    for load in later:
+        model = load()
+        for each in ready.values():
+            each.spec(model)
+    return ready
+
+
+def _show(table: Table) -> None:
+    from errata.engine.fine_table import FIGURES, headline, said
+
+    say(f"{headline(table)}: generated, exact match (%), mean ± standard error")
+    rows = [(row.model, row.system, *(said(table.cell(row, "generated", figure)) for figure in FIGURES)) for row in table.rows]
+    _print.table(("model", "system", *FIGURES), rows, numbers=tuple(FIGURES))
+
+
+def _streams(data: Path | None, template: str, edits: int) -> Callable[[int], Stream]:
+    """The benchmark of a seed: ScopeWorld's own, or what is in a folder.
+
+    Raises:
+        BadInput: a template for ScopeWorld's questions.
+    """
+    from errata.benchmarks.fgvedit import FGVEdit
+    from errata.engine import registry
+
+    if data is not None:
+        return lambda seed: FGVEdit(data, edits=edits, seed=seed, template=template)
+    if template != "{}":
+        raise BadInput("--template is for the questions of --data; scopeworld-fgv has its own. Leave it out, or give --data.")
+    return lambda seed: registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)

@@ -1,0 +1,69 @@
+"""`errata train`: train an editor that learns to edit, or a scope that learns which edit speaks, on training seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errata.cli._open import tools_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._print import say, watched
+
+
+def train(
+    editor: Annotated[
+        str, typer.Argument(help="What to train: mend, serac or mscke, with FIELD=VALUE,... after a colon, as mend:where=vision.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; a training that is there is gone on with.")],
+    model: ModelName = DEFAULT_MODEL,
+    encoders: Annotated[
+        str, typer.Option("--encoders", help="Of mscke: folder or hub id of the CLIP whose encoders its scope sees with.")
+    ] = "",
+    benchmark: Annotated[
+        str | None,
+        typer.Option("--benchmark", help="Where examples are from. [mend: scopeworld-stream, a scope: scopeworld-fgv]"),
+    ] = None,
+    edits: Annotated[
+        int | None, typer.Option("--edits", min=2, help="Of serac and mscke: of how many edits the labelled pairs are. [2000]")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 2000, a scope 3000]")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64]")] = None,
+    rate: Annotated[float | None, typer.Option("--rate", min=1e-9, max=1.0, help="Peak of the learning rate. [0.001]")] = None,
+    validation: Annotated[
+        int | None, typer.Option("--validation", min=1, help="Edits that a look at the validation takes. [40, a tenth of all]")
+    ] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Steps between looks, and between checkpoints. [100]")] = None,
+    patience: Annotated[
+        int | None, typer.Option("--patience", min=1, help="Looks without a new best after which the training stops. [5, 8]")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
+    ] = 0,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Train an editor that learns; what did best on the validation is saved as FOLDER/learned.safetensors.
+
+    mend learns to write corrections into one model; serac (words) and mscke (words and pictures) learn which correction a question
+    is about, for any model. Run again after it was stopped, a training goes on from its last checkpoint.
+
+    \b
+    Examples:
+      errata train mend --out out/mend
+      errata train mend:where=vision --model llava-tiny --benchmark scopeworld-stream --out out/mend-vision --steps 500
+      errata train serac --out out/serac
+      errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
+    """
+    from errata.engine.learners import Wanted, training
+
+    wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed)
+    ready = training(editor, wanted)  # a wrong name is told before anything is loaded
+    with watched(f"train {editor}") as progress:
+        fitted, told = ready(tools_at(device=device, dtype=dtype), progress)
+    say(f"steps: {fitted.steps}, best after {fitted.best_step}: validation loss {fitted.best_loss:.4f}")
+    if told:
+        say(told)
+    say(f"saved: {out}")
+    say(f"use it with: --editor {editor.partition(':')[0]}:checkpoint={out}")

@@ -1,0 +1,76 @@
+"""MEND's training loss for one edit, and the raw gradient that both the training and a write begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from errata.core.benchmark import UNCHANGED, Case
+from errata.core.model import Model
+from errata.core.records import Edit
+from errata.editors._scope_keys import base_answers
+from errata.nn.factors import Factors, Found, factors_of, joint
+from errata.nn.hypernetwork import Hypernetwork
+from errata.nn.patches import LowRank
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from errata.core.model import Spoken
+
+_ANSWER_TOKENS = 16
+"""Unedited answers are cut here."""
+
+
+class Risk(NamedTuple):
+    """The two terms, each with a graph to the network."""
+
+    edit_nats: Float[Tensor, ""]
+    """L_e: mean nats per target token, the mean over the equivalent queries."""
+
+    locality_nats: Float[Tensor, ""]
+    """L_loc: divergence per token of the unedited answer, the mean over the queries that must not move."""
+
+
+def raw(model: Model, paths: Sequence[str], edit: Edit) -> Found:
+    """The factors of the gradient of the mean loss over the edit's query and its `also`."""
+    asked = (edit.query, *edit.also)
+    passes = [factors_of(model, paths, model.losses(query, edit.target, changing=paths)) for query in asked]
+    factors: dict[str, list[Factors]] = {}
+    for each in passes:
+        for path, some in each.factors.items():
+            factors.setdefault(path, []).append(some.scaled(1 / len(asked)) if edit.also else some)
+    mean = sum(each.loss_nats for each in passes) / len(asked)
+    return Found(mean, {path: joint(factors[path]) for path in paths if path in factors})
+
+
+def risk(model: Model, network: Hypernetwork, case: Case) -> Risk:
+    """Write the case's edit into the unedited model and see what came of it.
+
+    Equivalent queries are the probes that expect the edit's own target (the edit's query where there are none); those that must
+    not move expect UNCHANGED; other probes are left out. One pass serves all of them.
+    """
+    edit = case.edit
+    same = [probe.query for probe in case.probes if probe.expect == edit.target] or [edit.query]
+    apart = [probe.query for probe in case.probes if probe.expect is UNCHANGED]
+    answers = base_answers(model, apart, max_new_tokens=_ANSWER_TOKENS)
+    kept = [(query, answer) for query, answer in zip(apart, answers, strict=True) if answer is not None]
+    still, said = [query for query, _ in kept], [answer for _, answer in kept]
+    with torch.no_grad():
+        before = model.spoken(still, said) if still else []
+    patch = LowRank(network(raw(model, network.paths, edit).factors))
+    with patch.on(model):
+        after = model.spoken([*same, *still], [*[edit.target] * len(same), *said])
+    learned = torch.stack([spoken.loss for spoken in after[: len(same)]]).mean()
+    if not still:
+        return Risk(learned, torch.zeros_like(learned))
+    moved = [divergence(was, now) for was, now in zip(before, after[len(same) :], strict=True)]
+    return Risk(learned, torch.stack(moved).mean())
+
+
+def divergence(was: Spoken, now: Spoken) -> Float[Tensor, ""]:
+    """KL(was || now) in nats, the mean over the tokens."""
+    return (was.logs_KV.exp() * (was.logs_KV - now.logs_KV)).sum(-1).mean()

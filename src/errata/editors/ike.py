@@ -1,0 +1,65 @@
+"""IKE: editing by demonstrations in context (Zheng et al., arXiv 2305.12740).
+
+The k nearest edits in memory show, as "New Fact: ... Prompt: ..." with copies, updates and retained answers, what a fact is to
+do; then comes the nearest edit's own fact, and the query. Two things part this from the published method. Demonstrations come
+from the edits in memory instead of a training set. And there is a threshold: published IKE speaks on every query, which is why
+its locality is low; here the model answers as it is, bit for bit, where no edit is near. Similarity is of words alone, by the
+model's own input embeddings in the place of a sentence encoder. The base must be one that learns from demonstrations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import final
+
+from errata.core.canonical import JSON
+from errata.core.model import Model, Patch
+from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._in_context import Demonstrations
+from errata.editors._nearest import Nearest
+from errata.editors._scoped import Memory, Scoped, under
+
+
+@final
+@dataclass(frozen=True)
+class Ike:
+    """Demonstrations from the nearest edits, then the nearest one's fact."""
+
+    k: int = 32
+    """From how many edits in scope demonstrations are drawn, >= 1; published 32 neighbours."""
+
+    demonstrations: int = 32
+    """At most how many are shown, >= 0; fewer where the context is full. 0: the fact alone."""
+
+    threshold: float = 0.7
+    """The least similarity that is in scope, above 0 and below 1; published: none."""
+
+    image_weight: float = 0.0
+    """How much pictures count in it, 0 to 1; published: words alone."""
+
+    def __post_init__(self) -> None:
+        self._memory()
+
+    def spec(self, model: Model) -> Spec:
+        """Every field, and the memory that they make."""
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
+        return under("ike", given, self._memory(), model)
+
+    def begin(self, model: Model) -> Memory:
+        """No edits."""
+        return self._memory().begin(model)
+
+    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
+        """One more edit in memory."""
+        return self._memory().write(model, state, edit)
+
+    def forget(self, state: Memory, edit: EditId) -> Memory | None:
+        """The memory as if this edit had never been written."""
+        return self._memory().forget(state, edit)
+
+    def read(self, model: Model, state: Memory, query: Query) -> Patch:
+        """The query after demonstrations and the nearest edit's fact, or the model as it is."""
+        return self._memory().read(model, state, query)
+
+    def _memory(self) -> Scoped:
+        return Scoped(Nearest(self.threshold, self.image_weight), Demonstrations(self.demonstrations), self.k)
