@@ -5,7 +5,6 @@ The file names its own digest, so one that was cut, changed or mixed up is told 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from errata.core.canonical import JSON, canonical
 from errata.core.errors import BadInput
+from errata.nn.digest import hash_of
 
 FILE = "learned.safetensors"
 """Its name in the folder of a training."""
@@ -58,12 +57,7 @@ class Checkpoint:
     @property
     def digest(self) -> str:
         """Of all of it but names and places, which say only where something lay."""
-        found = hashlib.sha256(canonical([self.kind, self.plan, self.base_digest]))
-        for name in sorted(self.tensors):
-            tensor = self.tensors[name].detach().cpu().contiguous()
-            found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
-            found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()
+        return hash_of([self.kind, self.plan, self.base_digest], self.tensors).hexdigest()
 
     def check(self, base: Base, *, instead: str) -> None:
         """Whether it may be used with this model or these encoders.

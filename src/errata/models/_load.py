@@ -132,6 +132,15 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
         loaded: Any = family.net.from_pretrained(source, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
+    return cast("PreTrainedModel", fitting(loaded, name))
+
+
+def fitting(loaded: Any, name: str) -> Any:
+    """The network of what `from_pretrained` gives with its loading info.
+
+    Raises:
+        BadInput: some of its weights are missing, or of another shape than its configuration says.
+    """
     net, info = loaded
     amiss = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in info[kind])
     if amiss:
@@ -139,7 +148,7 @@ def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) ->
             f"The weights of {name} don't fit its configuration: {len(amiss)} are missing or of another shape, first {amiss[0]}. "
             "Save or download them again."
         )
-    return cast("PreTrainedModel", net)
+    return net
 
 
 def device_at(device: str) -> torch.device:

@@ -8,7 +8,6 @@ Shapes: B rows, T positions, D width of the text stack, K positions at the end, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 from transformers import GenerationConfig
 
-from errata.core.canonical import canonical
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
@@ -33,6 +31,7 @@ from errata.models._eyes import Eyes
 from errata.models._family import Family
 from errata.models._groups import chunks, group
 from errata.models._lower import Lower
+from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows
 
 if TYPE_CHECKING:
@@ -110,12 +109,7 @@ class TransformersModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter."""
-        found = hashlib.sha256(canonical(timeless(self.net.config.to_dict())))
-        for name in sorted(self._loaded_state):
-            tensor = self._loaded_state[name].detach().cpu().contiguous()
-            found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
-            found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return found.hexdigest()
+        return hash_of(timeless(self.net.config.to_dict()), self._loaded_state).hexdigest()
 
     @cached_property
     def parameters(self) -> int:

@@ -9,7 +9,6 @@ Shapes: N rows, T tokens, P patches, D width of the shared space.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -38,9 +37,11 @@ from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.models._cache import Recent
-from errata.models._load import brief, device_at, quiet, source_of
+from errata.models._load import brief, device_at, fitting, quiet, source_of
 from errata.models._transformers import timeless
 from errata.models.build import spare, train_core
+from errata.models.training import normaliser, saver
+from errata.nn.digest import hash_of
 
 SEEN_BYTES = 256 * 1024 * 1024
 """The most bytes that are kept of texts and pictures seen, each."""
@@ -116,10 +117,7 @@ class ClipEncoder:
 
     @cached_property
     def digest(self) -> str:
-        found = hashlib.sha256(canonical(timeless(self.net.config.to_dict())))
-        for name, tensor in sorted(self.net.state_dict().items()):
-            found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
-            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        found = hash_of(timeless(self.net.config.to_dict()), self.net.state_dict())
         found.update(canonical(dict(sorted(self._tokenizer.get_vocab().items()))))
         return found.hexdigest()
 
@@ -173,10 +171,7 @@ def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncode
             loaded: Any = CLIPModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise BadInput(f"The encoders {name} can't be read: {brief(error)} Save or download them again.") from error
-    net, info = loaded
-    amiss = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in info[kind])
-    if amiss:
-        raise BadInput(f"The weights of {name} don't fit its configuration, first {amiss[0]}. Save or download them again.")
+    net = fitting(loaded, name)
     nn.Module.to(net, place)
     return ClipEncoder(net, tokenizer=tokenizer, images=images, name=name)
 
@@ -262,14 +257,11 @@ def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> 
         vision = model.vision_model
         for part in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[:frozen]):
             part.requires_grad_(False)
-    mean, std = torch.tensor(images.image_mean, device=device), torch.tensor(images.image_std, device=device)
-    longest = _length(model)
-
+    normalised, longest = normaliser(images, device), _length(model)
     unit = partial(nn.functional.normalize, dim=-1)
 
     def see(pixels_NHWC: Tensor) -> tuple[Tensor, Tensor]:
-        pixels_NCHW = ((pixels_NHWC.to(device).float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
-        seen = model.vision_model(pixel_values=pixels_NCHW)
+        seen = model.vision_model(pixel_values=normalised(pixels_NHWC.to(device)))
         patches_NPV = model.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
         return unit(model.visual_projection(seen.pooler_output)), unit(model.visual_projection(patches_NPV))
 
@@ -284,15 +276,7 @@ def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> 
             found.update(zip(some, unit(model.text_projection(seen)), strict=True))
         return torch.stack([found[place] for place in range(len(ids))])
 
-    def save(target: Path) -> None:
-        with quiet():
-            half = CLIPModel.from_pretrained(folder, dtype=torch.float16)
-            half.load_state_dict(model.state_dict())
-            half.save_pretrained(target)
-            tokenizer.save_pretrained(target)
-            images.save_pretrained(target)
-
-    return ClipTrainee(model, see, read, model.logit_scale.exp, _patches(model), save)
+    return ClipTrainee(model, see, read, model.logit_scale.exp, _patches(model), saver(model, folder, tokenizer, images))
 
 
 def _config(sizes: ClipSizes, vocabulary: int) -> Config:

@@ -10,10 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import Blip2ForConditionalGeneration, Blip2Processor, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import (
+    Blip2ForConditionalGeneration,
+    Blip2Processor,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedModel,
+)
 
 from errata.models import _qformer
-from errata.models._load import family_of
+from errata.models._load import family_of, quiet
 from errata.models.build import IMAGE
 
 
@@ -97,7 +103,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
     torch.nn.Module.to(model, torch.device(device))
     model.train()
     tokenizer = processor.tokenizer
-    normalised, encode = _pixels(processor, device), _encoder(tokenizer)
+    normalised, encode = normaliser(processor.image_processor, device), _encoder(tokenizer)
 
     def look(pixels_RHWC: Tensor) -> Tensor:
         features: Tensor = model.model.vision_tower(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
@@ -131,7 +137,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
         tower=model.model.vision_tower,
         look=look,
         head=model.lm_head,
-        save=_saver(model, processor, folder),
+        save=saver(model, folder, processor),
     )
 
 
@@ -142,7 +148,7 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
     torch.nn.Module.to(model, torch.device(device))
     model.train()
     tokenizer, config = processor.tokenizer, model.config
-    normalised, encode = _pixels(processor, device), _encoder(tokenizer)
+    normalised, encode = normaliser(processor.image_processor, device), _encoder(tokenizer)
     speaker: Any = model.language_model
     stack = speaker.get_decoder()
     seen = _middle(stack.layers)
@@ -182,13 +188,14 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
         tower=model.vision_model,
         look=look,
         head=speaker.lm_head,
-        save=_saver(model, processor, folder),
+        save=saver(model, folder, processor),
     )
 
 
-def _pixels(processor: Any, device: str) -> Callable[[Tensor], Tensor]:
-    mean = torch.tensor(processor.image_processor.image_mean, device=device)
-    std = torch.tensor(processor.image_processor.image_std, device=device)
+def normaliser(images: Any, device: str) -> Callable[[Tensor], Tensor]:
+    """Pixels uint8 [R, H, W, 3] -> [R, 3, H, W] as an image processor normalises them."""
+    mean = torch.tensor(images.image_mean, device=device)
+    std = torch.tensor(images.image_std, device=device)
 
     def normalised(pixels_RHWC: Tensor) -> Tensor:
         return ((pixels_RHWC.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
@@ -219,14 +226,16 @@ def _middle(layers: Any) -> threading.local:
     return seen
 
 
-def _saver(
-    model: LlavaForConditionalGeneration | Blip2ForConditionalGeneration, processor: Any, folder: Path
-) -> Callable[[Path], None]:
+def saver(model: PreTrainedModel, folder: Path, *parts: Any) -> Callable[[Path], None]:
+    """What writes the weights in half precision, and the other parts of a checkpoint beside them, as `folder` has them."""
+
     def save(target: Path) -> None:
-        half = type(model).from_pretrained(folder, dtype=torch.float16)
-        half.load_state_dict(model.state_dict())
-        half.save_pretrained(target)
-        processor.save_pretrained(target)
+        with quiet():
+            half = type(model).from_pretrained(folder, dtype=torch.float16)
+            half.load_state_dict(model.state_dict())
+            half.save_pretrained(target)
+            for part in parts:
+                part.save_pretrained(target)
 
     return save
 
