@@ -11,7 +11,7 @@ from errata.benchmarks.scopeworld.questions import matching, references
 from errata.benchmarks.scopeworld.scenes import random_scene
 from errata.core.errors import BadInput
 from errata.engine.clip_school import ClipPlan, ask, point, train_clip
-from errata.engine.school import Curriculum, texts, train_llava
+from errata.engine.school import Curriculum, texts, train_model
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.clip import ClipSizes, build_clip, load_encoder, mark_places, open_clip_trainee
 
@@ -114,7 +114,9 @@ def test_a_folder_of_another_type_is_refused_and_left_as_it_was(llava, tmp_path)
     (held / "preprocessor_config.json").write_text("{}")  # as older versions of transformers leave it
     schools = {
         "clip": lambda: train_clip(held, sizes=TINY, plan=SHORT, progress=quiet),
-        "llava": lambda: train_llava(tmp_path / "clip", curriculum=Curriculum(looks=1, captions=0, questions=1), progress=quiet),
+        "llava": lambda: train_model(
+            "llava", tmp_path / "clip", curriculum=Curriculum(looks=1, captions=0, questions=1), progress=quiet
+        ),
     }
     for wanted, school in schools.items():
         before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}

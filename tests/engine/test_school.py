@@ -13,7 +13,7 @@ from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.fit import Schedule, fit
 from errata.engine.readers import Readers, meanings
-from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, texts, train_llava
+from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, texts, train_model
 from errata.models import load
 from errata.models.build import LlavaSizes
 from errata.models.training import open_trainee
@@ -25,7 +25,7 @@ SHORT = Curriculum(looks=2, captions=2, questions=3, scenes=4, lessons=2)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("school") / "llava"
-    train_llava(made, curriculum=SHORT, sizes=SMALL, progress=lambda what, done, total: None)
+    train_model("llava", made, curriculum=SHORT, sizes=SMALL, progress=lambda what, done, total: None)
     return made
 
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_of_another_run_is_refused_with_a_sentence(tmp_path):
 def test_a_run_with_another_number_of_steps_is_refused(folder):
     other = Curriculum(looks=2, captions=2, questions=4, scenes=4, lessons=2)
     with pytest.raises(BadInput, match="of a run of 5 steps"):
-        train_llava(folder, curriculum=other, sizes=SMALL, progress=_quiet)
+        train_model("llava", folder, curriculum=other, sizes=SMALL, progress=_quiet)
 
 
 def test_a_lesson_is_a_prompt_and_an_answer():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from errata.benchmarks.scopeworld.lessons import lesson
 from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
 from errata.core.errors import BadInput
 from errata.core.records import Query
-from errata.engine.school import Curriculum, Row, pack, packed_loss, texts, train_blip2, train_minigpt4
+from errata.engine.school import Curriculum, Row, pack, packed_loss, texts, train_model
 from errata.models import load
 from errata.models.build import Blip2Sizes, build_blip2, build_minigpt4
 from errata.models.training import open_trainee
@@ -34,7 +35,7 @@ SMALL = Blip2Sizes(
 )
 SHORT = Curriculum(looks=2, captions=2, questions=2, scenes=4, lessons=2, bfloat16=False)
 BUILDS = {"blip2": build_blip2, "minigpt4": build_minigpt4}
-SCHOOLS = {"blip2": train_blip2, "minigpt4": train_minigpt4}
+SCHOOLS = {"blip2": partial(train_model, "blip2"), "minigpt4": partial(train_model, "minigpt4")}
 
 
 @pytest.fixture(scope="module", params=sorted(SCHOOLS))

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from errata.benchmarks.scopeworld.exam import Mark
     from errata.core.model import Model
     from errata.core.records import Query
-    from errata.engine.school import Curriculum
 
 app = typer.Typer(help="List, train and check the models that errata edits.", no_args_is_help=True)
 
@@ -83,7 +82,7 @@ def train(
     from dataclasses import replace
 
     from errata.core.errors import BadInput
-    from errata.engine.school import Curriculum
+    from errata.engine.school import Curriculum, train_model
 
     others = {"looks": looks, "captions": captions, "questions": questions} if family == "clip" else {"size": size, "steps": steps}
     for name, value in others.items():
@@ -103,20 +102,8 @@ def train(
         learning_rate=plan.learning_rate * rate,
         matrix_rate=plan.matrix_rate * rate,
     )
-    _train_model(family, out, plan, device=device)
-
-
-def _train_model(family: Literal["llava", "blip2", "minigpt4"], out: Path, plan: Curriculum, *, device: str) -> None:
-    """Train a model to edit."""
-    from errata.engine.school import train_blip2, train_llava, train_minigpt4
-
     with watched(f"train {family}") as progress:
-        if family == "llava":
-            train_llava(out, curriculum=plan, progress=progress, device=device)
-        elif family == "blip2":
-            train_blip2(out, curriculum=plan, progress=progress, device=device)
-        else:
-            train_minigpt4(out, curriculum=plan, progress=progress, device=device)
+        train_model(family, out, curriculum=plan, progress=progress, device=device)
     say(f"saved: {out}")
     say(f"check it with: errata model check {out}")
 

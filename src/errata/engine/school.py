@@ -8,11 +8,12 @@ itself alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.core.errors import BadInput
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.readers import Meanings, Readers, meanings
-from errata.models.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
+from errata.models.build import Sizes, build_blip2, build_llava, build_minigpt4
 from errata.models.training import Trainee, open_trainee
 
 _CAPTION_SHARE = 0.06
@@ -177,57 +178,33 @@ def _told(scene: Scene, rng: np.random.Generator) -> Lesson:
     return caption(scene, WORLD, style=_KNOWN[int(rng.integers(len(_KNOWN)))])
 
 
-def train_llava(
-    folder: Path, *, curriculum: Curriculum, sizes: LlavaSizes | None = None, progress: Progress, device: str = "cpu"
+Trained = Literal["llava", "blip2", "minigpt4"]
+"""Families that go to this school."""
+
+_BUILDS: Mapping[Trained, Callable[..., None]] = MappingProxyType(
+    {"llava": build_llava, "blip2": build_blip2, "minigpt4": build_minigpt4}
+)
+
+
+def train_model(
+    family: Trained,
+    folder: Path,
+    *,
+    curriculum: Curriculum,
+    sizes: Sizes | None = None,
+    progress: Progress,
+    device: str = "cpu",
 ) -> None:
-    """Build, train and save a small LLaVA in `folder`; goes on from `folder/training.pt` where there is one.
+    """Build, train and save a small model in `folder`; goes on from `folder/training.pt` where there is one.
+
+    Args:
+        sizes: of the family's kind; None: its defaults.
 
     Raises:
         BadInput: the checkpoint is of another run, or the folder of another family.
     """
-    _train(
-        folder,
-        "llava",
-        build=lambda: build_llava(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
-        curriculum=curriculum,
-        progress=progress,
-        device=device,
-    )
-
-
-def train_blip2(
-    folder: Path, *, curriculum: Curriculum, sizes: Blip2Sizes | None = None, progress: Progress, device: str = "cpu"
-) -> None:
-    """`train_llava` for a small BLIP-2 OPT."""
-    _train(
-        folder,
-        "blip2",
-        build=lambda: build_blip2(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
-        curriculum=curriculum,
-        progress=progress,
-        device=device,
-    )
-
-
-def train_minigpt4(
-    folder: Path, *, curriculum: Curriculum, sizes: Blip2Sizes | None = None, progress: Progress, device: str = "cpu"
-) -> None:
-    """`train_llava` for a small MiniGPT-4."""
-    _train(
-        folder,
-        "minigpt4",
-        build=lambda: build_minigpt4(folder, texts=texts(), sizes=sizes, seed=curriculum.seed),
-        curriculum=curriculum,
-        progress=progress,
-        device=device,
-    )
-
-
-def _train(
-    folder: Path, family: str, *, build: Callable[[], None], curriculum: Curriculum, progress: Progress, device: str
-) -> None:
     if not (folder / "processor_config.json").exists():  # the last file that is written
-        build()
+        _BUILDS[family](folder, texts=texts(), sizes=sizes, seed=curriculum.seed)
     trainee = open_trainee(folder, device=device)
     if trainee.family != family:
         raise BadInput(f"The folder {folder} holds a {trainee.family}, and a {family} was to be trained. Name another folder.")

@@ -10,34 +10,47 @@ from typing import TYPE_CHECKING, cast
 
 from transformers import Blip2ForConditionalGeneration
 
+from errata.models._family import Family, Inputs
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from jaxtyping import Float
     from torch import Tensor, nn
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, ProcessorMixin
 
-    from errata.core.model import Role
-
-TOWER = ("vision_model", "qformer")
-"""See `Family.tower`."""
-
-MAX_IMAGES = 8
-"""Trained with one; the context is the harder limit."""
+    from errata.core.records import Query
 
 
-def modules(text: tuple[str, ...]) -> Mapping[Role, tuple[str, ...]]:
-    """See `Family.modules`; `text` are those of the language model."""
-    return {
-        "text": text,
-        "projector": ("language_projection",),
-        "vision": (
-            "vision_model.encoder.layers.{layer}.mlp.fc1",
-            "vision_model.encoder.layers.{layer}.mlp.fc2",
-            "qformer.encoder.layer.{layer}.intermediate_query.dense",
-            "qformer.encoder.layer.{layer}.output_query.dense",
-        ),
-    }
+def family(
+    name: str, *, text_type: str, text: tuple[str, ...], encode: Callable[[ProcessorMixin, Query, str | None], Inputs]
+) -> Family:
+    """A family of this layout: its language model, with the paths of its modules, and how it is asked."""
+    return Family(
+        name=name,
+        model_type="blip-2",
+        text_type=text_type,
+        net=Blip2ForConditionalGeneration,
+        modules={
+            "text": text,
+            "projector": ("language_projection",),
+            "vision": (
+                "vision_model.encoder.layers.{layer}.mlp.fc1",
+                "vision_model.encoder.layers.{layer}.mlp.fc2",
+                "qformer.encoder.layer.{layer}.intermediate_query.dense",
+                "qformer.encoder.layer.{layer}.output_query.dense",
+            ),
+        },
+        tower=("vision_model", "qformer"),
+        max_images=8,  # trained with one; the context is the harder limit
+        encode=encode,
+        image_token=image_token,
+        image_length=image_length,
+        look=look,
+        project=project,
+        speaker=speaker,
+        refuse=refuse,
+    )
 
 
 def image_token(net: PreTrainedModel) -> int:

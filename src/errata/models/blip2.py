@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transformers import Blip2ForConditionalGeneration
-
 from errata.core.records import Query
 from errata.models import _qformer
 from errata.models._chat import encode_chat, tokenizer_of
-from errata.models._family import Family, Inputs
+from errata.models._family import Inputs
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -35,22 +33,10 @@ def plain(query: Query) -> str:
     return "".join(f"{names[message.role]}{message.text} " for message in query.messages) + "Answer:"
 
 
-BLIP2 = Family(
-    name="blip2",
-    model_type="blip-2",
+BLIP2 = _qformer.family(
+    "blip2",
     text_type="opt",
-    net=Blip2ForConditionalGeneration,
-    modules=_qformer.modules(
-        ("language_model.model.decoder.layers.{layer}.fc1", "language_model.model.decoder.layers.{layer}.fc2")
-    ),
-    tower=_qformer.TOWER,
-    max_images=_qformer.MAX_IMAGES,
+    text=("language_model.model.decoder.layers.{layer}.fc1", "language_model.model.decoder.layers.{layer}.fc2"),
     encode=encode,
-    image_token=_qformer.image_token,
-    image_length=_qformer.image_length,
-    look=_qformer.look,
-    project=_qformer.project,
-    speaker=_qformer.speaker,
-    refuse=_qformer.refuse,
 )
 """BLIP-2 OPT and every checkpoint of its layout."""

@@ -57,36 +57,8 @@ CHAT = (
 
 
 @dataclass(frozen=True)
-class LlavaSizes:
-    """The sizes of a small LLaVA; the defaults give about five million parameters."""
-
-    width: int = 192
-    """d: width of the text stack; attention heads are 32 wide."""
-
-    layers: int = 6
-    """Decoder layers of the text stack."""
-
-    ffn: int = 768
-    """d_ff: inner width of the text stack's gated MLPs."""
-
-    vision_width: int = 160
-    vision_layers: int = 3
-    vision_ffn: int = 640
-    image: int = 64
-    """Side of the picture in pixels."""
-
-    patch: int = 16
-    """Side of a patch in pixels; (image / patch)^2 image tokens."""
-
-    context: int = 256
-    """Longest sequence in tokens, image tokens included."""
-
-    vocabulary: int = 1024
-
-
-@dataclass(frozen=True)
-class Blip2Sizes:
-    """The sizes of a small BLIP-2 or MiniGPT-4; the defaults give between four and seven million parameters."""
+class Sizes:
+    """What the small models of every family have."""
 
     width: int = 192
     """d: width of the language model; attention heads are 32 wide."""
@@ -97,12 +69,6 @@ class Blip2Sizes:
     ffn: int = 768
     """d_ff: inner width of the language model's MLPs."""
 
-    queries: int = 16
-    """Queries of the Q-Former: as many image tokens."""
-
-    qformer_width: int = 128
-    qformer_layers: int = 2
-    qformer_ffn: int = 512
     vision_width: int = 160
     vision_layers: int = 3
     vision_ffn: int = 640
@@ -116,6 +82,23 @@ class Blip2Sizes:
     """Longest sequence in tokens, image tokens included."""
 
     vocabulary: int = 1024
+
+
+@dataclass(frozen=True)
+class LlavaSizes(Sizes):
+    """The sizes of a small LLaVA; the defaults give about five million parameters. A picture has (image / patch)^2 tokens."""
+
+
+@dataclass(frozen=True)
+class Blip2Sizes(Sizes):
+    """The sizes of a small BLIP-2 or MiniGPT-4; the defaults give between four and seven million parameters."""
+
+    queries: int = 16
+    """Queries of the Q-Former: as many image tokens."""
+
+    qformer_width: int = 128
+    qformer_layers: int = 2
+    qformer_ffn: int = 512
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int, signs: str = "", names_image: bool = True) -> PreTrainedTokenizerFast:
@@ -338,7 +321,7 @@ def _config(sizes: LlavaSizes, tokenizer: PreTrainedTokenizerFast) -> LlavaConfi
     )
 
 
-def _llama(sizes: LlavaSizes | Blip2Sizes, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def _llama(sizes: Sizes, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=sizes.width,

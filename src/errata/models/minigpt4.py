@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transformers import Blip2ForConditionalGeneration
-
 from errata.core.images import Image
 from errata.core.records import Query
 from errata.models import _qformer
 from errata.models._chat import encode_chat
-from errata.models._family import Family, Inputs
+from errata.models._family import Inputs
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -35,22 +33,10 @@ def plain(query: Query) -> str:
     return "".join(said) + "###Assistant:"
 
 
-MINIGPT4 = Family(
-    name="minigpt4",
-    model_type="blip-2",
+MINIGPT4 = _qformer.family(
+    "minigpt4",
     text_type="llama",
-    net=Blip2ForConditionalGeneration,
-    modules=_qformer.modules(
-        ("language_model.model.layers.{layer}.mlp.up_proj", "language_model.model.layers.{layer}.mlp.down_proj")
-    ),
-    tower=_qformer.TOWER,
-    max_images=_qformer.MAX_IMAGES,
+    text=("language_model.model.layers.{layer}.mlp.up_proj", "language_model.model.layers.{layer}.mlp.down_proj"),
     encode=encode,
-    image_token=_qformer.image_token,
-    image_length=_qformer.image_length,
-    look=_qformer.look,
-    project=_qformer.project,
-    speaker=_qformer.speaker,
-    refuse=_qformer.refuse,
 )
 """MiniGPT-4 and every BLIP-2 with a LLaMA language model."""
