@@ -139,9 +139,9 @@ def test_either_side_may_come_without_a_picture(random_llava):
 def test_what_is_seen_of_a_query_does_not_depend_on_what_stands_beside_it(random_llava, fusion):
     scope = MultimodalScope(load_encoder(clip()), FusionSizes(fusion, "cosine", 32))
     asked = [(Query.ask("who?"), "who?"), (PICTURED.query, "what is at the top left, and what is it called?"), (FAR, FAR.text)]
-    together = scope._z(asked)
+    together = scope._see(asked)
     for row, one in enumerate(asked):
-        assert torch.allclose(together[row], scope._z([one])[0], atol=1e-5)
+        assert torch.allclose(together[row], scope._see([one])[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("fusion", ["concat", "cross", "dot", "joint"])
@@ -149,7 +149,7 @@ def test_another_picture_is_another_sight(fusion):
     scope = MultimodalScope(load_encoder(clip()), FusionSizes(fusion, "cosine", 32))
     data = io.BytesIO()
     Pillow.effect_noise((40, 40), 90).save(data, "PNG")
-    seen = scope._z([(PICTURED.query, "what?"), (Query.ask("what?", Image.of(data.getvalue())), "what?")])
+    seen = scope._see([(PICTURED.query, "what?"), (Query.ask("what?", Image.of(data.getvalue())), "what?")])
     assert not torch.allclose(seen[0], seen[1], atol=1e-4)
 
 

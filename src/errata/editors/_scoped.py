@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Explains, Forgets, Protects, Scope
+from errata.core.editor import Editor, Explains, Forgets, Scope
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Decision, Model, Patch
@@ -223,11 +223,29 @@ def _heir(held: Sequence[Held], place: int, inside: Sequence[int]) -> int:
     return place
 
 
-def protecting(memory: Scoped, pool: Sequence[Query]) -> Scoped:
-    """The memory with an inner editor that keeps out of the way of these queries, where it is of that kind."""
-    return replace(memory, editor=memory.editor.protecting(pool)) if isinstance(memory.editor, Protects) else memory
+class Remembers:
+    """A registered editor that is a scoped memory: its fields say which, and its verbs are the memory's."""
 
+    def _memory(self) -> Scoped:
+        raise NotImplementedError
 
-def under(name: str, fields: Mapping[str, JSON], memory: Scoped, model: Model) -> Spec:
-    """The spec of a registered editor that is a scoped memory: its own fields, and those of the memory that they make."""
-    return replace(memory.spec(model), name=name, fields={**memory.spec(model).fields, **fields})
+    def begin(self, model: Model) -> Memory:
+        """An empty memory; see `Scoped.begin`."""
+        return self._memory().begin(model)
+
+    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
+        """One more edit in memory; see `Scoped.write`."""
+        return self._memory().write(model, state, edit)
+
+    def forget(self, state: Memory, edit: EditId) -> Memory | None:
+        """The memory as if this edit had never been written; see `Scoped.forget`."""
+        return self._memory().forget(state, edit)
+
+    def read(self, model: Model, state: Memory, query: Query) -> Patch:
+        """What the deciding edit says, or the model as it is; see `Scoped.read`."""
+        return self._memory().read(model, state, query)
+
+    def _named(self, name: str, model: Model) -> Spec:
+        """Every field, and the memory that they make."""
+        memory = self._memory().spec(model)
+        return replace(memory, name=name, fields={**memory.fields, **self.__dict__})

@@ -9,20 +9,19 @@ model's own input embeddings in the place of a sentence encoder. The base must b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import final
 
-from errata.core.canonical import JSON
-from errata.core.model import Model, Patch
-from errata.core.records import Edit, EditId, Query, Spec
+from errata.core.model import Model
+from errata.core.records import Spec
 from errata.editors._in_context import Demonstrations
 from errata.editors._nearest import Nearest
-from errata.editors._scoped import Memory, Scoped, under
+from errata.editors._scoped import Remembers, Scoped
 
 
 @final
 @dataclass(frozen=True)
-class Ike:
+class Ike(Remembers):
     """Demonstrations from the nearest edits, then the nearest one's fact."""
 
     k: int = 32
@@ -42,24 +41,7 @@ class Ike:
 
     def spec(self, model: Model) -> Spec:
         """Every field, and the memory that they make."""
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
-        return under("ike", given, self._memory(), model)
-
-    def begin(self, model: Model) -> Memory:
-        """No edits."""
-        return self._memory().begin(model)
-
-    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
-        """One more edit in memory."""
-        return self._memory().write(model, state, edit)
-
-    def forget(self, state: Memory, edit: EditId) -> Memory | None:
-        """The memory as if this edit had never been written."""
-        return self._memory().forget(state, edit)
-
-    def read(self, model: Model, state: Memory, query: Query) -> Patch:
-        """The query after demonstrations and the nearest edit's fact, or the model as it is."""
-        return self._memory().read(model, state, query)
+        return self._named("ike", model)
 
     def _memory(self) -> Scoped:
         return Scoped(Nearest(self.threshold, self.image_weight), Demonstrations(self.demonstrations), self.k)

@@ -19,15 +19,15 @@ from types import MappingProxyType
 from typing import Any, Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Scope, Tools
+from errata.core.editor import Editor, Scope, Tools, protected
 from errata.core.errors import BadInput
-from errata.core.model import Model, Patch
-from errata.core.records import Edit, EditId, Query, Spec
+from errata.core.model import Model
+from errata.core.records import Query, Spec
 from errata.editors import _registry
 from errata.editors._checkpoints import read
 from errata.editors._in_context import Counterfactual, Demonstrations
 from errata.editors._nearest import Nearest
-from errata.editors._scoped import Memory, Scoped, protecting
+from errata.editors._scoped import Memory, Remembers, Scoped
 from errata.editors._scopes import multimodal, text
 from errata.editors._scopes.multimodal import MultimodalScope
 from errata.editors._scopes.text import TextScope
@@ -46,7 +46,7 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
 
 @final
 @dataclass(frozen=True)
-class ByScope:
+class ByScope(Remembers):
     """A scope and an editor by their names."""
 
     scope: Literal["text", "multimodal", "nearest"] = "nearest"
@@ -88,7 +88,7 @@ class ByScope:
             )
         if self.speaker and self.editor != "counterfactual":
             raise BadInput(f"A speaker is what the counterfactual tells; the editor {self.editor!r} takes none. Leave speaker out.")
-        if self.scope == "multimodal":
+        if self.scope == "multimodal" and self.made is None:
             read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():
             object.__setattr__(self, "made", Scoped(self._scope(None), self._editor(None), memory=self.memory))
@@ -102,34 +102,18 @@ class ByScope:
     def spec(self, model: Model) -> Spec:
         """Every field; what was loaded from a folder stands in `made` by its digest, so that the folder may move."""
         given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name not in _PLACES}
-        return Spec("scoped", given | dict.fromkeys(_PLACES) | {"made": self._made.spec(model).to_json()})
-
-    def begin(self, model: Model) -> Memory:
-        """An empty memory."""
-        return self._made.begin(model)
-
-    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
-        """See `Scoped.write`."""
-        return self._made.write(model, state, edit)
-
-    def read(self, model: Model, state: Memory, query: Query) -> Patch:
-        """See `Scoped.read`."""
-        return self._made.read(model, state, query)
-
-    def forget(self, state: Memory, edit: EditId) -> Memory | None:
-        """See `Scoped.forget`."""
-        return self._made.forget(state, edit)
+        return Spec("scoped", given | dict.fromkeys(_PLACES) | {"made": self._memory().spec(model).to_json()})
 
     def telemetry(self, state: Memory) -> Mapping[str, JSON]:
         """See `Scoped.telemetry`."""
-        return self._made.telemetry(state)
+        return self._memory().telemetry(state)
 
     def protecting(self, pool: Sequence[Query]) -> ByScope:
-        """See `Scoped.protecting`."""
-        return replace(self, made=protecting(self._made, pool))
+        """With an inner editor that keeps out of the way of these queries, where it is of that kind."""
+        memory = self._memory()
+        return replace(self, made=replace(memory, editor=protected(memory.editor, pool)))
 
-    @property
-    def _made(self) -> Scoped:
+    def _memory(self) -> Scoped:
         if self.made is None:
             raise BadInput(f"This editor names {' and '.join(self._needs())} that were not loaded. Call equipped first.")
         return self.made

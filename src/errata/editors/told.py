@@ -8,20 +8,20 @@ context; one that doesn't learns nothing from it. Out of scope the model answers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import final
 
 from errata.core.canonical import JSON
-from errata.core.model import Model, Patch
-from errata.core.records import Edit, EditId, Query, Spec
+from errata.core.model import Model
+from errata.core.records import Spec
 from errata.editors._in_context import Counterfactual
 from errata.editors._nearest import Nearest
-from errata.editors._scoped import Memory, Scoped, under
+from errata.editors._scoped import Memory, Remembers, Scoped
 
 
 @final
 @dataclass(frozen=True)
-class Telling:
+class Telling(Remembers):
     """The nearest edit, said before the query."""
 
     threshold: float = 0.85
@@ -38,24 +38,7 @@ class Telling:
 
     def spec(self, model: Model) -> Spec:
         """Every field, and the memory that they make."""
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
-        return under("told", given, self._memory(), model)
-
-    def begin(self, model: Model) -> Memory:
-        """No edits."""
-        return self._memory().begin(model)
-
-    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
-        """One more edit in memory."""
-        return self._memory().write(model, state, edit)
-
-    def forget(self, state: Memory, edit: EditId) -> Memory | None:
-        """The memory as if this edit had never been written."""
-        return self._memory().forget(state, edit)
-
-    def read(self, model: Model, state: Memory, query: Query) -> Patch:
-        """The query with the nearest edit's statement before it, or the model as it is."""
-        return self._memory().read(model, state, query)
+        return self._named("told", model)
 
     def telemetry(self, state: Memory) -> Mapping[str, JSON]:
         """What the last edit is told as."""

@@ -17,17 +17,15 @@ from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
 from errata.core.encoder import Encoder
-from errata.core.model import Model
 from errata.core.records import Query
 from errata.editors._checkpoints import Checkpoint
 from errata.editors._scopes.fusion import Batch, Fuse, Fusion, Glance
-from errata.editors._scopes.pairs import read, sides
-from errata.editors._scopes.similarity import Alike, Logs, Similarity
+from errata.editors._scopes.learned import LearnedNet, LearnedScope
+from errata.editors._scopes.similarity import Alike, Similarity
 
 KIND = "multimodal"
 TRAINED_AS = "mscke"
@@ -46,7 +44,7 @@ class FusionSizes:
     """Of the fusion "joint"; the others have none."""
 
 
-class _Net(nn.Module):
+class _Net(LearnedNet):
     def __init__(self, sizes: FusionSizes, wide: int) -> None:
         super().__init__()
         self.fuse = Fuse(sizes.fusion, wide=wide, width=sizes.width, layers=sizes.layers)
@@ -54,7 +52,7 @@ class _Net(nn.Module):
 
 
 @final
-class MultimodalScope:
+class MultimodalScope(LearnedScope):
     """See the top of this file. Its weights are fixed after training.
 
     Args:
@@ -68,7 +66,7 @@ class MultimodalScope:
         self.sizes = sizes or FusionSizes()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net = _Net(self.sizes, encoder.width)
+            self.net: _Net = _Net(self.sizes, encoder.width)
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and digests of the encoders and of the weights."""
@@ -89,44 +87,12 @@ class MultimodalScope:
         found.fill(scope.net)
         return scope
 
-    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " Z"]:
-        """z of words and pictures, an edit's with its answer."""
-        with torch.no_grad():
-            return self._z([(query, read(query, target))])[0]
-
-    def rho(self, asked_D: Float[Tensor, " Z"], keys_ND: Float[Tensor, "N Z"]) -> Float[Tensor, " N"]:
-        """See the top of this file."""
-        with torch.no_grad():
-            return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
-
-    def trainee(self) -> nn.Module:
-        """Fusion, head and similarity."""
-        return self.net
-
-    def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
-        """See `pairs.ScopeTraining`."""
-        logs = self._both(examples)
-        return logs.cross_entropy(torch.tensor([pair.in_scope for pair in examples], device=logs.inside_N.device))
-
     def learnt(self) -> Checkpoint:
         """As it stands now."""
         return Checkpoint(TRAINED_AS, asdict(self.sizes), self.encoder.name, self.encoder.digest, self.net.state_dict())
 
-    def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
-        """See `pairs.ScopeTraining`."""
-        with torch.no_grad():
-            return self._both(pairs).rho_N.cpu()
-
-    def _both(self, pairs: Sequence[Pair]) -> Logs:
-        edits, queries = sides(pairs)
-        seen = self._z([*edits, *queries])
-        return self._logs(seen[: len(edits)], seen[len(edits) :])
-
-    def _logs(self, a_NZ: Tensor, b_NZ: Tensor) -> Logs:
-        logs: Logs = self.net.alike(a_NZ, b_NZ)
-        return logs
-
-    def _z(self, asked: Sequence[tuple[Query, str]]) -> Float[Tensor, "N Z"]:
+    def _see(self, asked: Sequence[tuple[Query, str]]) -> Float[Tensor, "N Z"]:
+        """z of words and pictures."""
         glances = [self._glance(query, text) for query, text in asked]
         found: Tensor = self.net.fuse(Batch.of(glances, self.net.fuse.nothing.device))
         return found

@@ -19,14 +19,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
-from errata.core.model import Model
 from errata.core.records import Query
 from errata.editors._checkpoints import Checkpoint
-from errata.editors._scopes.pairs import read, sides
-from errata.editors._scopes.similarity import Alike, Logs
+from errata.editors._scopes.learned import LearnedNet, LearnedScope
+from errata.editors._scopes.similarity import Alike
 from errata.editors._scopes.words import bucket, words
 
 KIND = "text"
@@ -58,7 +56,7 @@ class TextSizes:
             raise BadInput(f"A text scope needs a width that 32 divides and sizes of at least 1, not {self}.")
 
 
-class _TextNet(nn.Module):
+class _TextNet(LearnedNet):
     """f, and how two of its values are compared."""
 
     def __init__(self, sizes: TextSizes) -> None:
@@ -79,7 +77,7 @@ class _TextNet(nn.Module):
 
 
 @final
-class TextScope:
+class TextScope(LearnedScope):
     """See the top of this file. Its weights are fixed after training.
 
     Args:
@@ -91,21 +89,11 @@ class TextScope:
         self.sizes = sizes or TextSizes()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net = _TextNet(self.sizes)
+            self.net: _TextNet = _TextNet(self.sizes)
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and a digest of the weights."""
         return {"kind": KIND, **asdict(self.sizes), "weights": self.learnt().digest}
-
-    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " Z"]:
-        """f of the words, an edit's with its answer."""
-        with torch.no_grad():
-            return self._see([read(query, target)])[0]
-
-    def rho(self, asked_D: Float[Tensor, " Z"], keys_ND: Float[Tensor, "N Z"]) -> Float[Tensor, " N"]:
-        """See the top of this file."""
-        with torch.no_grad():
-            return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
 
     @staticmethod
     def load(found: Checkpoint) -> TextScope:
@@ -121,34 +109,13 @@ class TextScope:
         found.fill(scope.net)
         return scope
 
-    def trainee(self) -> nn.Module:
-        """f and what compares."""
-        return self.net
-
-    def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
-        """See `pairs.ScopeTraining`."""
-        return self._both(examples).cross_entropy(torch.tensor([pair.in_scope for pair in examples]))
-
     def learnt(self) -> Checkpoint:
         """As it stands now."""
         return Checkpoint(TRAINED_AS, asdict(self.sizes), "", "", self.net.state_dict())
 
-    def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
-        """See `pairs.ScopeTraining`."""
-        with torch.no_grad():
-            return self._both(pairs).rho_N
-
-    def _both(self, pairs: Sequence[Pair]) -> Logs:
-        edits, queries = sides(pairs)
-        seen = self._see([text for _, text in (*edits, *queries)])
-        return self._logs(seen[: len(edits)], seen[len(edits) :])
-
-    def _logs(self, a_NZ: Tensor, b_NZ: Tensor) -> Logs:
-        logs: Logs = self.net.alike(a_NZ, b_NZ)
-        return logs
-
-    def _see(self, texts: Sequence[str]) -> Float[Tensor, "N Z"]:
-        ids = [self._ids(text) for text in texts]
+    def _see(self, asked: Sequence[tuple[Query, str]]) -> Float[Tensor, "N Z"]:
+        """f of the words."""
+        ids = [self._ids(text) for _, text in asked]
         longest = max(len(each) for each in ids)
         device = self.net.words.weight.device
         found: Tensor = self.net(torch.tensor([each + [_PAD] * (longest - len(each)) for each in ids], device=device))
