@@ -78,7 +78,7 @@ def demo(
       errata demo
       errata demo --edits 20 --out out/quick
     """
-    wanted = _Wanted(DEMO_EDITORS, (*(horizon for horizon in DEMO_HORIZONS if horizon < edits), edits), edits, seed)
+    wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
     _run(wanted, out, Where(DEFAULT_MODEL, device, "auto"))
 
 
@@ -181,7 +181,7 @@ def _horizons(text: str | None, edits: int) -> tuple[int, ...]:
     """The horizons that were asked for, or 1, 10, 50, 100, 200, 500, ... up to the last edit."""
     if text is None:
         steps = (1, 10, *(base * 10**power for power in range(1, 7) for base in (5, 10, 20)))
-        return tuple(sorted({step for step in steps if step < edits} | {edits}))
+        return _up_to(edits, steps)
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
         raise BadInput(f"The horizons {text!r} aren't numbers of edits. Write positive whole numbers with commas: 1,10,50.")
@@ -189,6 +189,11 @@ def _horizons(text: str | None, edits: int) -> tuple[int, ...]:
     if found[-1] > edits:
         raise BadInput(f"The horizon {found[-1]} is beyond the last edit, {edits}. Leave it out, or stream more with --edits.")
     return found
+
+
+def _up_to(edits: int, steps: Sequence[int]) -> tuple[int, ...]:
+    """Those steps that lie before the last edit, and the last edit."""
+    return tuple(sorted({step for step in steps if step < edits} | {edits}))
 
 
 def _print(runs: dict[str, Run]) -> None:

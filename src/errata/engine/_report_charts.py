@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from errata.engine._report_markup import Attributes, Markup, el
 
@@ -159,10 +160,7 @@ def rail(rows: Sequence[tuple[str, str, float | None, float | None]], *, name: s
     """For each row (label, css, generated, teacher-forced), both percentages on one line: filled and hollow."""
     height = 22 * len(rows) + 30
     x = Scale(0, 100, 10, PANEL.width - 12)
-    drawn: list[Markup] = []
-    for v in (0, 25, 50, 75, 100):
-        drawn.append(el("line", {"class": "grid", "x1": f"{x(v):.1f}", "x2": f"{x(v):.1f}", "y1": 6, "y2": height - 20}))
-        drawn.append(_text(f"{v}", x(v), height - 6, "tick mid"))
+    drawn = _quarters(x, 100, height)
     for place, (label, css, generated, forced) in enumerate(rows):
         y = 17 + 22 * place
         if generated is not None and forced is not None:
@@ -181,16 +179,13 @@ def strips(rows: Sequence[tuple[str, str, Sequence[float]]], *, name: str) -> Ma
     """For each row (label, css, values in [0, 1]) a line with a dot for each value and a bar at their median."""
     height, left = 26 * len(rows) + 26, 74
     x = Scale(0, 1, left, PANEL.width - 8)
-    drawn: list[Markup] = []
-    for v in (0, 0.25, 0.5, 0.75, 1):
-        drawn.append(el("line", {"class": "grid", "x1": f"{x(v):.1f}", "x2": f"{x(v):.1f}", "y1": 6, "y2": height - 20}))
-        drawn.append(_text(_plain(v), x(v), height - 6, "tick mid"))
+    drawn = _quarters(x, 1, height)
     for place, (label, css, values) in enumerate(rows):
         y = 19 + 26 * place
         drawn.append(_text(label, left - 8, y + 3.5, "tick end"))
         drawn.append(el("path", {"class": f"dots {css}", "d": "".join(f"M{x(value):.1f} {y}h0" for value in values)}))
         if values:
-            at = x(sorted(values)[len(values) // 2])
+            at = x(median(values))
             drawn.append(el("line", {"class": f"line {css}", "x1": f"{at:.1f}", "x2": f"{at:.1f}", "y1": y - 8, "y2": y + 8}))
     return _svg(name, *drawn, frame=Frame(PANEL.width, height))
 
@@ -210,6 +205,16 @@ def _svg(name: str, *children: Markup, frame: Frame = PANEL) -> Markup:
     return el(
         "svg", {"class": "chart", "viewBox": f"0 0 {frame.width} {frame.height}", "role": "img", "aria-label": name}, *children
     )
+
+
+def _quarters(x: Scale, whole: float, height: int) -> list[Markup]:
+    """Upright rules at the quarters of a whole, each with its number below."""
+    rules: list[Markup] = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        at = x(share * whole)
+        rules.append(el("line", {"class": "grid", "x1": f"{at:.1f}", "x2": f"{at:.1f}", "y1": 6, "y2": height - 20}))
+        rules.append(_text(_plain(share * whole), at, height - 6, "tick mid"))
+    return rules
 
 
 def _text(text: str, x: float, y: float, css: str) -> Markup:

@@ -59,7 +59,7 @@ def curves(view: View) -> list[Markup]:
     for side, said in (("change", "What should change"), ("stay", "What should stay"), ("mixed", "Other kinds")):
         kinds = [kind for kind in view.kinds if kind.side == side and kind.name not in COMPOSITES]
         if kinds:
-            panels = [_panel(kind.title, f"must {kind.must}", _curve(view, kind)) for kind in kinds]
+            panels = [panel(kind.title, f"must {kind.must}", _curve(view, kind)) for kind in kinds]
             blocks.append(el("figure", {}, el("h3", {}, said), el("div", {"class": "panels"}, *panels)))
     return blocks
 
@@ -137,7 +137,7 @@ def cost_figure(view: View) -> Markup:
         trend = Series(one.label, one.css, one.slot, _trend(thinned, log=log))
         name = f"{one.label}: write time over one pass, along {len(relative)} writes; median {middle(relative) or 0:.3g}."
         chart = dots_panel(thinned, trend, y=scale, levels=levels, name=name, x_title=f"write, in order{said}")
-        panels.append(_panel(one.label, "write time / pass time", chart))
+        panels.append(panel(one.label, "write time / pass time", chart))
     return el("figure", {}, el("div", {"class": "panels"}, *panels))
 
 
@@ -151,11 +151,12 @@ def forcing_figure(view: View) -> Markup:
             forced = one.last.teacher_forced[kind.name].rate if kind.name in one.last.teacher_forced else None
             rows.append((one.label, one.css, _hundred(generated), _hundred(forced)))
             said.append(f"{one.label} {_say(generated)} generated, {_say(forced)} teacher-forced")
-        panels.append(_panel(kind.title, "percent", rail(rows, name=f"{kind.title}: {'; '.join(said)}.")))
+        panels.append(panel(kind.title, "percent", rail(rows, name=f"{kind.title}: {'; '.join(said)}.")))
     return el("figure", {}, legend(view.shown), el("div", {"class": "panels"}, *panels))
 
 
-def _panel(title: str, note: str, chart: Markup) -> Markup:
+def panel(title: str, note: str, chart: Markup) -> Markup:
+    """One of several charts side by side, with its title."""
     return el("div", {"class": "panel"}, el("h4", {}, title, " ", el("span", {"class": "quiet"}, note)), chart)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from errata.engine._report_charts import strips
+from errata.engine._report_figures import panel
 from errata.engine._report_kinds import CLASS_MEANINGS
 from errata.engine._report_markup import NOTHING, Markup, el
 from errata.engine._report_stats import middle
@@ -47,8 +48,7 @@ def gate_figure(view: View) -> Markup:
                 f"{name} {len(values)} edits, median {middle(values) or 0:.2f}" for name, values in rows.items() if values
             )
             chart = strips([(name, one.css, values) for name, values in rows.items()], name=f"{one.label}: gate by class: {said}.")
-            title = el("h4", {}, one.label, " ", el("span", {"class": "quiet"}, "mean gate of an edit, 0 shut to 1 open"))
-            panels.append(el("div", {"class": "panel"}, title, chart))
+            panels.append(panel(one.label, "mean gate of an edit, 0 shut to 1 open", chart))
     return el("figure", {}, el("div", {"class": "panels"}, *panels)) if panels else NOTHING
 
 
