@@ -39,14 +39,17 @@ from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import Sizes, build_blip2, build_llava, build_minigpt4
 from errata.models.training import Trainee, open_trainee
 
-_CAPTION_SHARE = 0.06
+_CAPTION_SHARE = 0.04
 """Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
 
 _KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
 
-_STATEMENT_SHARE = 0.3
+_STATEMENT_SHARE = 0.45
 
-_COPY_SHARE = 0.08
+_CLOSE = 0.6
+"""How often a question beside a statement asks the same of something else."""
+
+_COPY_SHARE = 0.06
 
 _READING = 0.3
 """What a nat of the readers' loss counts beside one of the answers'."""
@@ -57,7 +60,7 @@ _PART = 8
 _LOOKS = 16
 """Pictures that one thread works on at a time while the tower warms up."""
 
-_ROW = 120
+_ROW = 144
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
 
 
@@ -167,7 +170,7 @@ def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weigh
     if chance < _CAPTION_SHARE:
         return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
     if chance < _CAPTION_SHARE + _STATEMENT_SHARE:
-        return statement_lesson(scene, rng)
+        return statement_lesson(scene, rng, close=_CLOSE)
     if chance < _CAPTION_SHARE + _STATEMENT_SHARE + _COPY_SHARE:
         return copy_lesson(rng)
     return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)

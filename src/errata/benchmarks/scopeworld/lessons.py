@@ -7,7 +7,7 @@ and, in one column each, from held-out wordings or handwriting. Nothing here kno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -53,9 +53,9 @@ Topic = Literal[
 
 TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
-        "recognition": 1.2, "colour": 0.4, "shape": 0.5, "name": 1.4, "relation": 1.8, "count": 1.4, "exists": 1.2, "is_attribute": 2.0, "is_fact": 2.6,
-        "where": 1.2, "fact": 1.8, "second": 1.3, "fact_by_name": 0.4, "fact_by_description": 0.25, "name_by_description": 0.15,
-        "second_by_name": 0.3, "second_by_description": 0.2, "is_fact_by_name": 1.4, "value": 0.1, "arithmetic": 0.5,
+        "recognition": 1.2, "colour": 0.8, "shape": 0.6, "name": 1.6, "relation": 2.0, "count": 1.0, "exists": 0.8, "is_attribute": 1.4, "is_fact": 2.0,
+        "where": 1.0, "fact": 2.2, "second": 1.1, "fact_by_name": 0.3, "fact_by_description": 0.25, "name_by_description": 0.15,
+        "second_by_name": 0.2, "second_by_description": 0.15, "is_fact_by_name": 1.0, "value": 0.1, "arithmetic": 0.3,
     }
 )  # fmt: skip
 """How often each is drawn in training."""
@@ -73,7 +73,7 @@ BY_PLACE = 0.4
 _BY_PLACE_TAUGHT = 0.15
 """The same in lessons: expressions by glyph, colour or relation are the harder ones, so they are practised more."""
 
-_BY_RELATION_TAUGHT = 0.45
+_BY_RELATION_TAUGHT = 0.6
 """How often lessons name an entity by a relation, where one fits: it takes two looks, so it is learned last."""
 
 
@@ -224,10 +224,14 @@ def _made_up_word(rng: np.random.Generator) -> str:
     return "".join(_one(rng, _ENGLISH[part]) for _ in range(int(rng.integers(1, 3))) for part in ("onset", "vowel", "coda"))
 
 
-def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False) -> Lesson:
+def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False, close: float = 0.0) -> Lesson:
     """A question after one or two statements ("suppose the home of a red star is the harbor."), answered as if they held.
 
     Two in five questions are not touched by any statement, so that reading them is not enough: what they are about must be matched.
+
+    Args:
+        held_out: ask in a wording that no lesson has.
+        close: how often one of these two in five asks what a statement said, of something else: the hardest to tell apart.
     """
     world, view, said, mentions = WORLD, View(scene), "", []
     cell = int(rng.choice(scene.filled))
@@ -256,14 +260,18 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
         if asked is None:
             asked = _touched(aspect, value, scene, cell if on_image else None, kind, rng)
     if asked is None or rng.random() < 0.4:
-        asked = draw_question(
-            _one(rng, ("name", "fact", "fact", "is_fact", "second") if on_image else ("fact_by_name", "fact_by_description")),
-            scene,
-            rng,
-        )
+        if close and asked is not None and asked.ref is not None and rng.random() < close:
+            other = int(rng.choice(scene.filled))
+            asked = replace(asked, ref=_subject(scene, other if on_image else None, _one(rng, KINDS), rng, visual=on_image))
+        else:
+            asked = draw_question(
+                _one(rng, ("name", "fact", "fact", "is_fact", "second") if on_image else ("fact_by_name", "fact_by_description")),
+                scene,
+                rng,
+            )
     answer = asked.answer(world, view)
     if answer is None or not said:
-        return statement_lesson(scene, rng, held_out=held_out)
+        return statement_lesson(scene, rng, held_out=held_out, close=close)
     wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else _one(rng, LESSON_WORDINGS)
     prompt = said + asked.ask(wording)
     mentions += _mentions(prompt, asked, scene)
