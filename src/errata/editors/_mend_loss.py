@@ -10,7 +10,7 @@ import torch
 from errata.core.benchmark import UNCHANGED, Case
 from errata.core.model import Model
 from errata.core.records import Edit
-from errata.editors._scope_keys import base_answers
+from errata.editors._pool import base_answers
 from errata.nn.factors import Factors, Found, factors_of, joint
 from errata.nn.hypernetwork import Hypernetwork
 from errata.nn.patches import LowRank
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from errata.core.model import Spoken
-
-_ANSWER_TOKENS = 16
-"""Unedited answers are cut here."""
 
 
 class Risk(NamedTuple):
@@ -56,7 +53,7 @@ def risk(model: Model, network: Hypernetwork, case: Case) -> Risk:
     edit = case.edit
     same = [probe.query for probe in case.probes if probe.expect == edit.target] or [edit.query]
     apart = [probe.query for probe in case.probes if probe.expect is UNCHANGED]
-    answers = base_answers(model, apart, max_new_tokens=_ANSWER_TOKENS)
+    answers = base_answers(model, apart)
     kept = [(query, answer) for query, answer in zip(apart, answers, strict=True) if answer is not None]
     still, said = [query for query, _ in kept], [answer for _, answer in kept]
     with torch.no_grad():

@@ -5,19 +5,17 @@ Everything after that is pooling: which positions of a module's input stand for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.errors import BadInput
 from errata.core.model import Model, Positions
-from errata.core.records import Query
 from errata.editors._scope_state import Written
 from errata.editors._sites import Site
-from errata.nn.patches import Delta, LowRank, NoPatch
+from errata.nn.patches import Delta, LowRank
 from errata.nn.trace import Inputs, inputs_of
 
 KeyPositions = Literal["own", "predicting"]
@@ -88,16 +86,3 @@ def keys_of(site: Site, x_PI: Float[Tensor, "P I"], positions: Positions, *, at:
 def in_units(codes_KR: Float[Tensor, "K R"], unit: float | None) -> Float[Tensor, "K R"]:
     """Codes divided by the root of their module's mean squared norm, so that one lambda means the same in every module."""
     return codes_KR if unit is None else codes_KR / max(unit, 1e-12) ** 0.5
-
-
-def base_answers(model: Model, pool: Sequence[Query], *, max_new_tokens: int) -> tuple[str | None, ...]:
-    """What the unedited model says to each query, where that can be put back to it as a target."""
-    said = model.answers(pool, [NoPatch()] * len(pool), max_new_tokens=max_new_tokens) if pool else []
-    usable: list[str | None] = []
-    for query, answer in zip(pool, said, strict=True):
-        try:
-            model.check(query, answer)
-            usable.append(answer if answer.strip() else None)
-        except BadInput:  # an answer cut in the middle of a token, say: nothing to measure with
-            usable.append(None)
-    return tuple(usable)

@@ -15,11 +15,6 @@ from errata.editors._scope_state import Ground, State
 from errata.editors._sites import Site
 
 
-def split(queries: Sequence[Query]) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
-    """The queries without an image, and those with."""
-    return tuple(q for q in queries if not q.images), tuple(q for q in queries if q.images)
-
-
 def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Query], *, at: KeyPositions, traffic: float) -> State:
     """The state with its units, grounds and first preconditioners, from one pass for each query of the pool that has an answer.
 

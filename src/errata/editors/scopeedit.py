@@ -35,8 +35,9 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.model import Model
 from errata.core.records import Edit, Query, Spec
 from errata.editors import _sites
-from errata.editors._scope_keys import KeyPositions, base_answers
-from errata.editors._scope_measure import measure, split
+from errata.editors._pool import base_answers, draw, halves, split
+from errata.editors._scope_keys import KeyPositions
+from errata.editors._scope_measure import measure
 from errata.editors._scope_state import State, Written
 from errata.editors._scope_write import Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_rows
@@ -222,7 +223,7 @@ class ScopeEdit:
         plan = self._plan(model)
         pool = self._pool()
         modules = {site.path: self._blank(model, site) for site in plan.sites}
-        answers = base_answers(model, pool, max_new_tokens=_ANSWER_TOKENS)
+        answers = base_answers(model, pool)
         state = State((), modules, {}, answers, {})
         if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic)):
             return state
@@ -269,11 +270,8 @@ class ScopeEdit:
         )
 
     def _pool(self) -> tuple[Query, ...]:
-        """The part of the pool in use: `pool_size` queries, text-only ones first, half and half as far as there are enough."""
-        texts, pictures = split(self.pool)
-        half = self.pool_size // 2
-        pictured = min(len(pictures), max(half, self.pool_size - len(texts)))
-        return _draw(texts, self.pool_size - pictured, self.seed) + _draw(pictures, pictured, self.seed + 1)
+        """The part of the pool in use."""
+        return halves(self.pool, self.pool_size, self.seed)
 
     def _drawn(self, state: State) -> tuple[tuple[Query, str], ...]:
         """The queries to protect after this edit, with their unedited answers: settled by the seed and the edit's place."""
@@ -281,20 +279,10 @@ class ScopeEdit:
         texts, pictures = split([query for query, _ in usable])
         place = int(digest_of_json([self.seed, len(state.edits)])[:15], 16)
         answers = dict(usable)
-        return tuple((query, answers[query]) for each in (texts, pictures) for query in _draw(each, self.protect, place))
+        return tuple((query, answers[query]) for each in (texts, pictures) for query in draw(each, self.protect, place))
 
     def _number(self, name: str) -> float:
         return float(self.__dict__[name])
-
-
-_ANSWER_TOKENS = 16
-"""Answers to pool queries are cut here: their first words are what is protected."""
-
-
-def _draw(queries: Sequence[Query], count: int, seed: int) -> tuple[Query, ...]:
-    """`count` of the queries without repetition, or all of them; the same for the same seed."""
-    order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(seed))
-    return tuple(queries[i] for i in order[:count].tolist())
 
 
 def _at_least(least: int, **values: float | None) -> None:
