@@ -22,7 +22,7 @@ export TOKENIZERS_PARALLELISM := false
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z]+:.*## ' Makefile
 
-demo: $(VENV)/.run ## install, stream 200 corrections through five editors, print a table and the path of a report
+demo: $(VENV)/.run ## install, stream 200 corrections through six editors, print a table and the path of a report
 	$(BIN)/errata demo --out $(OUT)/demo
 
 test: $(VENV)/.test ## install what tests need and run them all
@@ -41,7 +41,7 @@ docs: $(VENV)/.run ## write the generated pages of docs/reference anew
 	$(PY) -m tools.reference
 
 bench: $(VENV)/.run ## one full stream: 200 edits, figures in out/bench
-	$(BIN)/errata bench scopeworld-stream --model llava-tiny --editor scopeedit --edits 200 --horizons 1,10,50,100,200 --seed 7 --out $(OUT)/bench
+	$(BIN)/errata bench scopeworld-stream --model llava-tiny --editor codebook --edits 200 --horizons 1,10,50,100,200 --seed 7 --out $(OUT)/bench
 
 proof: $(VENV)/.test ## the long proofs: the tests marked proof at full size, results in out/proof
 	$(PY) -m pytest -m proof --proof-out $(OUT)/proof/results.json

@@ -1,6 +1,6 @@
 """What a write and a read cost on a random LLaVA of some 340 million parameters, in full passes and in unedited answers.
 
-    OMP_NUM_THREADS=2 .venv/bin/python bench/large.py --editor scopeedit --edits 12
+    OMP_NUM_THREADS=2 .venv/bin/python bench/large.py --edits 12
 
 The model is built in a temporary folder and loaded as any other; its weights are random, so only times mean anything. Each write
 stands beside one full forward and backward pass of its own input, taken just before it, as `write_over_pass` is in every
@@ -28,7 +28,7 @@ SIZES = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_lay
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--editor", default="scopeedit")
+    options.add_argument("--editor", default="codebook")
     options.add_argument("--edits", type=int, default=12)
     options.add_argument("--pool", type=int, default=16, help="queries that the editor measures at the start")
     options.add_argument("--small", action="store_true")
@@ -52,6 +52,8 @@ def main() -> None:
         queries = [stream[index].edit.query for index in range(min(6, given.edits))]
         read = read_over_base(model, lambda query: editor.read(model, state, query), queries)
         print(f"{model.parameters / 1e6:.0f} million parameters, {given.editor}: {median(ratios):.2f} passes a write (median)")
+        tenth = max(1, len(ratios) // 10)
+        print(f"the last tenth of the writes over the first {median(ratios[-tenth:]) / median(ratios[:tenth]):.3f}, in passes")
         print(f"state {sizes[0] / 1e6:.1f} MB after the first edit, {sizes[-1] / 1e6:.1f} MB after the last")
         print(f"read over base {read:.3f}")
 

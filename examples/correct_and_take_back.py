@@ -19,7 +19,7 @@ around = [
     Query.ask("what is 3 plus 4?"),
 ]
 
-session = Session.open(load("llava-tiny"), parse("scopeedit"), EditLog(MemoryStore()))
+session = Session.open(load("llava-tiny"), parse("codebook"), EditLog(MemoryStore()))
 
 
 def show(when: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from errata.core.records import Message, Query
+from errata.models._chat import tokenizer_of
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite
 from tests.conftest import picture
 
@@ -321,3 +322,18 @@ def _random_deltas(model, paths, *, seed, learn=True):
         a = torch.randn(2, in_features, generator=generator) / in_features**0.5
         deltas[path] = Delta(a, torch.randn(out_features, 2, generator=generator).requires_grad_(learn))
     return deltas
+
+
+def test_prompts_without_sense_are_the_vocabularys_own_the_same_for_a_seed_and_can_be_put(model):
+    found = model.chatter(40, seed=1)
+    assert (found, len(found)) == (model.chatter(40, seed=1), 40)
+    assert found[:10] == model.chatter(10, seed=1)
+    assert not {query.text for query in found} & {query.text for query in model.chatter(40, seed=2)}
+    tokenizer = tokenizer_of(model.processor)
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    said = [tokenizer(query.text, add_special_tokens=False)["input_ids"] for query in found]
+    assert not special & {piece for ids in said for piece in ids}
+    assert len({piece for ids in said for piece in ids}) > 60
+    for query in found:
+        model.check(query, query.text)
+    assert model.chatter(0, seed=1) == []

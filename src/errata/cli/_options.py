@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 DEFAULT_MODEL = "llava-tiny"
-DEFAULT_EDITOR = "scopeedit"
+DEFAULT_EDITOR = "codebook"
 DEFAULT_STORE = "errata.db"
 
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Horizon, Run
 
-DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit")
+DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit", DEFAULT_EDITOR)
 DEMO_HORIZONS = (1, 10, 50)
 BENCHMARK = "scopeworld-stream"
 
@@ -30,7 +30,9 @@ app = typer.Typer(help="Measure editors on a benchmark: what was learned, what i
 
 Editors = Annotated[
     list[str] | None,
-    typer.Option("--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: scopeedit."),
+    typer.Option(
+        "--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: {DEFAULT_EDITOR}."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]
 
@@ -57,7 +59,7 @@ def stream(
 
     \b
     Examples:
-      errata bench scopeworld-stream --editor scopeedit --edits 200 --horizons 1,10,50,100,200 --seed 7 --out out/run
+      errata bench scopeworld-stream --editor codebook --edits 200 --horizons 1,10,50,100,200 --seed 7 --out out/run
       errata bench scopeworld-stream --editor none --editor finetune:where=vision --edits 50
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
     """
@@ -71,7 +73,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the figures and the report.")] = Path("out/demo"),
     device: Device = "cpu",
 ) -> None:
-    """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published, M-ORE and ScopeEdit, side by side.
+    """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published, M-ORE, ScopeEdit and the codebook.
 
     \b
     Examples:

@@ -199,6 +199,15 @@ class Model(Protocol):
         """
         ...
 
+    def chatter(self, count: int, *, seed: int) -> list[Query]:
+        """Prompts without sense, of words drawn from the model's own vocabulary: what its states have in common whatever is asked.
+
+        Args:
+            count: how many, >= 0.
+            seed: the same prompts for the same seed.
+        """
+        ...
+
     def check(self, query: Query, target: str | None = None) -> None:
         """Whether the query, and the target, can be put to this model at all.
 

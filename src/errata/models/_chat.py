@@ -6,6 +6,7 @@ The template and the tokenizer are the checkpoint's own. What is added here is c
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,20 @@ def prompt_text(processor: ProcessorMixin, query: Query, *, plain: Callable[[Que
     except TemplateError as error:
         raise BadInput(f"The model's chat template refuses this conversation: {error}. Ask in the form it was made for.") from None
     return text
+
+
+def chatter(processor: ProcessorMixin, count: int, *, seed: int) -> list[str]:
+    """Texts of 4 to 13 pieces drawn from the whole vocabulary; special tokens, and texts that come to nothing, are left out."""
+    tokenizer, draw = tokenizer_of(processor), random.Random(seed)
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    pieces = sorted(set(tokenizer.get_vocab().values()) - special)
+    found: list[str] = []
+    while len(found) < count:
+        text = tokenizer.decode(draw.choices(pieces, k=draw.randint(4, 13)), skip_special_tokens=True)
+        # What decodes to a broken character, or is read back as a special token, is no text that anyone could ask.
+        if text.strip() and "\ufffd" not in text and not special & {*tokenizer(text, add_special_tokens=False)["input_ids"]}:
+            found.append(" ".join(text.split()))
+    return found
 
 
 def tokenizer_of(processor: ProcessorMixin) -> Any:

@@ -26,7 +26,7 @@ from errata.core.images import Image
 from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
-from errata.models._chat import check_target, tokenizer_of
+from errata.models._chat import chatter, check_target, tokenizer_of
 from errata.models._eyes import Eyes
 from errata.models._family import Family
 from errata.models._groups import chunks, group
@@ -242,6 +242,9 @@ class TransformersModel:
                 return Features(text_D, None)
             tokens_NKD = self.family.project(self.net, self._look([(image, NoPatch()) for image in query.images]))
             return Features(text_D, tokens_NKD.float().mean((0, 1)))
+
+    def chatter(self, count: int, *, seed: int) -> list[Query]:
+        return [Query.ask(text) for text in chatter(self.processor, count, seed=seed)]
 
     @cached_property
     def _common_D(self) -> Float[Tensor, " D"]:

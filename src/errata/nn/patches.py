@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
+from errata.nn.codes import Codes, Reading
+
 if TYPE_CHECKING:
     from jaxtyping import Float
 
@@ -54,14 +56,18 @@ class Delta:
         fits = self.a_RI.ndim == self.b_OR.ndim == 2 and self.a_RI.shape[0] == self.b_OR.shape[1]
         assert fits, f"A delta needs a [R, I] and b [O, R]; these are {tuple(self.a_RI.shape)} and {tuple(self.b_OR.shape)}."
 
+    def moved(self, x: Float[Tensor, "... I"], y: Float[Tensor, "... O"]) -> Float[Tensor, "... O"]:
+        """The output y that the module gives to x, with the delta's added."""
+        return y + linear(linear(x, self.a_RI), self.b_OR)
+
 
 @final
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """A delta on each of some linear modules. Gradients flow to the deltas' tensors."""
+    """A delta or codes on each of some linear modules. Gradients flow to their tensors."""
 
-    deltas: Mapping[str, Delta]
-    """Module path -> delta. Rows of a batch that hold one and the same `Delta` object share its matrix product."""
+    deltas: Mapping[str, Delta | Codes]
+    """Module path -> what is added there. Rows of a batch that hold one and the same object share its matrix products."""
 
     edits: tuple[EditId, ...] = ()
     decision: Decision | None = None
@@ -79,7 +85,7 @@ class LowRank:
         with ExitStack() as stack:
             for path, delta in self.deltas.items():
                 module = _linear(model, path)
-                stack.callback(module.register_forward_hook(_add_everywhere(_cast(delta, module, path))).remove)
+                stack.callback(module.register_forward_hook(_add_everywhere(_like(delta, module, path))).remove)
             yield model
 
 
@@ -227,6 +233,9 @@ class Rewritten:
     def features(self, query: Query) -> Features:
         return self.model.features(self.query)
 
+    def chatter(self, count: int, *, seed: int) -> list[Query]:
+        return self.model.chatter(count, seed=seed)
+
     def check(self, query: Query, target: str | None = None) -> None:
         self.model.check(self.query, target)
 
@@ -255,44 +264,47 @@ def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Some rows of a batch and what is added to them: one delta for all (2 dimensions), or one for each (3)."""
+    """Some rows of a batch and what is added to them: one thing for all, or a delta for each, stacked."""
 
     rows_S: Tensor | None
     """Row numbers; None: every row, in order."""
 
-    a: Tensor
-    b: Tensor
+    held: Delta | Reading | tuple[Tensor, Tensor]
+    """Stacked: a [S, R, I] and b [S, O, R]."""
 
-    def on(self, x_STI: Tensor) -> Tensor:
-        if self.a.ndim == 2:
-            return linear(linear(x_STI, self.a), self.b)
-        return torch.bmm(torch.bmm(x_STI, self.a.mT), self.b.mT)
+    def on(self, x_STI: Tensor, y_STO: Tensor) -> Tensor:
+        if isinstance(self.held, tuple):
+            a_SRI, b_SOR = self.held
+            return y_STO + torch.bmm(torch.bmm(x_STI, a_SRI.mT), b_SOR.mT)
+        return self.held.moved(x_STI, y_STO)
 
 
-def _blocks(deltas: Sequence[Delta | None], module: nn.Linear, path: str) -> list[_Block]:
+def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str) -> list[_Block]:
     rows_of: dict[int, list[int]] = {}
     for row, delta in enumerate(deltas):
         if delta is not None:
             rows_of.setdefault(id(delta), []).append(row)
-    alone = [rows[0] for rows in rows_of.values() if len(rows) == 1]
-    shared = [rows for rows in rows_of.values() if len(rows) > 1]
-    cast = {row: _cast(delta, module, path) for row, delta in enumerate(deltas) if delta is not None}
+    cast = {rows[0]: _like(held, module, path) for rows in rows_of.values() if (held := deltas[rows[0]]) is not None}
+    singles = {row: one for row, one in cast.items() if isinstance(one, Delta) and len(rows_of[id(deltas[row])]) == 1}
 
     def numbers(rows: list[int]) -> Tensor | None:
         return None if len(rows) == len(deltas) else torch.tensor(rows, device=module.weight.device)
 
-    blocks = [_Block(numbers(rows), cast[rows[0]].a_RI, cast[rows[0]].b_OR) for rows in shared]
-    if len(alone) == 1:
-        blocks.append(_Block(numbers(alone), cast[alone[0]].a_RI, cast[alone[0]].b_OR))
-    elif alone:
-        rank = max(cast[row].a_RI.shape[0] for row in alone)
-        a_SRI = torch.stack([pad(cast[row].a_RI, (0, 0, 0, rank - cast[row].a_RI.shape[0])) for row in alone])
-        b_SOR = torch.stack([pad(cast[row].b_OR, (0, rank - cast[row].b_OR.shape[1])) for row in alone])
-        blocks.append(_Block(numbers(alone), a_SRI, b_SOR))
+    if len(singles) == 1:
+        singles = {}
+    blocks = [_Block(numbers(rows), _reader(cast[rows[0]])) for rows in rows_of.values() if rows[0] not in singles]
+    if singles:
+        rank = max(one.a_RI.shape[0] for one in singles.values())
+        a_SRI = torch.stack([pad(one.a_RI, (0, 0, 0, rank - one.a_RI.shape[0])) for one in singles.values()])
+        b_SOR = torch.stack([pad(one.b_OR, (0, rank - one.b_OR.shape[1])) for one in singles.values()])
+        blocks.append(_Block(numbers(list(singles)), (a_SRI, b_SOR)))
     return blocks
 
 
-def _cast(delta: Delta, module: nn.Linear, path: str) -> Delta:
+def _like(delta: Delta | Codes, module: nn.Linear, path: str) -> Delta | Codes:
+    """The same in the module's dtype and on its device."""
+    if isinstance(delta, Codes):
+        return delta.like(module.weight)
     out_features, in_features = module.weight.shape
     fits = delta.a_RI.shape[1] == in_features and delta.b_OR.shape[0] == out_features
     assert fits, f"{path} maps {in_features} to {out_features}; its delta maps {delta.a_RI.shape[1]} to {delta.b_OR.shape[0]}."
@@ -303,9 +315,18 @@ _Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 """A forward hook: the module, its positional inputs and its output; what it returns takes the output's place."""
 
 
-def _add_everywhere(delta: Delta) -> _Hook:
+def _reader(delta: Delta | Codes) -> Delta | Reading:
+    return Reading(delta) if isinstance(delta, Codes) else delta
+
+
+def _add_everywhere(delta: Delta | Codes) -> _Hook:
+    reader = _reader(delta)
+
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + linear(linear(inputs[0], delta.a_RI), delta.b_OR)
+        x, y = inputs[0], output
+        if x.ndim == 2:  # one row, flattened
+            return reader.moved(x[None], y[None])[0]
+        return reader.moved(x, y)
 
     return hook
 
@@ -318,10 +339,11 @@ def _add_in_rows(blocks: Sequence[_Block], *, rows: int, path: str) -> _Hook:
         x_BTI = x.reshape(rows, -1, x.shape[-1])
         y_BTO = output.reshape(rows, -1, output.shape[-1])
         for block in blocks:
-            if block.rows_S is None:
-                y_BTO = y_BTO + block.on(x_BTI)
+            rows_S = block.rows_S
+            if rows_S is None:
+                y_BTO = block.on(x_BTI, y_BTO)
             else:
-                y_BTO = y_BTO.index_add(0, block.rows_S, block.on(x_BTI[block.rows_S]))
+                y_BTO = y_BTO.index_copy(0, rows_S, block.on(x_BTI[rows_S], y_BTO[rows_S]))
         return y_BTO.reshape(output.shape)
 
     return hook

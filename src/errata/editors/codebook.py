@@ -1,0 +1,341 @@
+"""Codebook: every correction in slots of its own, read by the nearest key: what one edit writes no other edit can disturb.
+
+A low-rank write spreads by a linear rule: an input that is six tenths like an edit's gets six tenths of what was written, of every
+edit at once, so leaks grow with each edit and edits wear each other out. Here one linear module, the last of a late decoder layer,
+holds slots (`errata.nn.codes`):
+
+1. A *key* for each position that predicts the answer: the module's input there, in a metric in which what all prompts have in
+   common counts little, so that questions about one fact are near each other and two facts are far. It needs no traffic: prompts
+   of words drawn from the vocabulary (`chatter`) show what prompts have in common.
+2. A *value* for each key: what must be added to the module's output so that the unedited model gives the target; found by gradient
+   steps, each as long as the loss needs (Polyak 1969).
+3. A *read* adds the value of the nearest key within `reach`, goes on along that answer's slots while each next key is within
+   `follow`, and leaves the output as it is, bit for bit, elsewhere.
+
+Keys come from layers that no edit touches and values from the unedited model, so an edit's slots are the same whatever came before:
+writes have no order, an edit is forgotten exactly by taking its slots away, and the state has one size from the first edit on. Of
+two edits whose questions begin alike (`same`) the later one speaks. When all slots are taken, silent edits make room, then the
+oldest.
+
+Where it comes from: GRACE (Hartvigsen et al., arXiv 2211.11031) keeps keys and values at a layer, with one key an edit and a radius
+in raw activations; the metric is the root of a preconditioner as ScopeEdit's (arXiv 2607.01978), made once, before the first edit;
+a key for each position, the added value, and the order-free write are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
+from typing import Literal, NamedTuple, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from errata.core.canonical import JSON
+from errata.core.errors import BadInput
+from errata.core.model import Model
+from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._sites import last_layers, linear
+from errata.nn.codes import Codes, coded, lens
+from errata.nn.lowrank import orthonormal_rows
+from errata.nn.patches import LowRank
+from errata.nn.trace import inputs_of
+
+
+@dataclass(frozen=True)
+class State:
+    """The fold of the edits in force. E edits hold slots, in the order in which they came."""
+
+    edits: tuple[EditId, ...]
+    book: Codes
+    """Every tensor is of one size from `begin` on."""
+
+    spans: tuple[tuple[int, ...], ...]
+    """For each edit, how many slots each of its wordings and views takes, in their order."""
+
+    dropped: int
+    """How many edits made room for later ones."""
+
+    losses_nats: tuple[tuple[float, ...], ...]
+    """For each edit, its query's loss before the first step and after each."""
+
+
+class _Slots(NamedTuple):
+    """What one edit takes. K: slots."""
+
+    keys_KR: Float[Tensor, "K R"]
+    values_KO: Float[Tensor, "K O"]
+    span: tuple[int, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Codebook:
+    """Edits as keys with values in one late layer; a read is moved by the nearest key within reach."""
+
+    layer: int = 2
+    """Which decoder layer holds the slots, >= 1, from the end; the module is the last of those that may be written in it."""
+
+    slots: int = 4096
+    """How many there are, >= 1. Each wording and view of an edit takes one for each token of the target, and one for the end."""
+
+    width: int = 256
+    """Of a key, >= 1; at most the module's. A part of a wide module's space keeps angles up to some 1 / sqrt(width)."""
+
+    reach: float = 0.78
+    """The cosine from which a key speaks, in (-1, 1]: lower, and edits spread further and leak more."""
+
+    follow: float = 0.4
+    """The cosine from which an answer that was begun goes on, in (-1, 1]."""
+
+    chatter: int = 300
+    """Prompts without sense that the metric is made from (`Model.chatter`), >= 0; 0: raw inputs, which are more alike."""
+
+    weight: float = 3000.0
+    """>= 0: how much what they have in common counts less (`errata.nn.codes.lens`); 0: raw inputs."""
+
+    same: float = 0.85
+    """The cosine of two edits' first keys from which the later one takes the earlier one's place, in (-1, 1]; 1: never."""
+
+    steps: int = 12
+    """Steps for a wording's values at most, >= 1."""
+
+    stop_nats: float = 0.02
+    """Stop once the target's mean loss is below this, > 0."""
+
+    relaxation: float = 1.2
+    """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
+
+    environments: Literal["query", "also"] = "also"
+    """What gets slots: the edit's query and every other wording and view that its user gave, or the query alone."""
+
+    seed: int = 42
+    """Draws the prompts and the part of the space that keys lie in."""
+
+    def __post_init__(self) -> None:
+        for name in ("layer", "slots", "width", "steps"):
+            if not self._number(name) >= 1:
+                raise BadInput(f"Codebook's {name} must be at least 1, not {self._number(name)}.")
+        for name in ("chatter", "weight"):
+            if not self._number(name) >= 0:
+                raise BadInput(f"Codebook's {name} must be at least 0, not {self._number(name)}.")
+        for name in ("stop_nats", "relaxation"):
+            if not self._number(name) > 0:
+                raise BadInput(f"Codebook's {name} must be above 0, not {self._number(name)}.")
+        for name in ("reach", "follow", "same"):
+            if not -1 < self._number(name) <= 1:
+                raise BadInput(f"Codebook's {name} is a cosine: above -1 and at most 1, not {self._number(name)}.")
+
+    def spec(self, model: Model) -> Spec:
+        """Every field, with the module that holds the slots and the width that resulted."""
+        path = self._path(model)
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
+        width = min(self.width, linear(model, path).in_features)
+        return Spec("codebook", given | {"module": path, "width": width})
+
+    def begin(self, model: Model) -> State:
+        """Blank slots, and the metric from what the unedited model makes of prompts without sense."""
+        module = linear(model, self._path(model))
+        rows = min(self.width, module.in_features)
+        rows_RI = orthonormal_rows(rows, module.in_features, seed=self.seed, name="codebook").to(module.weight.device)
+        book = Codes(
+            lens_RI=lens(self._common(model), rows_RI, weight=self.weight),
+            keys_MR=rows_RI.new_zeros(self.slots, rows),
+            values_MO=rows_RI.new_zeros(self.slots, module.out_features),
+            first_M=torch.zeros(self.slots, dtype=torch.bool, device=rows_RI.device),
+            shut_M=torch.zeros(self.slots, dtype=torch.bool, device=rows_RI.device),
+            reach=self.reach,
+            follow=self.follow,
+            used=0,
+        )
+        return State((), book, (), 0, ())
+
+    def write(self, model: Model, state: State, edit: Edit) -> State:
+        """Find the edit's keys and values on the unedited model, and put them into slots.
+
+        Raises:
+            BadInput: the edit can't be put to this model, or needs more slots than there are.
+        """
+        model.check(edit.query, edit.target)
+        asked = (edit.query, *edit.also) if self.environments == "also" else (edit.query,)
+        found = [self._learn(model, state.book, query, edit.target) for query in asked]
+        slots = _Slots(
+            torch.cat([one.keys_KR for one in found]),
+            torch.cat([one.values_KO for one in found]),
+            tuple(len(one.keys_KR) for one in found),
+        )
+        if len(slots.keys_KR) > self.slots:
+            wanted = f"{len(slots.keys_KR)} slots for {len(found)} wordings and views"
+            raise BadInput(f"The edit needs {wanted}, and the codebook has {self.slots}. Give it more: codebook:slots=...")
+        return self._placed(state, edit.id, slots, tuple(found[0].losses_nats))
+
+    def read(self, model: Model, state: State, query: Query) -> LowRank:
+        """The whole book, for every query alike: what is near enough is decided where the module runs."""
+        return LowRank({self._path(model): state.book} if state.book.used else {}, state.edits)
+
+    def forget(self, state: State, edit: EditId) -> State | None:
+        """The state as if this edit had never been written; an edit that isn't in it changes nothing.
+
+        None once an edit made room for others: what was dropped then would be there without this one.
+        """
+        if edit not in state.edits:
+            return state
+        if state.dropped:
+            return None
+        place, left = state.edits.index(edit), _without(state, (edit,))
+        shut_M, bounds = left.book.shut_M.clone(), _bounds(left.spans)
+        for index in _alike(state.book.keys_MR, state.spans, place, self.same):  # unless someone else overrules them too
+            later = range(index + 1, len(left.spans))
+            shut = any(index in _alike(left.book.keys_MR, left.spans[: newer + 1], newer, self.same) for newer in later)
+            shut_M[bounds[index] : bounds[index + 1]] = shut
+        return replace(left, book=replace(left.book, shut_M=shut_M))
+
+    def telemetry(self, state: State) -> Mapping[str, JSON]:
+        """Of the last write: losses, slots taken and left, how near an earlier key is, the size of its values, whom it silenced."""
+        if not state.edits:
+            return {}
+        book, bounds, last = state.book, _bounds(state.spans), len(state.edits) - 1
+        start, losses = bounds[last], state.losses_nats[last]
+        earlier_ER = book.keys_MR[:start][~book.shut_M[:start]]
+        nearest = (earlier_ER @ book.keys_MR[start]).max() if len(earlier_ER) else None
+        return {
+            "steps": len(losses) - 1,
+            "losses_nats": [_finite(loss) for loss in losses],
+            "slots": book.used - start,
+            "room": len(book.keys_MR) - book.used,
+            "nearest": None if nearest is None else _finite(float(nearest)),
+            "norm": _finite(float(book.values_MO[start : book.used].norm(dim=1).max())),
+            "overruled": [state.edits[index] for index in _alike(book.keys_MR, state.spans, last, self.same)],
+            "dropped": state.dropped,
+        }
+
+    def _learn(self, model: Model, book: Codes, query: Query, target: str) -> _Learned:
+        """Keys from one pass of the unedited model, then steps on their values, read as any reader will; the best values stay."""
+        path = self._path(model)
+        loss_of = model.losses(query, target, changing=(path,))
+        with torch.no_grad(), inputs_of(model, (path,)) as inputs:
+            loss_of()
+        keys_KR = coded(inputs[path][list(model.positions(query, target).predicting)], book.lens_RI)
+        values_KO = keys_KR.new_zeros(len(keys_KR), book.values_MO.shape[1])
+        shut_K = torch.zeros(len(keys_KR), dtype=torch.bool, device=keys_KR.device)
+        first_K = torch.arange(len(keys_KR), device=keys_KR.device) == 0
+        best, losses = _Learned(keys_KR, values_KO, []), list[float]()
+        while True:
+            leaf_KO = values_KO.requires_grad_()
+            draft = replace(book, keys_MR=keys_KR, values_MO=leaf_KO, first_M=first_K, shut_M=shut_K, used=len(keys_KR))
+            with torch.enable_grad(), LowRank({path: draft}).on(model):
+                loss = loss_of()
+            losses.append(float(loss.detach()))
+            if losses[-1] <= min(losses):
+                best = _Learned(keys_KR, leaf_KO.detach(), losses)
+            if losses[-1] < self.stop_nats or len(losses) > self.steps:
+                return best
+            (slope_KO,) = torch.autograd.grad(loss, leaf_KO)
+            length = self.relaxation * losses[-1] / max(float(slope_KO.square().sum()), 1e-12)
+            values_KO = leaf_KO.detach() - length * slope_KO
+
+    def _placed(self, state: State, edit: EditId, slots: _Slots, losses_nats: tuple[float, ...]) -> State:
+        """The edit's slots behind those in use; if there is no room, others leave. Edits that it overrules fall silent."""
+        need = len(slots.keys_KR)
+        gone = _making_room(state, need - (self.slots - state.book.used))
+        if gone:
+            state = _without(state, gone)
+        book, start = state.book, state.book.used
+        keys_MR, values_MO, first_M, shut_M = (each.clone() for each in (book.keys_MR, book.values_MO, book.first_M, book.shut_M))
+        first_M[[start + at for at in accumulate((0, *slots.span[:-1]))]] = True
+        keys_MR[start : start + need], values_MO[start : start + need] = slots.keys_KR, slots.values_KO
+        spans = (*state.spans, slots.span)
+        bounds = _bounds(spans)
+        for index in _alike(keys_MR, spans, len(spans) - 1, self.same):
+            shut_M[bounds[index] : bounds[index + 1]] = True
+        book = replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=start + need)
+        return State((*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, losses_nats))
+
+    def _common(self, model: Model) -> Float[Tensor, "N I"]:
+        """The module's inputs where answers to prompts without sense would begin."""
+        path = self._path(model)
+        found = [torch.zeros(0, linear(model, path).in_features)]
+        for query in model.chatter(self.chatter, seed=self.seed):
+            try:
+                with torch.no_grad(), inputs_of(model, (path,)) as inputs:
+                    model.loss(query, query.text)
+            except BadInput:  # words that don't come back from their tokens as they went in: not every vocabulary is so neat
+                continue
+            found.append(inputs[path][model.positions(query, query.text).predicting[0]][None])
+        return torch.cat(found).to(linear(model, path).weight.device)
+
+    def _path(self, model: Model) -> str:
+        layer = last_layers(model, self.layer)[0]
+        return [path for path in model.writable["text"] if model.groups[path] == layer][-1]
+
+    def _number(self, name: str) -> float:
+        return float(self.__dict__[name])
+
+
+class _Learned(NamedTuple):
+    """One wording's keys and values."""
+
+    keys_KR: Float[Tensor, "K R"]
+    values_KO: Float[Tensor, "K O"]
+    losses_nats: list[float]
+    """After each step; of the unedited model where there was none."""
+
+
+def _bounds(spans: Sequence[tuple[int, ...]]) -> list[int]:
+    """Where each edit's slots begin, and where the last one's end."""
+    return [0, *accumulate(sum(span) for span in spans)]
+
+
+def _alike(keys_MR: Float[Tensor, "M R"], spans: Sequence[tuple[int, ...]], edit: int, same: float) -> list[int]:
+    """The edits before this one whose answers begin at a key like one of its own."""
+    starts, owners, at = list[int](), list[int](), 0
+    for index, span in enumerate(spans[: edit + 1]):
+        for count in span:
+            starts.append(at)
+            owners.append(index)
+            at += count
+    earlier = owners.index(edit)
+    if not earlier:
+        return []
+    old_FR = keys_MR[starts[:earlier]]
+    # Row by row, so that a cosine is the same to the bit however many others are asked for beside it.
+    near_F = torch.stack([(old_FR * keys_MR[new]).sum(-1) for new in starts[earlier:]]).amax(0) >= same
+    return sorted({owners[i] for i in near_F.nonzero()[:, 0].tolist()})
+
+
+def _making_room(state: State, slots: int) -> list[EditId]:
+    """The edits that leave so that so many more slots are free: silent ones first, then the oldest."""
+    bounds, gone = _bounds(state.spans), list[EditId]()
+    silent = state.book.shut_M[bounds[:-1]].tolist()
+    for index in sorted(range(len(state.edits)), key=lambda index: (not silent[index], index)):
+        if slots <= 0:
+            break
+        gone.append(state.edits[index])
+        slots -= bounds[index + 1] - bounds[index]
+    return gone
+
+
+def _without(state: State, leaving: Collection[EditId]) -> State:
+    """The state without some edits' slots, the rest moved up; who was silent stays so."""
+    stay = [index for index, edit in enumerate(state.edits) if edit not in leaving]
+    book, bounds = state.book, _bounds(state.spans)
+    rows = [row for index in stay for row in range(bounds[index], bounds[index + 1])]
+    tensors = (book.keys_MR, book.values_MO, book.first_M, book.shut_M)
+    keys_MR, values_MO, first_M, shut_M = (torch.zeros_like(each) for each in tensors)
+    for new, old in zip((keys_MR, values_MO, first_M, shut_M), tensors, strict=True):
+        new[: len(rows)] = old[rows]
+    return replace(
+        state,
+        edits=tuple(state.edits[index] for index in stay),
+        spans=tuple(state.spans[index] for index in stay),
+        losses_nats=tuple(state.losses_nats[index] for index in stay),
+        book=replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=len(rows)),
+    )
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no word for what a diverged write leaves."""
+    return number if math.isfinite(number) else None
