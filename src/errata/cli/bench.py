@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from errata.engine.results import Horizon, Run
 
 DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit", DEFAULT_EDITOR)
-DEMO_HORIZONS = (1, 10, 50)
+DEMO_HORIZONS = (1, 25)
 BENCHMARK = "scopeworld-stream"
 
 _CLASSES = ("proper", "under", "over", "entangled", "unreliable")
