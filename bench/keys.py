@@ -14,20 +14,17 @@ queries, have in common (`errata.nn.codes.lens`).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from errata.benchmarks.scopeworld.stream import OUT_OF_SCOPE, ScopeWorldStream
-from errata.core.model import Model
 from errata.core.records import Query
 from errata.models import load
 from errata.nn.codes import coded, lens
-from errata.nn.trace import inputs_of
+from errata.nn.trace import beginnings_of
 
 INSIDE = ("text_generality", "image_generality", "cross_modal")
 KINDS = (*INSIDE, *OUT_OF_SCOPE)
@@ -56,11 +53,11 @@ def main() -> None:
     top = max(model.groups.values())
     paths = tuple(path for path in model.writable["text"] if model.groups[path] > top - given.layers)
     probes = drawn(stream)
-    edits, asked = starts(model, probes.edits, paths), starts(model, probes.asked, paths)
+    edits, asked = beginnings_of(model, paths, probes.edits), beginnings_of(model, paths, probes.asked)
     grounds = {
         "raw": None,
-        "chatter": starts(model, model.chatter(300, seed=42), paths),
-        "pool": starts(model, stream.pool(), paths),
+        "chatter": beginnings_of(model, paths, model.chatter(300, seed=42)),
+        "pool": beginnings_of(model, paths, stream.pool()),
     }
     print(f"{'module':42} {'metric':8} {'reach':>5} {'in':>4}  " + " ".join(f"{kind:>16}" for kind in KINDS))
     for path in paths:
@@ -81,18 +78,6 @@ def drawn(stream: ScopeWorldStream) -> Probes:
         [probe.kind for _, probe in flat],
         np.array([index for index, _ in flat]),
     )
-
-
-def starts(model: Model, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Tensor]:
-    """Path -> the module's inputs [N, I] at the position where each query's answer begins."""
-    found: dict[str, list[Tensor]] = {path: [] for path in paths}
-    for query in queries:
-        with torch.no_grad(), inputs_of(model, paths) as inputs:
-            model.loss(query, query.text)
-        first = model.positions(query, query.text).predicting[0]
-        for path in paths:
-            found[path].append(inputs[path][first])
-    return {path: torch.stack(rows) for path, rows in found.items()}
 
 
 def told(cosines: NDArray[np.float32], probes: Probes, kept: float) -> str:

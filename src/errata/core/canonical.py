@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Union
 
@@ -29,3 +30,8 @@ def digest_of(data: bytes) -> str:
 def digest_of_json(value: JSON) -> str:
     """SHA-256 of the canonical form of `value`, as 64 hexadecimal digits."""
     return digest_of(canonical(value))
+
+
+def finite(number: float) -> float | None:
+    """The number, or None for what JSON has no word for: what a diverged write leaves."""
+    return number if math.isfinite(number) else None

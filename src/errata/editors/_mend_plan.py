@@ -8,6 +8,7 @@ from typing import Literal, final
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.model import Model
+from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.hypernetwork import Hypernetwork, Shape
 
@@ -42,12 +43,8 @@ class Plan:
     """Draws the network, >= 0."""
 
     def __post_init__(self) -> None:
-        for name, value in (("layers", self.layers), ("rank", self.rank)):
-            if value < 1:
-                raise BadInput(f"MEND's {name} must be at least 1, not {value}.")
-        for name, number in (("edit_rate", self.edit_rate), ("edit_weight", self.edit_weight)):
-            if not number > 0:
-                raise BadInput(f"MEND's {name} must be above 0, not {number}.")
+        at_least("MEND", 1, layers=self.layers, rank=self.rank)
+        above("MEND", 0, edit_rate=self.edit_rate, edit_weight=self.edit_weight)
         if not 0 < self.rank_share <= 1:
             raise BadInput(f"MEND's rank_share must be above 0 and at most 1, not {self.rank_share}.")
         if not self.locality_weight >= 0 or self.seed < 0:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.canonical import JSON
+from errata.core.canonical import JSON, finite
 from errata.core.model import Model, Positions
 from errata.core.records import Edit, Query
 from errata.editors._gate import SHUT, Gate, judge, shared_key
@@ -255,8 +255,8 @@ class Writer:
         sites: dict[str, JSON] = {path: self._site_telemetry(path, code) for path, code in self.codes.items()}
         return {
             "steps": len(self.groups),
-            "lengths": [_finite(length) for length in self.lengths],
-            "losses_nats": [_finite(loss) for loss in self.losses_nats],
+            "lengths": [finite(length) for length in self.lengths],
+            "losses_nats": [finite(loss) for loss in self.losses_nats],
             "groups": [list(groups) for groups in self.groups],
             "sites": sites,
         }
@@ -277,7 +277,7 @@ class Writer:
             "plasticity_local": plasticity(module.p_local_LL),
             "plasticity_shared": plasticity(module.p_shared_SS),
         }
-        return {name: _finite(number) for name, number in numbers.items()}
+        return {name: finite(number) for name, number in numbers.items()}
 
 
 def _reached(site: Site, views: Sequence[View]) -> bool:
@@ -291,8 +291,3 @@ def _mean_gradients(views: Sequence[View]) -> dict[str, Float[Tensor, "O R"]]:
         for path, gradient_OR in seen.gradients.items():
             total[path] = total[path] + gradient_OR if path in total else gradient_OR
     return {path: gradient_OR / len(views) for path, gradient_OR in total.items()}
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no word for what a diverged write leaves."""
-    return number if math.isfinite(number) else None

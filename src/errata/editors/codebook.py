@@ -24,7 +24,6 @@ a key for each position, the added value, and the order-free write are ours.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
@@ -34,15 +33,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.canonical import JSON
+from errata.core.canonical import JSON, finite
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.codes import Codes, coded, lens
 from errata.nn.lowrank import orthonormal_rows
 from errata.nn.patches import LowRank
-from errata.nn.trace import inputs_of
+from errata.nn.trace import beginnings_of, inputs_of
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,6 @@ class State:
 
     losses_nats: tuple[tuple[float, ...], ...]
     """For each edit, its query's loss before the first step and after each."""
-
-
-class _Slots(NamedTuple):
-    """What one edit takes. K: slots."""
-
-    keys_KR: Float[Tensor, "K R"]
-    values_KO: Float[Tensor, "K O"]
-    span: tuple[int, ...]
 
 
 @final
@@ -116,18 +108,12 @@ class Codebook:
     """Draws the prompts and the part of the space that keys lie in."""
 
     def __post_init__(self) -> None:
-        for name in ("layer", "slots", "width", "steps"):
-            if not self._number(name) >= 1:
-                raise BadInput(f"Codebook's {name} must be at least 1, not {self._number(name)}.")
-        for name in ("chatter", "weight"):
-            if not self._number(name) >= 0:
-                raise BadInput(f"Codebook's {name} must be at least 0, not {self._number(name)}.")
-        for name in ("stop_nats", "relaxation"):
-            if not self._number(name) > 0:
-                raise BadInput(f"Codebook's {name} must be above 0, not {self._number(name)}.")
-        for name in ("reach", "follow", "same"):
-            if not -1 < self._number(name) <= 1:
-                raise BadInput(f"Codebook's {name} is a cosine: above -1 and at most 1, not {self._number(name)}.")
+        at_least("Codebook", 1, layer=self.layer, slots=self.slots, width=self.width, steps=self.steps)
+        at_least("Codebook", 0, chatter=self.chatter, weight=self.weight)
+        above("Codebook", 0, stop_nats=self.stop_nats, relaxation=self.relaxation)
+        for name, cosine in (("reach", self.reach), ("follow", self.follow), ("same", self.same)):
+            if not -1 < cosine <= 1:
+                raise BadInput(f"Codebook's {name} is a cosine: above -1 and at most 1, not {cosine}.")
 
     def spec(self, model: Model) -> Spec:
         """Every field, with the module that holds the slots and the width that resulted."""
@@ -162,15 +148,11 @@ class Codebook:
         model.check(edit.query, edit.target)
         asked = (edit.query, *edit.also) if self.environments == "also" else (edit.query,)
         found = [self._learn(model, state.book, query, edit.target) for query in asked]
-        slots = _Slots(
-            torch.cat([one.keys_KR for one in found]),
-            torch.cat([one.values_KO for one in found]),
-            tuple(len(one.keys_KR) for one in found),
-        )
-        if len(slots.keys_KR) > self.slots:
-            wanted = f"{len(slots.keys_KR)} slots for {len(found)} wordings and views"
+        need = sum(len(one.keys_KR) for one in found)
+        if need > self.slots:
+            wanted = f"{need} slots for {len(found)} wordings and views"
             raise BadInput(f"The edit needs {wanted}, and the codebook has {self.slots}. Give it more: codebook:slots=...")
-        return self._placed(state, edit.id, slots, tuple(found[0].losses_nats))
+        return self._placed(state, edit.id, found)
 
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """The whole book, for every query alike: what is near enough is decided where the module runs."""
@@ -203,11 +185,11 @@ class Codebook:
         nearest = (earlier_ER @ book.keys_MR[start]).max() if len(earlier_ER) else None
         return {
             "steps": len(losses) - 1,
-            "losses_nats": [_finite(loss) for loss in losses],
+            "losses_nats": [finite(loss) for loss in losses],
             "slots": book.used - start,
             "room": len(book.keys_MR) - book.used,
-            "nearest": None if nearest is None else _finite(float(nearest)),
-            "norm": _finite(float(book.values_MO[start : book.used].norm(dim=1).max())),
+            "nearest": None if nearest is None else finite(float(nearest)),
+            "norm": finite(float(book.values_MO[start : book.used].norm(dim=1).max())),
             "overruled": [state.edits[index] for index in _alike(book.keys_MR, state.spans, last, self.same)],
             "dropped": state.dropped,
         }
@@ -237,42 +219,35 @@ class Codebook:
             length = self.relaxation * losses[-1] / max(float(slope_KO.square().sum()), 1e-12)
             values_KO = leaf_KO.detach() - length * slope_KO
 
-    def _placed(self, state: State, edit: EditId, slots: _Slots, losses_nats: tuple[float, ...]) -> State:
+    def _placed(self, state: State, edit: EditId, found: Sequence[_Learned]) -> State:
         """The edit's slots behind those in use; if there is no room, others leave. Edits that it overrules fall silent."""
-        need = len(slots.keys_KR)
+        span = tuple(len(one.keys_KR) for one in found)
+        need = sum(span)
         gone = _making_room(state, need - (self.slots - state.book.used))
         if gone:
             state = _without(state, gone)
         book, start = state.book, state.book.used
         keys_MR, values_MO, first_M, shut_M = (each.clone() for each in (book.keys_MR, book.values_MO, book.first_M, book.shut_M))
-        first_M[[start + at for at in accumulate((0, *slots.span[:-1]))]] = True
-        keys_MR[start : start + need], values_MO[start : start + need] = slots.keys_KR, slots.values_KO
-        spans = (*state.spans, slots.span)
+        first_M[[start + at for at in accumulate((0, *span[:-1]))]] = True
+        keys_MR[start : start + need] = torch.cat([one.keys_KR for one in found])
+        values_MO[start : start + need] = torch.cat([one.values_KO for one in found])
+        spans = (*state.spans, span)
         bounds = _bounds(spans)
         for index in _alike(keys_MR, spans, len(spans) - 1, self.same):
             shut_M[bounds[index] : bounds[index + 1]] = True
         book = replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=start + need)
-        return State((*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, losses_nats))
+        return State(
+            (*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, tuple(found[0].losses_nats))
+        )
 
     def _common(self, model: Model) -> Float[Tensor, "N I"]:
         """The module's inputs where answers to prompts without sense would begin."""
         path = self._path(model)
-        found = [torch.zeros(0, linear(model, path).in_features)]
-        for query in model.chatter(self.chatter, seed=self.seed):
-            try:
-                with torch.no_grad(), inputs_of(model, (path,)) as inputs:
-                    model.loss(query, query.text)
-            except BadInput:  # words that don't come back from their tokens as they went in: not every vocabulary is so neat
-                continue
-            found.append(inputs[path][model.positions(query, query.text).predicting[0]][None])
-        return torch.cat(found).to(linear(model, path).weight.device)
+        return beginnings_of(model, (path,), model.chatter(self.chatter, seed=self.seed))[path]
 
     def _path(self, model: Model) -> str:
         layer = last_layers(model, self.layer)[0]
         return [path for path in model.writable["text"] if model.groups[path] == layer][-1]
-
-    def _number(self, name: str) -> float:
-        return float(self.__dict__[name])
 
 
 class _Learned(NamedTuple):
@@ -334,8 +309,3 @@ def _without(state: State, leaving: Collection[EditId]) -> State:
         losses_nats=tuple(state.losses_nats[index] for index in stay),
         book=replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=len(rows)),
     )
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no word for what a diverged write leaves."""
-    return number if math.isfinite(number) else None

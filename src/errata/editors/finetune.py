@@ -9,7 +9,6 @@ are trained on beside the query, on the mean of their losses. The projector's bi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, final
@@ -18,10 +17,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.canonical import JSON
+from errata.core.canonical import JSON, finite
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.patches import Replaced
 
@@ -61,14 +61,9 @@ class FineTune:
     def __post_init__(self) -> None:
         if self.where not in ("text", "vision"):
             raise BadInput(f"FineTune's where is 'text' or 'vision', not {self.where!r}.")
-        if self.steps < 1:
-            raise BadInput(f"FineTune's steps must be at least 1, not {self.steps}.")
-        if not self.lr > 0:
-            raise BadInput(f"FineTune's lr must be above 0, not {self.lr}.")
-        if not self.weight_decay >= 0:
-            raise BadInput(f"FineTune's weight_decay must be at least 0, not {self.weight_decay}.")
-        if self.stop_nats is not None and not self.stop_nats >= 0:
-            raise BadInput(f"FineTune's stop_nats must be at least 0, not {self.stop_nats}.")
+        at_least("FineTune", 1, steps=self.steps)
+        above("FineTune", 0, lr=self.lr)
+        at_least("FineTune", 0, weight_decay=self.weight_decay, stop_nats=self.stop_nats)
 
     def spec(self, model: Model) -> Spec:
         """Every field, and the modules that are written in this model."""
@@ -89,8 +84,8 @@ class FineTune:
         leaves = {path: weight.detach().clone().requires_grad_() for path, weight in now.items()}
         losses = self._train(model, leaves, edit)
         weights = {path: weight.detach() for path, weight in leaves.items()}
-        moved = {path: _finite(float((weights[path].float() - now[path].detach().float()).norm())) for path in weights}
-        last: dict[str, JSON] = {"steps": len(losses), "losses_nats": [_finite(loss) for loss in losses], "moved": moved}
+        moved = {path: finite(float((weights[path].float() - now[path].detach().float()).norm())) for path in weights}
+        last: dict[str, JSON] = {"steps": len(losses), "losses_nats": [finite(loss) for loss in losses], "moved": moved}
         return State((*state.edits, edit.id), weights, last)
 
     def read(self, model: Model, state: State, query: Query) -> Replaced:
@@ -123,8 +118,3 @@ class FineTune:
             return model.writable["projector"]
         (last,) = last_layers(model, 1)
         return tuple(path for path in model.writable["text"] if model.groups[path] == last)
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no word for what a diverged write leaves."""
-    return number if math.isfinite(number) else None

@@ -36,6 +36,7 @@ from errata.core.model import Model
 from errata.core.records import Edit, Query, Spec
 from errata.editors import _sites
 from errata.editors._pool import base_answers, draw, halves, split
+from errata.editors._ranges import above, at_least
 from errata.editors._scope_keys import KeyPositions
 from errata.editors._scope_measure import measure
 from errata.editors._scope_state import State, Written
@@ -185,13 +186,13 @@ class ScopeEdit:
         return PRESETS[name]
 
     def __post_init__(self) -> None:
-        _at_least(1, rank_local=self.rank_local, layers=self.layers, top_k=self.top_k, steps=self.steps)
-        _at_least(0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect, pool_size=self.pool_size)
-        _at_least(0, eta_vision=self.eta_vision, eta_shared=self.eta_shared, stop_nats=self.stop_nats, gate_floor=self.gate_floor)
-        _at_least(0, traffic=self.traffic)
-        for name in ("rank_share", "scale", "eta_local", "relaxation", "lambda_local", "lambda_shared", "beta"):
-            if not self._number(name) > 0:
-                raise BadInput(f"ScopeEdit's {name} must be above 0, not {self._number(name)}.")
+        who = "ScopeEdit"
+        at_least(who, 1, rank_local=self.rank_local, layers=self.layers, top_k=self.top_k, steps=self.steps)
+        at_least(who, 0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect)
+        at_least(who, 0, pool_size=self.pool_size, eta_vision=self.eta_vision, eta_shared=self.eta_shared)
+        at_least(who, 0, stop_nats=self.stop_nats, gate_floor=self.gate_floor, traffic=self.traffic)
+        above(who, 0, rank_share=self.rank_share, scale=self.scale, eta_local=self.eta_local, relaxation=self.relaxation)
+        above(who, 0, lambda_local=self.lambda_local, lambda_shared=self.lambda_shared, beta=self.beta)
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
             raise BadInput("ScopeEdit's rank_share must be at most 1, its gate_floor below 1, its tau between -1 and 1.")
         if self.basis == "xavier" and self.rank_shared:
@@ -260,8 +261,8 @@ class ScopeEdit:
     def _blank(self, model: Model, site: _sites.Site) -> Written:
         weight = _sites.linear(model, site.path).weight
         kept = weight.dtype if self.factors == "model" else torch.float32
-        draw = orthonormal_rows if self.basis == "orthonormal" else xavier_rows
-        basis_RI = draw(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
+        rows = orthonormal_rows if self.basis == "orthonormal" else xavier_rows
+        basis_RI = rows(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
         delta = Delta(basis_RI, torch.zeros(site.out, site.rank, device=weight.device, dtype=kept))
         return Written(
             delta,
@@ -280,15 +281,6 @@ class ScopeEdit:
         place = int(digest_of_json([self.seed, len(state.edits)])[:15], 16)
         answers = dict(usable)
         return tuple((query, answers[query]) for each in (texts, pictures) for query in draw(each, self.protect, place))
-
-    def _number(self, name: str) -> float:
-        return float(self.__dict__[name])
-
-
-def _at_least(least: int, **values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not value >= least:
-            raise BadInput(f"ScopeEdit's {name} must be at least {least}, not {value}.")
 
 
 _PAPER = ScopeEdit(

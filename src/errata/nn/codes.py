@@ -65,20 +65,23 @@ class Codes:
         fits = self.keys_MR.shape[1] == len(self.lens_RI) and rows == {room} and room >= self.used
         assert fits, f"Keys {tuple(self.keys_MR.shape)} and values {tuple(self.values_MO.shape)} don't fit; {self.used} are in use."
 
-    def like(self, weight_OI: Tensor) -> Codes:
-        """The same on the device of a module's weight, values in its dtype."""
-        out_features, in_features = weight_OI.shape
-        fits = self.lens_RI.shape[1] == in_features and self.values_MO.shape[1] == out_features
-        widths = f"{self.lens_RI.shape[1]} to {self.values_MO.shape[1]}"
-        assert fits, f"The module maps {in_features} to {out_features}; the codes map {widths}."
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(O, I): what weight they are added beside."""
+        return self.values_MO.shape[1], self.lens_RI.shape[1]
+
+    def reader(self, weight_OI: Tensor) -> Reading:
+        """A reading on the device of a module's weight, values in its dtype."""
         device = weight_OI.device
-        return replace(
-            self,
-            lens_RI=self.lens_RI.to(device),
-            keys_MR=self.keys_MR.to(device),
-            values_MO=self.values_MO.to(weight_OI),
-            first_M=self.first_M.to(device),
-            shut_M=self.shut_M.to(device),
+        return Reading(
+            replace(
+                self,
+                lens_RI=self.lens_RI.to(device),
+                keys_MR=self.keys_MR.to(device),
+                values_MO=self.values_MO.to(weight_OI),
+                first_M=self.first_M.to(device),
+                shut_M=self.shut_M.to(device),
+            )
         )
 
 
@@ -100,9 +103,11 @@ class Reading:
         self._spoke_B: Int[Tensor, " B"] | None = None
 
     def moved(self, x_BTI: Float[Tensor, "B T I"], y_BTO: Float[Tensor, "B T O"]) -> Float[Tensor, "B T O"]:
-        """The outputs y that the module gives to x, with the values of the slots that speak added."""
+        """The outputs y that the module gives to x, with the values of slots that speak added; [T, I] and [T, O] are one row."""
         if not self._codes.used:
             return y_BTO
+        if x_BTI.ndim == 2:
+            return self.moved(x_BTI[None], y_BTO[None])[0]
         slots_BT = self._speaking(coded(x_BTI, self._codes.lens_RI))
         self._spoke_B = slots_BT[:, -1]
         values_BTO = self._codes.values_MO[slots_BT.clamp(min=0)]

@@ -56,6 +56,15 @@ class Delta:
         fits = self.a_RI.ndim == self.b_OR.ndim == 2 and self.a_RI.shape[0] == self.b_OR.shape[1]
         assert fits, f"A delta needs a [R, I] and b [O, R]; these are {tuple(self.a_RI.shape)} and {tuple(self.b_OR.shape)}."
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(O, I): what weight it is added beside."""
+        return self.b_OR.shape[0], self.a_RI.shape[1]
+
+    def reader(self, weight_OI: Tensor) -> Delta:
+        """The same in the weight's dtype and on its device."""
+        return Delta(self.a_RI.to(weight_OI), self.b_OR.to(weight_OI))
+
     def moved(self, x: Float[Tensor, "... I"], y: Float[Tensor, "... O"]) -> Float[Tensor, "... O"]:
         """The output y that the module gives to x, with the delta's added."""
         return y + linear(linear(x, self.a_RI), self.b_OR)
@@ -85,7 +94,7 @@ class LowRank:
         with ExitStack() as stack:
             for path, delta in self.deltas.items():
                 module = _linear(model, path)
-                stack.callback(module.register_forward_hook(_add_everywhere(_like(delta, module, path))).remove)
+                stack.callback(module.register_forward_hook(_add_everywhere(_reader(delta, module, path))).remove)
             yield model
 
 
@@ -284,15 +293,15 @@ def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str
     for row, delta in enumerate(deltas):
         if delta is not None:
             rows_of.setdefault(id(delta), []).append(row)
-    cast = {rows[0]: _like(held, module, path) for rows in rows_of.values() if (held := deltas[rows[0]]) is not None}
-    singles = {row: one for row, one in cast.items() if isinstance(one, Delta) and len(rows_of[id(deltas[row])]) == 1}
+    readers = {rows[0]: _reader(held, module, path) for rows in rows_of.values() if (held := deltas[rows[0]]) is not None}
+    singles = {row: one for row, one in readers.items() if isinstance(one, Delta) and len(rows_of[id(deltas[row])]) == 1}
 
     def numbers(rows: list[int]) -> Tensor | None:
         return None if len(rows) == len(deltas) else torch.tensor(rows, device=module.weight.device)
 
     if len(singles) == 1:
         singles = {}
-    blocks = [_Block(numbers(rows), _reader(cast[rows[0]])) for rows in rows_of.values() if rows[0] not in singles]
+    blocks = [_Block(numbers(rows), readers[rows[0]]) for rows in rows_of.values() if rows[0] not in singles]
     if singles:
         rank = max(one.a_RI.shape[0] for one in singles.values())
         a_SRI = torch.stack([pad(one.a_RI, (0, 0, 0, rank - one.a_RI.shape[0])) for one in singles.values()])
@@ -301,32 +310,21 @@ def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str
     return blocks
 
 
-def _like(delta: Delta | Codes, module: nn.Linear, path: str) -> Delta | Codes:
-    """The same in the module's dtype and on its device."""
-    if isinstance(delta, Codes):
-        return delta.like(module.weight)
-    out_features, in_features = module.weight.shape
-    fits = delta.a_RI.shape[1] == in_features and delta.b_OR.shape[0] == out_features
-    assert fits, f"{path} maps {in_features} to {out_features}; its delta maps {delta.a_RI.shape[1]} to {delta.b_OR.shape[0]}."
-    return Delta(delta.a_RI.to(module.weight), delta.b_OR.to(module.weight))
+def _reader(held: Delta | Codes, module: nn.Linear, path: str) -> Delta | Reading:
+    """What moves the module's outputs, on its device."""
+    (out_features, in_features), (held_out, held_in) = module.weight.shape, held.shape
+    fits = (held_out, held_in) == (out_features, in_features)
+    assert fits, f"{path} maps {in_features} to {out_features}; what is added to it maps {held_in} to {held_out}."
+    return held.reader(module.weight)
 
 
 _Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]
 """A forward hook: the module, its positional inputs and its output; what it returns takes the output's place."""
 
 
-def _reader(delta: Delta | Codes) -> Delta | Reading:
-    return Reading(delta) if isinstance(delta, Codes) else delta
-
-
-def _add_everywhere(delta: Delta | Codes) -> _Hook:
-    reader = _reader(delta)
-
+def _add_everywhere(reader: Delta | Reading) -> _Hook:
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        x, y = inputs[0], output
-        if x.ndim == 2:  # one row, flattened
-            return reader.moved(x[None], y[None])[0]
-        return reader.moved(x, y)
+        return reader.moved(inputs[0], output)
 
     return hook
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from errata.core.errors import BadInput
+
 if TYPE_CHECKING:
     from torch import nn
 
     from errata.core.model import Model
+    from errata.core.records import Query
 
 Inputs = Mapping[str, Float[Tensor, "P I"]]
 """Path -> the module's input at each position, detached, in float32. A module that didn't run isn't in it."""
@@ -37,6 +40,30 @@ def inputs_of(model: Model, paths: Sequence[str]) -> Iterator[Inputs]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def beginnings_of(model: Model, paths: Sequence[str], queries: Sequence[Query]) -> Mapping[str, Float[Tensor, "N I"]]:
+    """Path -> the module's inputs at the position where the answer to each query begins, in float32.
+
+    A query is its own target here, since what an input holds doesn't depend on what follows. Those whose words don't come back from
+    their tokens as they went in are left out: not every vocabulary is so neat.
+    """
+    found: dict[str, list[Tensor]] = {path: [] for path in paths}
+    for query in queries:
+        try:
+            with torch.no_grad(), inputs_of(model, paths) as inputs:
+                model.loss(query, query.text)
+        except BadInput:
+            continue
+        first = model.positions(query, query.text).predicting[0]
+        for path in paths:
+            found[path].append(inputs[path][first])
+    return {path: torch.stack(rows) if rows else _none(model, path) for path, rows in found.items()}
+
+
+def _none(model: Model, path: str) -> Float[Tensor, "0 I"]:
+    weight = cast("nn.Linear", model.module(path)).weight
+    return weight.new_zeros(0, weight.shape[1], dtype=torch.float32)
 
 
 def _recorder(seen: dict[str, Float[Tensor, "P I"]], path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
