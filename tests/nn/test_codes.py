@@ -77,6 +77,12 @@ def test_positions_one_at_a_time_give_what_they_give_together_and_a_longer_call_
     assert not torch.equal(alone, together)
 
 
+def test_positions_without_a_row_are_one_row():
+    book = codes(follow=-0.4, first=(0,))
+    x, y = drawn(1, 20)
+    assert torch.equal(Reading(book).moved(x[0], y[0]), Reading(book).moved(x, y)[0])
+
+
 def test_blank_slots_never_speak_however_near_they_are():
     book = codes(used=2, reach=-0.99)
     x = torch.linalg.lstsq(book.lens_RI, book.keys_MR[6][:, None]).solution[:, 0]
