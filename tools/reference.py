@@ -21,9 +21,9 @@ REFERENCE = ROOT / "docs" / "reference"
 
 def command_line() -> str:
     """The page of every command, its help, arguments and options."""
-    from errata.cli.app import app  # here, so that the tools that need no program load without it
+    from errata.cli.app import program  # here, so that the tools that need no program load without it
 
-    sections = "\n".join(_section(command) for command in commands(app).values())
+    sections = "\n".join(_section(command) for command in commands(program()).values())
     return f"# The command line\n\nMade from the program by `make docs`; a check fails when it is stale.\n\n{sections}"
 
 

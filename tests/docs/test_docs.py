@@ -23,9 +23,9 @@ needs_program = pytest.mark.skipif(not has_program, reason="errata.cli isn't the
 
 @pytest.fixture(scope="module")
 def program():
-    from errata.cli.app import app
+    from errata.cli.app import program
 
-    return commands(app)
+    return commands(program())
 
 
 def anchor(heading: str) -> str:

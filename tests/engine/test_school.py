@@ -13,7 +13,18 @@ from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.fit import Schedule, fit
 from errata.engine.readers import Readers, meanings
-from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, texts, train_model
+from errata.engine.school import (
+    _ROW,
+    Curriculum,
+    Row,
+    _fitting,
+    _Looks,
+    lessons_of,
+    pack,
+    packed_loss,
+    texts,
+    train_model,
+)
 from errata.models import load
 from errata.models.build import LlavaSizes
 from errata.models.training import open_trainee
@@ -51,6 +62,39 @@ def test_packed_lessons_cost_what_each_costs_alone(folder):
     for item, loss in zip(lessons, alone, strict=True):
         images = (encode(pixels),) if item.visual else ()
         assert float(loss.detach()) == pytest.approx(float(model.loss(Query.ask(item.prompt, *images), item.answer)), abs=2e-3)
+
+
+def test_a_row_takes_the_lessons_that_fit_and_one_in_any_case(folder):
+    trainee = open_trainee(folder)
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    short, long = Lesson("what?", "yes", visual=True), Lesson("what? " * 2 * _ROW, "yes", visual=True)
+    for lessons, kept in (([short, short], [short, short]), ([short, long, short], [short, short]), ([long, short], [long])):
+        length, row = _fitting(trainee, Row(pixels, lessons))
+        assert row.lessons == kept
+        assert pack(trainee, [row]).ids_RL.shape == (1, length)
+
+
+def test_the_tower_is_asked_what_stands_in_beside_and_above_or_below_each_cell():
+    looks = _Looks(torch.nn.Identity(), 4)
+    glyphs = torch.tensor([[3, 0, 7, 1]])
+    around = {0: (3, 0, 7), 1: (0, 3, 1), 2: (7, 1, 3), 3: (1, 7, 0)}  # itself, beside, above or below
+
+    def loss(*, order=(0, 1, 2), places=(0, 1, 2, 3)):
+        """Readers that say just this of each cell, and know it by its own feature."""
+        with torch.no_grad():
+            for reader in (looks.glyph, looks.colour, looks.cell):
+                reader.weight.zero_()
+                reader.bias.zero_()
+            for cell, kinds in around.items():
+                looks.cell.weight[places[cell], cell] = 50
+                for reader in (looks.glyph, looks.colour):
+                    for at, kind in zip(order, kinds, strict=True):
+                        reader.weight[at * (reader.out_features // 3) + kind, cell] = 50
+        return float(looks.loss(torch.eye(4)[None], glyphs, glyphs).detach())
+
+    assert loss() < 1e-6
+    assert loss(order=(0, 2, 1)) > 50
+    assert loss(places=(1, 0, 2, 3)) == pytest.approx(25, rel=0.01)  # two of four cells are sure and wrong
 
 
 def test_a_reader_is_asked_at_the_last_token_of_its_phrase(folder):

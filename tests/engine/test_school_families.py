@@ -114,12 +114,12 @@ def test_a_folder_of_another_family_is_refused_and_left_as_it_was(family, begun,
 def test_the_command_line_teaches_each_family(family, begun, tmp_path):
     from typer.testing import CliRunner
 
-    from errata.cli.app import app
+    from errata.cli.app import program
 
     (tmp_path / "m").mkdir()
     shutil.copy(begun / "precision.txt", tmp_path / "m")
     steps = ["--looks", "1", "--captions", "0", "--questions", "1", "--scenes", "1"]
-    said = CliRunner().invoke(app, ["model", "train", family, "--out", str(tmp_path / "m"), *steps])
+    said = CliRunner().invoke(program(), ["model", "train", family, "--out", str(tmp_path / "m"), *steps])
     assert said.exit_code == 0, said.output
     assert f"saved: {tmp_path / 'm'}" in said.output.replace("\n", "")
     assert load(tmp_path / "m").family.name == family

@@ -9,58 +9,102 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 
 import typer
 
-from errata.cli import (
-    ask,
-    audit,
-    bench,
-    bench_build,
-    bench_fgv,
-    edit,
-    edit_back,
-    edit_files,
-    log,
-    log_writes,
-    model,
-    rebase,
-    scope,
-    table,
-    table_fgv,
-    train,
-)
 from errata.cli._print import complain
 from errata.core.errors import ErrataError
 
-app = typer.Typer(
-    name="errata",
-    help="Keep a deployed multimodal language model correct by applying online edits, and take each of them back.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: brackets in it are words, not markup
+
+def _bench() -> typer.Typer:
+    from errata.cli import bench, bench_build, bench_fgv
+
+    bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
+    bench.app.command("fgvedit")(bench_fgv.published)
+    bench.app.command("build-fgv")(bench_build.build)
+    return bench.app
+
+
+def _table() -> typer.Typer:
+    from errata.cli import table, table_fgv
+
+    table.app.command("fgvedit-1")(table_fgv.first)
+    return table.app
+
+
+def _edit() -> typer.Typer:
+    from errata.cli import edit, edit_back, edit_files
+
+    edit.app.command("revert")(edit_back.revert)
+    edit.app.command("import")(edit_files.import_)
+    edit.app.command("export")(edit_files.export)
+    return edit.app
+
+
+def _log() -> typer.Typer:
+    from errata.cli import log, log_writes
+
+    log.app.command("alias")(log_writes.alias)
+    log.app.command("erase-image")(log_writes.erase_image)
+    return log.app
+
+
+def _model() -> typer.Typer:
+    from errata.cli import model
+
+    return model.app
+
+
+def _scope() -> typer.Typer:
+    from errata.cli import scope
+
+    return scope.app
+
+
+GROUPS: Mapping[str, Callable[[], typer.Typer]] = MappingProxyType(
+    {
+        name: cache(made)
+        for name, made in (
+            ("bench", _bench),
+            ("table", _table),
+            ("edit", _edit),
+            ("log", _log),
+            ("model", _model),
+            ("scope", _scope),
+        )
+    }
 )
-app.command("demo")(bench.demo)
-app.command("train")(train.train)
-app.command("ask")(ask.ask)
-app.command("audit")(audit.audit)
-app.command("rebase")(rebase.rebase)
-bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
-bench.app.command("fgvedit")(bench_fgv.published)
-bench.app.command("build-fgv")(bench_build.build)
-table.app.command("fgvedit-1")(table_fgv.first)
-edit.app.command("revert")(edit_back.revert)
-edit.app.command("import")(edit_files.import_)
-edit.app.command("export")(edit_files.export)
-log.app.command("alias")(log_writes.alias)
-log.app.command("erase-image")(log_writes.erase_image)
-app.add_typer(bench.app, name="bench")
-app.add_typer(table.app, name="table")
-app.add_typer(edit.app, name="edit")
-app.add_typer(log.app, name="log")
-app.add_typer(model.app, name="model")
-app.add_typer(scope.app, name="scope")
+"""Commands that have commands of their own."""
+
+
+@cache
+def program(first: str = "") -> typer.Typer:
+    """The program; where its first word is a group, only that group is in it: making all takes longer than showing a log."""
+    app = typer.Typer(
+        name="errata",
+        help="Keep a deployed multimodal language model correct by applying online edits, and take each of them back.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: brackets in it are words, not markup
+    )
+    if first not in GROUPS:
+        from errata.cli import ask, audit, bench, rebase, train
+
+        for name, command in (
+            ("demo", bench.demo),
+            ("train", train.train),
+            ("ask", ask.ask),
+            ("audit", audit.audit),
+            ("rebase", rebase.rebase),
+        ):
+            app.command(name)(command)
+    for name in (first,) if first in GROUPS else GROUPS:
+        app.add_typer(GROUPS[name](), name=name)
+    return app
 
 
 def main() -> None:
@@ -69,7 +113,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        app()
+        program(sys.argv[1] if len(sys.argv) > 1 else "")()
     except ErrataError as error:
         complain(str(error))
         sys.exit(2)

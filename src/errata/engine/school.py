@@ -32,7 +32,7 @@ from errata.benchmarks.scopeworld.lessons import (
     lesson,
     statement_lesson,
 )
-from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.benchmarks.scopeworld.scenes import CELLS, Scene, draw, random_scene
 from errata.core.errors import BadInput
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.readers import Meanings, Readers, meanings
@@ -68,7 +68,7 @@ _ROW = 144
 class Curriculum:
     """How long, and on how much a step."""
 
-    looks: int = 600
+    looks: int = 400
     """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained)."""
 
     captions: int = 250
@@ -77,7 +77,7 @@ class Curriculum:
     questions: int = 2400
     """Steps of questions."""
 
-    scenes: int = 64
+    scenes: int = 48
     """Pictures in a step of questions; half as many in one of captions."""
 
     lessons: int = 3
@@ -257,18 +257,35 @@ class _Learner(nn.Module):
         self.readers = Readers(trainee.width).to(trainee.device)
 
 
+_ASIDE = (0, 1, 2)
+"""What turns a cell's index into that of the cell itself, of the one beside it, and of the one above or below it."""
+
+
 class _Looks(nn.Module):
-    """The tower with two throw-away readers: the glyph and the colour of each cell, 0 where it is empty."""
+    """The tower with throw-away readers of each cell: which one it is, and the glyph and the colour, 0 where nothing is, of
+    what stands in it, beside it, and above or below it. So "the thing left of the ring" can be found by one look."""
 
     def __init__(self, tower: nn.Module, width: int) -> None:
         super().__init__()
         self.tower = tower
-        self.glyph = nn.Linear(width, len(GLYPHS) + 1)
-        self.colour = nn.Linear(width, len(COLOURS) + 1)
+        self.glyph = nn.Linear(width, len(_ASIDE) * (len(GLYPHS) + 1))
+        self.colour = nn.Linear(width, len(_ASIDE) * (len(COLOURS) + 1))
+        self.cell = nn.Linear(width, len(CELLS))
+
+    def loss(self, cells_NCD: Tensor, glyphs_NC: Tensor, colours_NC: Tensor) -> Tensor:
+        """Nats per cell: of its place, and of the three glyphs and colours. N: scenes, C: cells, D: width."""
+        count = len(cells_NCD)
+        places = torch.arange(len(CELLS), device=cells_NCD.device)
+        loss = nn.functional.cross_entropy(self.cell(cells_NCD).flatten(0, 1).float(), places.repeat(count))
+        for reader, right_NC in ((self.glyph, glyphs_NC), (self.colour, colours_NC)):
+            right_NCA = torch.stack([right_NC[:, places ^ aside] for aside in _ASIDE], -1)
+            said = reader(cells_NCD).float().unflatten(-1, (len(_ASIDE), -1)).flatten(0, 2)
+            loss = loss + len(_ASIDE) * nn.functional.cross_entropy(said, right_NCA.flatten())
+        return loss
 
 
 def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path, progress: Progress) -> None:
-    """Train the vision tower alone to tell what stands in each cell, so that captions meet a tower that sees."""
+    """Train the vision tower alone to tell what stands in and around each cell, so that captions meet a tower that sees."""
     side, width = trainee.grid
     torch.manual_seed(curriculum.seed)
     looks = _Looks(trainee.tower, width).to(trainee.device)
@@ -290,11 +307,7 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
         )
         patches = trainee.look(torch.from_numpy(np.stack(pixels)).to(trainee.device))
         cells = torch.stack([patches[:, cell_of_patch == cell].mean(1) for cell in range(4)], 1)
-        loss = nn.functional.cross_entropy
-        both = loss(looks.glyph(cells).flatten(0, 1).float(), glyphs.flatten().to(trainee.device)) + loss(
-            looks.colour(cells).flatten(0, 1).float(), colours.flatten().to(trainee.device)
-        )
-        return both * (len(scenes) / curriculum.scenes)
+        return looks.loss(cells, glyphs.to(trainee.device), colours.to(trainee.device)) * (len(scenes) / curriculum.scenes)
 
     schedule = Schedule(
         curriculum.looks,
@@ -343,14 +356,27 @@ def parts_of(trainee: Trainee, rows: Sequence[Row], readers: Readers | None = No
     With readers, what they misread counts too.
     """
     size = _PART if trainee.device.type == "cpu" else len(rows)
-    rows = sorted(rows, key=lambda row: sum(len(item.prompt) + len(item.answer) for item in row.lessons))
-    batches = [pack(trainee, rows[start : start + size]) for start in range(0, len(rows), size)]
+    counted = sorted((_fitting(trainee, row) for row in rows), key=lambda found: found[0])
+    batches = [pack(trainee, [row for _, row in counted[start : start + size]]) for start in range(0, len(rows), size)]
     total = sum(batch.lessons for batch in batches)
     return [partial(_share, trainee, batch, readers, total) for batch in batches]
 
 
 def _share(trainee: Trainee, batch: Batch, readers: Readers | None, total: int) -> Tensor:
     return packed_loss(trainee, batch, readers) * (batch.lessons / total)
+
+
+def _fitting(trainee: Trainee, row: Row) -> tuple[int, Row]:
+    """A row's tokens, and the row with those of its lessons that fit; one does in any case."""
+    length = len(trainee.prefix)
+    kept: list[Lesson] = []
+    for item in row.lessons:
+        prompt, answer = trainee.encode([_opened(trainee, item) + trainee.wording.answer, item.answer])
+        more = len(prompt) + len(answer) + 1
+        if not kept or length + more <= _ROW:
+            length += more
+            kept.append(item)
+    return length, Row(row.pixels_HWC, kept)
 
 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
@@ -368,8 +394,6 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         start = len(prefix) if item.visual else 0
         first = len(ids)
         tokens = [*prompt, *answer, trainee.eos]
-        if len(ids) + len(tokens) > _ROW and len(ids) > len(prefix):
-            continue
         segment = max(segments) + 1
         ids += tokens
         positions += range(start, start + len(tokens))
