@@ -67,8 +67,8 @@ def solve(
 ) -> None:
     """Adam over all edits and the pool, eight of each to a step, the rate falling to nothing."""
     paths = tuple(deltas)
-    wanted = [model.losses(query, edit.target, changing=paths) for edit in edits for query in (edit.query, *edit.also)]
-    stays = [model.losses(query, answer, changing=paths) for query, answer in pool]
+    wanted = [model.speaking(query, edit.target, changing=paths) for edit in edits for query in (edit.query, *edit.also)]
+    stays = [model.speaking(query, answer, changing=paths) for query, answer in pool]
     leaves = [delta.b_OR for delta in deltas.values()]
     optimizer = torch.optim.Adam(leaves, lr=given.rate)
     order, steps = random.Random(0), given.rounds * ((len(wanted) + 7) // 8)
@@ -77,8 +77,8 @@ def solve(
         optimizer.zero_grad()
         with LowRank(deltas).on(model):
             for weight, several in ((1.0, wanted), (given.pool, stays)):
-                for loss_of in order.sample(several, min(8, len(several))):
-                    (weight * loss_of() / 8).backward(inputs=leaves)
+                for speak in order.sample(several, min(8, len(several))):
+                    (weight * speak().loss / 8).backward(inputs=leaves)
         optimizer.step()
         schedule.step()
         if step % 100 == 0:

@@ -43,7 +43,8 @@ def main() -> None:
 
 
 def _held(model: Model, edit: Edit, paths: tuple[str, ...]) -> Callable[[], Tensor]:
-    return model.losses(edit.query, edit.target, changing=paths)
+    speak = model.speaking(edit.query, edit.target, changing=paths)
+    return lambda: speak().loss
 
 
 def _milliseconds(model: Model, paths: tuple[str, ...], loss_of: Callable[[], Tensor]) -> float:

@@ -249,14 +249,14 @@ def test_a_loss_asked_for_again_and_again_is_the_loss_under_what_is_in_force_the
     upper = tuple(path for path in text if model.groups[path] > 0)
     changing = {"upper layers": upper, "first layer": text[:1], "all": sum(model.writable.values(), ())}.get(where)
     changing, before = changing or model.writable[where], _traces(model)
-    loss_of = model.losses(query, TARGET, changing=changing)
+    speak = model.speaking(query, TARGET, changing=changing)
     constant = _random_deltas(
         model, model.writable["projector"][:1], seed=9, learn=False
     )  # in force throughout, and not said to change
     for seed in range(3):
         deltas = constant | _random_deltas(model, changing, seed=seed)
         with LowRank(deltas).on(model):
-            again, afresh = loss_of(), model.loss(query, TARGET)
+            again, afresh = speak().loss, model.loss(query, TARGET)
         assert torch.equal(again, afresh), (where, seed)
         assert again.requires_grad == afresh.requires_grad == (query is not TOLD or where in ("upper layers", "first layer", "all"))
         if not again.requires_grad:  # no picture, so nothing that is changed takes part
@@ -275,9 +275,9 @@ def test_what_lies_under_every_changing_module_runs_once(model):
         for path in (*model.writable["vision"][:1], *model.writable["projector"], *text)
     ]
     query = Query.ask("what stands here?", picture(77))
-    loss_of = model.losses(query, TARGET, changing=top)
+    speak = model.speaking(query, TARGET, changing=top)
     for _ in range(3):
-        loss_of()
+        speak()
     for handle in handles:
         handle.remove()
     assert {path: ran.count(path) for path in ran} == {
@@ -287,18 +287,18 @@ def test_what_lies_under_every_changing_module_runs_once(model):
 
 def test_a_pass_that_fails_leaves_the_layers_as_they_were(model):
     text, before = model.writable["text"], _traces(model)
-    loss_of = model.losses(SEEN, TARGET, changing=text[-1:])
-    loss_of()
+    speak = model.speaking(SEEN, TARGET, changing=text[-1:])
+    speak()
 
     def fail(module, given):
         raise RuntimeError("on purpose")
 
     handle = model.module(text[-1]).register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="on purpose"):
-        loss_of()
+        speak()
     handle.remove()
     assert _traces(model) == before
-    assert torch.equal(loss_of(), model.loss(SEEN, TARGET))
+    assert torch.equal(speak().loss, model.loss(SEEN, TARGET))
 
 
 def _gradients(loss, wanted):

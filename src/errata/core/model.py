@@ -160,11 +160,12 @@ class Model(Protocol):
         """Mean nats per target token (the end-of-answer token included), with a graph back to the weights and patches."""
         ...
 
-    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
-        """`loss`, to be called as often as a write needs it while nothing but the modules at `changing` changes between the calls.
+    def speaking(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Spoken]:
+        """What the model gives to the target, to be called as often as a write needs it while nothing but the modules at `changing`
+        changes between the calls.
 
-        What lies under the lowest of them is computed once. Each call is made under whatever patch is in force then; its value and
-        its gradients for those modules are those of `loss`.
+        What lies under the lowest of them is computed once. Each call is made under whatever patch is in force then, with a graph
+        back to those modules; the `loss` of what comes back is that of `loss`, its gradients too.
 
         Args:
             changing: paths of `writable`.

@@ -9,7 +9,7 @@ import torch
 
 from errata.core.benchmark import UNCHANGED, Case
 from errata.core.model import Model
-from errata.core.records import Edit
+from errata.core.records import Edit, Query
 from errata.editors._pool import base_answers
 from errata.nn.factors import Factors, Found, factors_of, joint
 from errata.nn.hypernetwork import Hypernetwork
@@ -35,7 +35,7 @@ class Risk(NamedTuple):
 def raw(model: Model, paths: Sequence[str], edit: Edit) -> Found:
     """The factors of the gradient of the mean loss over the edit's query and its `also`."""
     asked = (edit.query, *edit.also)
-    passes = [factors_of(model, paths, model.losses(query, edit.target, changing=paths)) for query in asked]
+    passes = [_pass(model, paths, query, edit.target) for query in asked]
     factors: dict[str, list[Factors]] = {}
     for each in passes:
         for path, some in each.factors.items():
@@ -44,14 +44,46 @@ def raw(model: Model, paths: Sequence[str], edit: Edit) -> Found:
     return Found(mean, {path: joint(factors[path]) for path in paths if path in factors})
 
 
-def risk(model: Model, network: Hypernetwork, case: Case) -> Risk:
+def _pass(model: Model, paths: Sequence[str], query: Query, target: str) -> Found:
+    speak = model.speaking(query, target, changing=paths)
+    return factors_of(model, paths, lambda: speak().loss)
+
+
+class Answered(NamedTuple):
+    """What the edited model gives, and the unedited one gave."""
+
+    inside: list[Spoken]
+    """To the target, asked in equivalent ways."""
+
+    outside: list[Spoken]
+    """To the unedited answers of queries that must not move."""
+
+    before: list[Spoken]
+    """The unedited model to the same."""
+
+
+def risk(found: Answered) -> Risk:
+    """The published terms."""
+    learned = torch.stack([spoken.loss for spoken in found.inside]).mean()
+    if not found.outside:
+        return Risk(learned, torch.zeros_like(learned))
+    moved = [divergence(was, now) for was, now in zip(found.before, found.outside, strict=True)]
+    return Risk(learned, torch.stack(moved).mean())
+
+
+def answered(model: Model, network: Hypernetwork, case: Case, *, own: bool = False) -> Answered:
     """Write the case's edit into the unedited model and see what came of it.
 
     Equivalent queries are the probes that expect the edit's own target (the edit's query where there are none); those that must
     not move expect UNCHANGED; other probes are left out. One pass serves all of them.
+
+    Args:
+        own: ask the edit's own query in any case, and first.
     """
     edit = case.edit
     same = [probe.query for probe in case.probes if probe.expect == edit.target] or [edit.query]
+    if own:
+        same = [edit.query, *(query for query in same if query.digest != edit.query.digest)]
     apart = [probe.query for probe in case.probes if probe.expect is UNCHANGED]
     answers = base_answers(model, apart)
     kept = [(query, answer) for query, answer in zip(apart, answers, strict=True) if answer is not None]
@@ -61,11 +93,7 @@ def risk(model: Model, network: Hypernetwork, case: Case) -> Risk:
     patch = LowRank(network(raw(model, network.paths, edit).factors))
     with patch.on(model):
         after = model.spoken([*same, *still], [*[edit.target] * len(same), *said])
-    learned = torch.stack([spoken.loss for spoken in after[: len(same)]]).mean()
-    if not still:
-        return Risk(learned, torch.zeros_like(learned))
-    moved = [divergence(was, now) for was, now in zip(before, after[len(same) :], strict=True)]
-    return Risk(learned, torch.stack(moved).mean())
+    return Answered(after[: len(same)], after[len(same) :], before)
 
 
 def divergence(was: Spoken, now: Spoken) -> Float[Tensor, ""]:

@@ -8,6 +8,7 @@ from typing import Literal, final
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.model import Model
+from errata.editors._invariance import Weights
 from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.hypernetwork import Hypernetwork, Shape
@@ -39,6 +40,15 @@ class Plan:
     locality_weight: float = 1.0
     """c_loc >= 0: what a nat of divergence from the unedited model counts; published 1."""
 
+    objective: Literal["mend", "odedit"] = "mend"
+    """The published loss, or ODEdit's: see `errata.editors._invariance`."""
+
+    generality_weight: float = 1.0
+    """Of ODEdit: what R_gen counts beside a nat of the edit's own loss, >= 0."""
+
+    invariance: float = 0.1
+    """Of ODEdit: lambda, what the penalty counts likewise, before the training, >= 0; 0: no penalty."""
+
     seed: int = 0
     """Draws the network, >= 0."""
 
@@ -47,10 +57,16 @@ class Plan:
         above("MEND", 0, edit_rate=self.edit_rate, edit_weight=self.edit_weight)
         if not 0 < self.rank_share <= 1:
             raise BadInput(f"MEND's rank_share must be above 0 and at most 1, not {self.rank_share}.")
-        if not self.locality_weight >= 0 or self.seed < 0:
-            raise BadInput("MEND's locality_weight and seed must be at least 0.")
+        at_least("MEND", 0, locality_weight=self.locality_weight, seed=self.seed)
+        at_least("MEND", 0, generality_weight=self.generality_weight, invariance=self.invariance)
+        if self.objective not in ("mend", "odedit"):
+            raise BadInput(f"MEND's objective is 'mend' or 'odedit', not {self.objective!r}.")
         if self.where not in ("text", "vision"):
             raise BadInput(f"MEND's where is 'text' or 'vision', not {self.where!r}.")
+
+    def odedit(self) -> Weights:
+        """What ODEdit's terms count beside a nat of the edit's own loss; lambda moves with the training's own steps."""
+        return Weights(self.locality_weight / self.edit_weight, self.generality_weight, self.invariance)
 
     def to_json(self) -> dict[str, JSON]:
         """Every field."""

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 import torch
+from torch import nn
 
 from errata.core.benchmark import Case
 from errata.core.model import Model
 from errata.editors import _mend_loss
 from errata.editors._checkpoints import Checkpoint
+from errata.editors._invariance import Dual, terms, total
 from errata.editors._mend_learned import Learned
 from errata.editors._mend_plan import Plan
 from errata.editors.mend import Mend
@@ -19,6 +21,15 @@ from errata.nn.hypernetwork import Hypernetwork
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+
+class _Players(nn.Module):
+    """The network that writes, and the one that moves against it."""
+
+    def __init__(self, network: Hypernetwork, dual: Dual) -> None:
+        super().__init__()
+        self.network = network
+        self.dual = dual
 
 
 @final
@@ -32,16 +43,32 @@ class MendTraining:
     def __init__(self, plan: Plan, model: Model) -> None:
         self._model = model
         self._learned = Learned.nothing(plan, model)
+        self._weights = plan.odedit()
+        penalised = plan.objective == "odedit" and plan.invariance > 0
+        self._players = _Players(self._learned.network, Dual(plan.invariance, seed=plan.seed)) if penalised else None
 
-    def trainee(self) -> Hypernetwork:
-        """The network."""
-        return self._learned.network
+    def trainee(self) -> Hypernetwork | _Players:
+        """The network; under ODEdit's penalty the one that weighs it, too."""
+        return self._players or self._learned.network
 
     def objective(self, examples: Sequence[Case]) -> Float[Tensor, ""]:
-        """c_e L_e + c_loc L_loc, the mean over some edits; see `_mend_loss`."""
+        """The mean over some edits of c_e L_e + c_loc L_loc (see `_mend_loss`), or of ODEdit's objective (see `_invariance`)."""
+        each = self._published if self._learned.plan.objective == "mend" else self._invariant
+        return torch.stack([each(case) for case in examples]).mean()
+
+    def _published(self, case: Case) -> Float[Tensor, ""]:
         plan = self._learned.plan
-        risks = [_mend_loss.risk(self._model, self._learned.network, case) for case in examples]
-        return torch.stack([plan.edit_weight * risk.edit_nats + plan.locality_weight * risk.locality_nats for risk in risks]).mean()
+        risk = _mend_loss.risk(_mend_loss.answered(self._model, self._learned.network, case))
+        return plan.edit_weight * risk.edit_nats + plan.locality_weight * risk.locality_nats
+
+    def _invariant(self, case: Case) -> Float[Tensor, ""]:
+        """Whoever goes down this gradient takes Psi up: lambda's own share comes in with its sign turned, and counts nothing."""
+        found = terms(*_mend_loss.answered(self._model, self._learned.network, case, own=True))
+        if self._players is None:
+            return self._learned.plan.edit_weight * total(found, self._weights, None)
+        weight: Tensor = self._players.dual(found)
+        turned = (weight.detach() - weight) * found.variation.detach()
+        return self._learned.plan.edit_weight * (total(found, self._weights, weight) + turned)
 
     def learnt(self) -> Checkpoint:
         """What was learned so far."""

@@ -5,14 +5,14 @@ Everything after that is pooling: which positions of a module's input stand for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.model import Model, Positions
+from errata.core.model import Model, Positions, Spoken
 from errata.editors._scope_state import Written
 from errata.editors._sites import Site
 from errata.nn.patches import Delta, LowRank
@@ -27,31 +27,49 @@ class Seen(NamedTuple):
 
     loss_nats: float
     inputs: Inputs
+
+
+class Looked(NamedTuple):
+    """One pass for each view, and a backward one through all of them."""
+
+    views: list[Seen]
+    nats: float
+    """What was to be lowered."""
+
     gradients: Mapping[str, Float[Tensor, "O R"]]
-    """Path -> dL/d(s B), float32. Empty when nothing was to be learned; a module that didn't run isn't in it."""
+    """Path -> its gradient for s B, float32. Empty when nothing was to be learned; a module that didn't run isn't in it."""
 
 
-Loss = Callable[[], Float[Tensor, ""]]
-"""The loss of one (query, target), under whatever patch is in force at the call: see `Model.losses`."""
+Speak = Callable[[], Spoken]
+"""What the model gives to one (query, target), under whatever patch is in force at the call: see `Model.speaking`."""
+
+Wanted = Callable[[Sequence[Spoken]], "Float[Tensor, ''] | None"]
+"""What is to be lowered, from what came of each view; None where nothing is."""
 
 
-def look(model: Model, modules: Mapping[str, Written], loss_of: Loss, *, learn_above: float | None) -> Seen:
-    """One forward pass, and a backward one if the loss is above `learn_above` (None: never).
+def look(model: Model, modules: Mapping[str, Written], speaking: Sequence[Speak], wanted: Wanted | None = None) -> Looked:
+    """A forward pass for each view, and a backward one if there is something to be lowered.
 
     Gradients are taken with respect to copies of the handles, not the tensors of the state, and never reach the model's weights.
     """
-    learn = learn_above is not None
+    learn = wanted is not None
     leaves = {path: module.delta.b_OR.detach().requires_grad_(learn) for path, module in modules.items()}
     patch = LowRank({path: Delta(module.delta.a_RI, leaves[path]) for path, module in modules.items()})
-    with torch.set_grad_enabled(learn), patch.on(model), inputs_of(model, tuple(modules)) as inputs:
-        loss = loss_of()
-    loss_nats = float(loss.detach())
-    if learn_above is None or loss_nats < learn_above:
-        return Seen(loss_nats, inputs, {})
+    views, loss = list[Seen](), None
+    with torch.set_grad_enabled(learn), patch.on(model):
+        spoken = []
+        for speak in speaking:
+            with inputs_of(model, tuple(modules)) as inputs:
+                spoken.append(speak())
+            views.append(Seen(float(spoken[-1].loss.detach()), inputs))
+        if wanted is not None:
+            loss = wanted(spoken)
+    if loss is None:
+        return Looked(views, 0.0, {})
     found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     # A projector that no image reached has no gradient, whatever torch's signature says.
     gradients = {path: g.float() for path, g in zip(leaves, found, strict=True) if g is not None}  # type: ignore[redundant-expr]
-    return Seen(loss_nats, inputs, gradients)
+    return Looked(views, float(loss.detach()), gradients)
 
 
 class Keys(NamedTuple):

@@ -28,8 +28,8 @@ def measure(model: Model, state: State, sites: Sequence[Site], pool: Sequence[Qu
         if answer is None:
             continue
         positions = model.positions(query, answer)
-        loss_of = model.losses(query, answer, changing=tuple(state.modules))
-        inputs = look(model, state.modules, loss_of, learn_above=None).inputs
+        speak = model.speaking(query, answer, changing=tuple(state.modules))
+        inputs = look(model, state.modules, [speak]).views[0].inputs
         for site in sites:
             if site.path in inputs:
                 keys = keys_of(site, inputs[site.path], positions, at=at, each=True)

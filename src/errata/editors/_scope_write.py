@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON, finite
-from errata.core.model import Model, Positions
+from errata.core.model import Model, Positions, Spoken
 from errata.core.records import Edit, Query
 from errata.editors._gate import SHUT, Gate, judge, shared_key
-from errata.editors._scope_keys import Keys, Seen, in_units, keys_of, look
+from errata.editors._scope_keys import Keys, Looked, Seen, Wanted, in_units, keys_of, look
 from errata.editors._scope_state import State, Written
 from errata.editors._sites import Plan, Site
 from errata.nn.patches import Delta
@@ -82,19 +82,19 @@ class Writer:
 
     def learn(self, edit: Edit) -> None:
         """The inner steps: look, choose groups, write, and let P take the keys in."""
-        asked = (edit.query, *edit.also) if self.editor.environments == "also" else (edit.query,)
+        asked = self.editor.asked(edit)
         positions = [self.model.positions(query, edit.target) for query in asked]
-        losses = [self.model.losses(query, edit.target, changing=tuple(self.modules)) for query in asked]
-        stop = -math.inf if self.editor.stop_nats is None else self.editor.stop_nats
+        speaking = [self.model.speaking(query, edit.target, changing=tuple(self.modules)) for query in asked]
+        wanted = self._wanted(edit)
         for _ in range(self.editor.steps):
-            passes = [look(self.model, self.modules, loss_of, learn_above=stop) for loss_of in losses]
-            views = [View(seen, where) for seen, where in zip(passes, positions, strict=True)]
-            self.losses_nats.append(max(seen.loss_nats for seen in passes))
+            looked = look(self.model, self.modules, speaking, wanted)
+            views = [View(seen, where) for seen, where in zip(looked.views, positions, strict=True)]
+            self.losses_nats.append(max(seen.loss_nats for seen in looked.views))
             self._measure(views)
-            if not any(seen.gradients for seen in passes):
+            if not looked.gradients:
                 self._refresh(views)
                 break
-            self._step(views)
+            self._step(views, looked)
         if self.editor.downdate == "edit":
             self._remember([site for site in self.plan.sites if site.path in self.codes])
 
@@ -103,8 +103,8 @@ class Writer:
         active = self.active
         sites = [site for site in self.plan.sites if site.group in active]
         for query, answer in queries if sites else ():
-            loss_of = self.model.losses(query, answer, changing=tuple(self.modules))
-            inputs = look(self.model, self.modules, loss_of, learn_above=None).inputs
+            speak = self.model.speaking(query, answer, changing=tuple(self.modules))
+            inputs = look(self.model, self.modules, [speak]).views[0].inputs
             positions = self.model.positions(query, answer)
             for site in sites:
                 if site.path not in inputs:
@@ -121,6 +121,20 @@ class Writer:
             self.modules[path] = replace(self.modules[path], edits=self.modules[path].edits + 1)
         return replace(self.state, edits=(*self.state.edits, edit.id), modules=self.modules, last=self._telemetry())
 
+    def _wanted(self, edit: Edit) -> Wanted:
+        """What the steps lower: the views' mean loss, to which one that is learned adds nothing, or the editor's own objective."""
+        stop = -math.inf if self.editor.stop_nats is None else self.editor.stop_nats
+        own = self.editor.objective
+        lower = None if own is None else own.opened(self.model, edit, changing=tuple(self.modules))
+
+        def wanted(spoken: Sequence[Spoken]) -> Tensor | None:
+            open_ = [each.loss for each in spoken if float(each.loss.detach()) >= stop]
+            if not open_:
+                return None
+            return torch.stack(open_).sum() / len(spoken) if lower is None else lower(spoken)
+
+        return wanted
+
     def _measure(self, views: Sequence[View]) -> None:
         """Without a pool the first edit that reaches a module sets its units, once."""
         if not (self.editor.normalise_keys or self.editor.normalise_step):
@@ -129,8 +143,8 @@ class Writer:
             if _reached(site, views) and self.modules[site.path].unit_local is None:
                 self.modules[site.path] = self.modules[site.path].measured(self._keys(site, views).text_I[None])
 
-    def _step(self, views: Sequence[View]) -> None:
-        gradients = _mean_gradients(views)
+    def _step(self, views: Sequence[View], looked: Looked) -> None:
+        gradients = looked.gradients
         groups = self._best(gradients)
         sides = {site.group: site.side for site in self.plan.sites}
         sharing = [group for group in groups if sides[group] == "text"][: self.plan.shared_groups]
@@ -139,7 +153,7 @@ class Writer:
         written = [site for site in self.plan.sites if site.group in groups and site.path in gradients]
         self.codes |= {site.path: self._code(site, views, shares=site.group in sharing) for site in written}
         directions = {site.path: self._direction(site, gradients[site.path], self.codes[site.path]) for site in written}
-        length = self._length(views, sum(float((gradients[path] * d_OR).sum()) for path, d_OR in directions.items()))
+        length = self._length(looked.nats, sum(float((gradients[path] * d_OR).sum()) for path, d_OR in directions.items()))
         self.lengths.append(length)
         for path, direction_OR in directions.items():
             self._move(path, length * direction_OR)
@@ -216,13 +230,12 @@ class Writer:
             direction_OR[:, :cut] = stride * gradient_OR[:, :cut] @ p_shared_SS
         return direction_OR
 
-    def _length(self, views: Sequence[View], slope: float) -> float:
+    def _length(self, nats: float, slope: float) -> float:
         """How far to go along the directions: once, or as far as the loss would need to reach zero if it went on falling at this
         `slope`, times `relaxation` (Polyak's step)."""
         if self.editor.step_length == "fixed":
             return 1.0
-        loss_nats = sum(seen.loss_nats for seen, _ in views) / len(views)
-        return self.editor.relaxation * loss_nats / slope if slope > 0 else 0.0
+        return self.editor.relaxation * nats / slope if slope > 0 else 0.0
 
     def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
         """B <- B - step, on a copy the first time."""
@@ -282,12 +295,3 @@ class Writer:
 
 def _reached(site: Site, views: Sequence[View]) -> bool:
     return any(site.path in view.seen.inputs for view in views)
-
-
-def _mean_gradients(views: Sequence[View]) -> dict[str, Float[Tensor, "O R"]]:
-    """Of the mean of the views' losses; a view that is learned already adds nothing."""
-    total: dict[str, Tensor] = {}
-    for seen, _ in views:
-        for path, gradient_OR in seen.gradients.items():
-            total[path] = total[path] + gradient_OR if path in total else gradient_OR
-    return {path: gradient_OR / len(views) for path, gradient_OR in total.items()}

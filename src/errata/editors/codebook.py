@@ -197,9 +197,9 @@ class Codebook:
     def _learn(self, model: Model, book: Codes, query: Query, target: str) -> _Learned:
         """Keys from one pass of the unedited model, then steps on their values, read as any reader will; the best values stay."""
         path = self._path(model)
-        loss_of = model.losses(query, target, changing=(path,))
+        speak = model.speaking(query, target, changing=(path,))
         with torch.no_grad(), inputs_of(model, (path,)) as inputs:
-            loss_of()
+            speak()
         keys_KR = coded(inputs[path][list(model.positions(query, target).predicting)], book.lens_RI)
         values_KO = keys_KR.new_zeros(len(keys_KR), book.values_MO.shape[1])
         shut_K = torch.zeros(len(keys_KR), dtype=torch.bool, device=keys_KR.device)
@@ -209,7 +209,7 @@ class Codebook:
             leaf_KO = values_KO.requires_grad_()
             draft = replace(book, keys_MR=keys_KR, values_MO=leaf_KO, first_M=first_K, shut_M=shut_K, used=len(keys_KR))
             with torch.enable_grad(), LowRank({path: draft}).on(model):
-                loss = loss_of()
+                loss = speak().loss
             losses.append(float(loss.detach()))
             if losses[-1] <= min(losses):
                 best = _Learned(keys_KR, leaf_KO.detach(), losses)

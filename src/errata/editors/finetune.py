@@ -10,7 +10,7 @@ are trained on beside the query, on the mean of their losses. The projector's bi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, final
 
 import torch
@@ -21,6 +21,7 @@ from errata.core.canonical import JSON, finite
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._objective import Mean, Objective, mean_nats
 from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.patches import Replaced
@@ -58,6 +59,9 @@ class FineTune:
     stop_nats: float | None = None
     """Stop once the target's mean loss is below this; None: never, as published."""
 
+    objective: Objective = field(default=Mean(), repr=False)
+    """What the steps lower."""
+
     def __post_init__(self) -> None:
         if self.where not in ("text", "vision"):
             raise BadInput(f"FineTune's where is 'text' or 'vision', not {self.where!r}.")
@@ -67,8 +71,12 @@ class FineTune:
 
     def spec(self, model: Model) -> Spec:
         """Every field, and the modules that are written in this model."""
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "objective"}
         return Spec("finetune", given | {"modules": list(self._paths(model))})
+
+    def lowering(self, objective: Objective) -> FineTune:
+        """See `_objective.Lowers`."""
+        return replace(self, objective=objective)
 
     def begin(self, model: Model) -> State:
         """No weights of its own yet."""
@@ -99,12 +107,14 @@ class FineTune:
     def _train(self, model: Model, leaves: Mapping[str, Tensor], edit: Edit) -> list[float]:
         optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay)
         losses: list[float] = []
-        patch, asked = Replaced(leaves), (edit.query, *edit.also)
-        views = [model.losses(query, edit.target, changing=tuple(leaves)) for query in asked]
+        patch, changing = Replaced(leaves), tuple(leaves)
+        views = [model.speaking(query, edit.target, changing=changing) for query in self.objective.views(edit)]
+        lower = self.objective.opened(model, edit, changing=changing)
         for _ in range(self.steps):
             with torch.enable_grad(), patch.on(model):
-                loss = torch.stack([loss_of() for loss_of in views]).mean()
-            losses.append(float(loss.detach()))
+                spoken = [speak() for speak in views]
+                loss = lower(spoken)
+            losses.append(float(mean_nats(spoken).detach()))
             if self.stop_nats is not None and losses[-1] < self.stop_nats:
                 break
             gradients = torch.autograd.grad(loss, list(leaves.values()))

@@ -35,6 +35,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.model import Model
 from errata.core.records import Edit, Query, Spec
 from errata.editors import _sites
+from errata.editors._objective import Objective
 from errata.editors._pool import base_answers, draw, halves, split
 from errata.editors._ranges import above, at_least
 from errata.editors._scope_keys import KeyPositions
@@ -174,6 +175,9 @@ class ScopeEdit:
     pool: tuple[Query, ...] = field(default=(), repr=False)
     """Ordinary queries, none of which a probe touches; empty: nothing is protected, and nothing centred."""
 
+    objective: Objective | None = field(default=None, repr=False)
+    """What the inner steps lower, in place of the mean loss over the views that `environments` names."""
+
     @staticmethod
     def preset(name: str) -> ScopeEdit:
         """A named set of fields: "default", "paper", or "more" (M-ORE).
@@ -202,11 +206,23 @@ class ScopeEdit:
         """The same editor with a pool of ordinary queries."""
         return replace(self, pool=tuple(pool))
 
+    def lowering(self, objective: Objective) -> Self:
+        """See `_objective.Lowers`."""
+        return replace(self, objective=objective)
+
+    def asked(self, edit: Edit) -> tuple[Query, ...]:
+        """The ways in which the inner steps ask an edit."""
+        if self.objective is not None:
+            return self.objective.views(edit)
+        return (edit.query, *edit.also) if self.environments == "also" else (edit.query,)
+
     def spec(self, model: Model) -> Spec:
         """Every field, with what resulted for this model: sites with their ranks, groups per step, and the pool's digest."""
         plan = self._plan(model)
         sites: JSON = {s.path: {"local": s.rank_local, "shared": s.rank_shared, "width": s.width} for s in plan.sites}
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "pool"}
+        given: dict[str, JSON] = {
+            each.name: self.__dict__[each.name] for each in fields(self) if each.name not in ("pool", "objective")
+        }
         return Spec(
             "scopeedit",
             given

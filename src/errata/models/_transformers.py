@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast, final, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, log_softmax
+from torch.nn.functional import log_softmax
 from transformers import GenerationConfig
 
 from errata.core.errors import BadInput, Unknown
@@ -160,25 +160,25 @@ class TransformersModel:
         return texts
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
-        return self.losses(query, target, changing=self._paths)()
+        return self.speaking(query, target, changing=self._paths)().loss
 
-    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
+    def speaking(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Spoken]:
         row = self._checked(query, target, reserve=0)
-        wanted_K = torch.tensor([*row.target, self._end], device=self.net.device)
+        wanted = (*row.target, self._end)
         layers = [self._groups[path] for path in changing if path in self._groups]
         outside = len(layers) < len(changing)  # a module that words and pictures pass before any layer
         lower = Lower(self._layers, 0 if outside else min(layers, default=0))
         held: list[_Pass] = []
 
-        def loss() -> Float[Tensor, ""]:
+        def speak() -> Spoken:
             batch = held[0] if held else self._embed([row], [NoPatch()])
             if not (held or outside):
                 held.append(batch)
             with lower.on():
-                logits_KV = self._logits(batch, keep=len(row.target) + 1)[0]
-            return cross_entropy(logits_KV.float(), wanted_K)
+                logits_KV = self._logits(batch, keep=len(wanted))[0]
+            return Spoken(log_softmax(logits_KV.float(), dim=-1), wanted)
 
-        return loss
+        return speak
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.predict_many([query], [target], [NoPatch()])[0]

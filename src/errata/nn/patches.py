@@ -224,8 +224,8 @@ class Rewritten:
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
         return self.model.loss(self.query, target)
 
-    def losses(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Float[Tensor, ""]]:
-        return self.model.losses(self.query, target, changing=changing)
+    def speaking(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Spoken]:
+        return self.model.speaking(self.query, target, changing=changing)
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.model.predict(self.query, target)
