@@ -149,3 +149,22 @@ def test_a_stream_without_edits_is_refused(edits):
 def test_a_negative_seed_is_refused():
     with pytest.raises(BadInput, match="seed"):
         ScopeWorldStream(seed=-1, edits=3)
+
+
+def test_what_the_user_gives_besides_is_of_the_same_fact_in_no_probe_and_changes_nothing_else(stream):
+    given = ScopeWorldStream(seed=SEED, edits=12, also=3)
+    seen = {probe.query.digest for i in range(12) for probe in stream[i].probes}
+    for i in range(12):
+        edit, plain = given[i].edit, stream[i].edit
+        assert (edit.query, edit.target, edit.subject) == (plain.query, plain.target, plain.subject)
+        assert given[i].probes == stream[i].probes
+        assert len({query.digest for query in (edit.query, *edit.also)}) == 4
+        assert not seen & {query.digest for query in edit.also}
+        own = [query.images == edit.query.images for query in edit.also]
+        assert own == [True, False, True]
+        relation = given.corrections()[i].relation
+        hints = {"home": ("home", "live"), "food": ("eat", "food"), "maker": ("make", "made")}[relation]
+        assert all(any(hint in query.text for hint in hints) for query in edit.also)
+    assert given.digest != ScopeWorldStream(seed=SEED, edits=12).digest
+    with pytest.raises(BadInput, match="0 or more"):
+        ScopeWorldStream(seed=SEED, edits=1, also=-1)

@@ -135,3 +135,29 @@ def test_what_cannot_be_trained_or_opened_gets_a_sentence_and_writes_nothing(ins
     assert done.code == 2
     assert said in " ".join(done.err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_of_odedit_is_printed_and_written(inside, random_llava_folder, tmp_path):
+    words = ("table", "odedit", "--editor", "finetune:steps=1", "--model", random_llava_folder, "--edits", 2, "--seeds", "1")
+    done = inside(*words, "--out", "t")
+    assert done.code == 0, done.err
+    assert done.out.count("finetune:steps=1 + odedit - invariance") == 2
+    page = (tmp_path / "t" / "odedit.md").read_text()
+    assert "## 1 edit in force" in page
+    assert "## 2 edits in force" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--editor", "codebook"), "doesn't write in steps on a loss"),
+        (("--editor", "sing"), "sing"),
+        (("--mend", "nowhere", "nowhere"), "nowhere"),
+        (("--seeds", "x"), "'x' aren't numbers"),
+    ],
+)
+def test_a_table_of_odedit_that_cant_be_is_refused_with_a_sentence(inside, tmp_path, words, told):
+    done = inside("table", "odedit", *words, "--out", "t")
+    assert (done.code, done.out) == (2, "")
+    assert told in " ".join(done.err.split())
+    assert not (tmp_path / "t").exists()

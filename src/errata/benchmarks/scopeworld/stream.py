@@ -7,7 +7,7 @@ correction's answer, as "cross_edit", and a correction that a later one overrule
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,17 +57,22 @@ class ScopeWorldStream:
     Args:
         seed: draws edits, scenes and wordings.
         edits: how many, at least 1.
+        also: how many other wordings and views of the same fact the user gives with each edit; none of them is a probe, and
+            edits and probes are those of the stream without them.
 
     Raises:
-        BadInput: `edits` below 1 or `seed` negative.
+        BadInput: `edits` below 1, or `seed` or `also` negative.
     """
 
-    def __init__(self, *, seed: int, edits: int) -> None:
+    def __init__(self, *, seed: int, edits: int, also: int = 0) -> None:
         if edits < 1:
             raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
         if seed < 0:
             raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        if also < 0:
+            raise BadInput(f"As many other wordings and views as {also} can't be given. Give 0 or more.")
         self.seed = seed
+        self.also = also
         self._corrections = tuple(_corrections(seed, edits))
         self._drawn: dict[int, tuple[Edit, tuple[Asked, ...]]] = {}
 
@@ -120,7 +125,10 @@ class ScopeWorldStream:
 
     def _case(self, index: int) -> tuple[Edit, tuple[Asked, ...]]:
         if index not in self._drawn:
-            self._drawn[index] = _draw_case(self._corrections[index], np.random.default_rng([self.seed, 2, index]))
+            correction = self._corrections[index]
+            edit, asked = _draw_case(correction, np.random.default_rng([self.seed, 2, index]))
+            desk = _Desk(correction, np.random.default_rng([self.seed, 4, index]))
+            self._drawn[index] = replace(edit, also=tuple(_said_otherwise(desk, asked, self.also))), asked
         return self._drawn[index]
 
 
@@ -214,6 +222,23 @@ def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Ed
         *_specificity_out(desk, scene, cell, wording, image),
     ]
     return edit, (*here, *_elsewhere(desk, wording), *_in_words(desk), *_localities(desk, wording))
+
+
+def _said_otherwise(desk: _Desk, asked: Sequence[Asked], count: int) -> Iterator[Query]:
+    """The edit's question in another trained wording, in turn of its own picture and of another one with the same kind."""
+    view, (own,) = asked[0].view, asked[0].query.images
+    assert view is not None, "an edit of a stream is asked of a picture"
+    kind, taken = desk.correction.kind, {item.query.digest for item in asked}
+    given = 0
+    while given < count:
+        scene = desk.scene(kind) if given % 2 else view.scene
+        image = desk.image(scene) if given % 2 else own
+        question = Question(desk.correction.relation, desk.one(references(scene, scene.cells.index(kind))))
+        query = Query.ask(question.ask(desk.wording(0, TRAINED_WORDINGS)), image)
+        if query.digest not in taken:
+            taken.add(query.digest)
+            given += 1
+            yield query
 
 
 def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[Asked]:
