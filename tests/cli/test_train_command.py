@@ -152,7 +152,8 @@ def test_the_table_of_odedit_is_printed_and_written(inside, random_llava_folder,
     [
         (("--editor", "codebook"), "doesn't write in steps on a loss"),
         (("--editor", "sing"), "sing"),
-        (("--mend", "nowhere", "nowhere"), "nowhere"),
+        (("--mend", "nowhere", "--mend-odedit", "nowhere"), "nowhere"),
+        (("--mend", "nowhere"), "Give both, or neither."),
         (("--seeds", "x"), "'x' aren't numbers"),
     ],
 )

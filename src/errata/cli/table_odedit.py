@@ -13,6 +13,7 @@ from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 from errata.cli.bench import editors_named
 from errata.cli.table import DEFAULT_SEEDS, Edits, Out, Seeds, seeds_in
+from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
     from errata.core.editor import Editor
@@ -25,9 +26,9 @@ def odedit(
         list[str] | None,
         typer.Option("--editor", help=f"An editor that writes in steps, once for each. Not given: {' and '.join(_INNER)}."),
     ] = None,
-    mend: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option("--mend", help="Folders of a MEND trained as published and of one trained with objective=odedit."),
+    mend: Annotated[Path | None, typer.Option("--mend", help="Folder of a MEND trained as published; with --mend-odedit.")] = None,
+    mend_odedit: Annotated[
+        Path | None, typer.Option("--mend-odedit", help="Folder of one trained with objective=odedit, to hold against it.")
     ] = None,
     model: ModelName = DEFAULT_MODEL,
     edits: Edits = 100,
@@ -45,15 +46,17 @@ def odedit(
     \b
     Examples:
       errata table odedit --seeds 101,102,103 --edits 100
-      errata table odedit --editor finetune:steps=10 --mend out/mend out/mend-odedit
+      errata table odedit --editor finetune:steps=10 --mend out/mend --mend-odedit out/mend-odedit
     """
     from errata.engine.odedit_table import NAME, fill, said, with_and_without, write_table
     from errata.engine.tools import equipped
 
     wanted, tools = seeds_in(seeds), tools_at(device=device, dtype=dtype)
     rows = [with_and_without(text) for text in editor or _INNER]
+    if (mend is None) != (mend_odedit is None):
+        raise BadInput("--mend and --mend-odedit are held against each other. Give both, or neither.")
     if mend is not None:
-        rows.append({"mend": f"mend:checkpoint={mend[0]}", "mend + odedit": f"mend:checkpoint={mend[1]}"})
+        rows.append({"mend": f"mend:checkpoint={mend}", "mend + odedit": f"mend:checkpoint={mend_odedit}"})
     groups: list[dict[str, Editor[Any]]] = []
     for group in rows:
         made = editors_named(list(group.values()))  # a wrong name is told before a model is loaded

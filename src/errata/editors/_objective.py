@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, final, runtime_checkable
 
 import torch
@@ -35,6 +36,7 @@ class Objective(Protocol):
 
 
 @final
+@dataclass(frozen=True)
 class Mean:
     """The mean loss over the edit's query and its `also`."""
 
