@@ -67,8 +67,13 @@ def test_packed_lessons_cost_what_each_costs_alone(folder):
 def test_a_row_takes_the_lessons_that_fit_and_one_in_any_case(folder):
     trainee = open_trainee(folder)
     pixels = np.zeros((64, 64, 3), np.uint8)
-    short, long = Lesson("what?", "yes", visual=True), Lesson("what? " * 2 * _ROW, "yes", visual=True)
-    for lessons, kept in (([short, short], [short, short]), ([short, long, short], [short, short]), ([long, short], [long])):
+    short, half, long = (Lesson("what? " * times, "yes", visual=True) for times in (1, _ROW * 3 // 10, 2 * _ROW))
+    for lessons, kept in (
+        ([short, short], [short, short]),
+        ([short, long, short], [short, short]),
+        ([half, half, short], [half, short]),
+        ([long, short], [long]),
+    ):
         length, row = _fitting(trainee, Row(pixels, lessons))
         assert row.lessons == kept
         assert pack(trainee, [row]).ids_RL.shape == (1, length)
