@@ -56,7 +56,7 @@ def test_a_table_is_filled_once(random_llava, tmp_path):
     def note(what, done, total):
         asked.append(what)
 
-    rows = fill(random_llava, [group], seeds=(1,), edits=2, folder=tmp_path, progress=note)
+    rows = fill(random_llava, [group], seeds=(1,), edits=2, alone=1, folder=tmp_path, progress=note)
     assert [(row.name, row.against, tuple(row.trials)) for row in rows] == [
         ("finetune:steps=1", "finetune:steps=1", (1, 2)),
         ("finetune:steps=1 + odedit", "finetune:steps=1", (1, 2)),
@@ -64,7 +64,9 @@ def test_a_table_is_filled_once(random_llava, tmp_path):
     assert set(rows[0].trials[1].figures) >= {"reliability", "mean"}
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
     assert len(kept) == 4
-    assert fill(random_llava, [group], seeds=(1,), edits=2, folder=tmp_path, progress=note) == rows
+    assert fill(random_llava, [group], seeds=(1,), edits=2, alone=1, folder=tmp_path, progress=note) == rows
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")} == kept
+    with pytest.raises(BadInput, match="at least 2 edits"):
+        fill(random_llava, [group], seeds=(1,), edits=1, alone=1, folder=tmp_path, progress=note)
     with pytest.raises(BadInput, match="named twice"):
-        fill(random_llava, [group, group], seeds=(1,), edits=2, folder=tmp_path, progress=note)
+        fill(random_llava, [group, group], seeds=(1,), edits=2, alone=1, folder=tmp_path, progress=note)

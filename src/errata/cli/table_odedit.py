@@ -32,6 +32,7 @@ def odedit(
     ] = None,
     model: ModelName = DEFAULT_MODEL,
     edits: Edits = 100,
+    single: Annotated[int, typer.Option("--single", min=1, help="How many edits of each seed are written one at a time.")] = 40,
     seeds: Seeds = DEFAULT_SEEDS,
     out: Out = None,
     device: Device = "cpu",
@@ -63,8 +64,9 @@ def odedit(
         groups.append({name: equipped(made[text], tools) for name, text in group.items()})
     taken, folder = model_at(model, device=device, dtype=dtype), out or Path("out") / NAME
     with watched(NAME) as progress:
-        found = fill(taken, groups, seeds=wanted, edits=edits, folder=folder, progress=progress)
-    title = f"odedit: {edits} edits, seeds {', '.join(map(str, wanted))}, {taken.name}; exact match (%), mean ± standard error"
+        found = fill(taken, groups, seeds=wanted, edits=edits, alone=single, folder=folder, progress=progress)
+    run = f"{single} edits alone, {edits} in sequence, seeds {', '.join(map(str, wanted))}, {taken.name}"
+    title = f"odedit: {run}; exact match (%), mean ± standard error"
     say(title)
     counts = tuple(found[0].trials)
     for figure in ("mean", "reliability"):

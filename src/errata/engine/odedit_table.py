@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -78,6 +78,7 @@ def fill(
     *,
     seeds: Sequence[int],
     edits: int,
+    alone: int,
     folder: Path,
     progress: Progress,
 ) -> list[Row]:
@@ -85,39 +86,42 @@ def fill(
 
     Args:
         groups: row -> editor; the rows of a group are held against its first.
-        edits: of each seed, for single edits and for the longest sequence.
+        edits: of each seed, in the longest sequence.
+        alone: how many edits of each seed are written one at a time.
         folder: `folder/single` and `folder/sequence` hold a `result.json` for each row and seed.
 
     Raises:
-        BadInput: no seeds or one twice, or the same row twice.
+        BadInput: no seeds or one twice, the same row twice, or fewer than two edits.
     """
     editors = {name: editor for group in groups for name, editor in group.items()}
     if len(editors) < sum(map(len, groups)):
         raise BadInput("An editor is named twice. Name each once.")
+    if edits < 2:
+        raise BadInput("A sequence needs at least 2 edits. Give more.")
     horizons = [count for count in SEQUENCES if count < edits] + [edits]
 
     def single(name: str, editor: Editor[Any], stream: Stream, seed: int, baseline: Baseline) -> Run:
-        return run_fine(model, editor, stream, edits=edits, memory=1, seed=seed, progress=silent, baseline=baseline, asked=name)
+        return run_fine(model, editor, stream, edits=alone, memory=1, seed=seed, progress=silent, baseline=baseline, asked=name)
 
     def sequence(name: str, editor: Editor[Any], stream: Stream, seed: int, baseline: Baseline) -> Run:
         return run_stream(
             model, editor, stream, horizons=horizons, seed=seed, edits=edits, progress=silent, baseline=baseline, asked=name
         )
 
-    def stream_of(seed: int) -> Stream:
-        return ScopeWorldStream(seed=seed, edits=edits, also=ALSO)
+    def streams(count: int) -> Callable[[int], Stream]:
+        return lambda seed: ScopeWorldStream(seed=seed, edits=count, also=ALSO)
 
-    alone = run_each(
-        model, editors, stream_of, single, seeds=seeds, protocol=protocol(1), folder=folder / "single", progress=progress
+    singly = run_each(
+        model, editors, streams(alone), single, seeds=seeds, protocol=protocol(1), folder=folder / "single", progress=progress
     )
     behind = run_each(
-        model, editors, stream_of, sequence, seeds=seeds, protocol=PROTOCOL, folder=folder / "sequence", progress=progress
+        model, editors, streams(edits), sequence, seeds=seeds, protocol=PROTOCOL, folder=folder / "sequence", progress=progress
     )
     return [
         Row(
             name,
             next(iter(group)),
-            {1: _trial(name, alone[name], 0)} | {count: _trial(name, behind[name], i) for i, count in enumerate(horizons)},
+            {1: _trial(name, singly[name], 0)} | {count: _trial(name, behind[name], i) for i, count in enumerate(horizons)},
         )
         for group in groups
         for name in group
