@@ -30,6 +30,7 @@ def odedit(
     mend_odedit: Annotated[
         Path | None, typer.Option("--mend-odedit", help="Folder of one trained with objective=odedit, to hold against it.")
     ] = None,
+    terms: Annotated[bool, typer.Option("--terms/--no-terms", help="Rows without each term, too.")] = True,
     model: ModelName = DEFAULT_MODEL,
     edits: Edits = 100,
     single: Annotated[int, typer.Option("--single", min=1, help="How many edits of each seed are written one at a time.")] = 40,
@@ -53,7 +54,7 @@ def odedit(
     from errata.engine.tools import equipped
 
     wanted, tools = seeds_in(seeds), tools_at(device=device, dtype=dtype)
-    rows = [with_and_without(text) for text in editor or _INNER]
+    rows = [with_and_without(text, terms=terms) for text in editor or _INNER]
     if (mend is None) != (mend_odedit is None):
         raise BadInput("--mend and --mend-odedit are held against each other. Give both, or neither.")
     if mend is not None:

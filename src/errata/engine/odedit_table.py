@@ -61,15 +61,16 @@ class Row:
     """Edits in force -> the figures of each seed: `KINDS`, and their mean under "mean"."""
 
 
-def with_and_without(inner: str) -> dict[str, str]:
+def with_and_without(inner: str, *, terms: bool = True) -> dict[str, str]:
     """The rows of an editor that writes in steps, by name; the first is what the others are held against.
 
     Args:
         inner: as `--editor` takes it.
+        terms: whether there is a row without each term.
     """
     inside = f"odedit:editor={inner.replace(',', ';')}"
     rows = {inner: f"{inside},{','.join(TERMS.values())}", f"{inner} + odedit": inside}
-    return rows | {f"{inner} + odedit - {term}": f"{inside},{without}" for term, without in TERMS.items()}
+    return rows | {f"{inner} + odedit - {term}": f"{inside},{without}" for term, without in TERMS.items() if terms}
 
 
 def fill(
