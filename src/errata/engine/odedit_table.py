@@ -160,7 +160,7 @@ def write_table(folder: Path, rows: Sequence[Row], *, title: str) -> list[Path]:
     held = io.StringIO()
     lines = csv.writer(held, lineterminator="\n")
     lines.writerow(("editor", "against", "edits", "figure", "mean", "standard_error", "counts"))
-    page = [f"# {title}", ""]
+    page = [f"# {title}"]
     for count in rows[0].trials:
         page += [
             "",
