@@ -1,6 +1,7 @@
 """The table `odedit`: what its rows are, what its mean is of, what stands beside a star."""
 
 import csv
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from errata.engine.trials import trial_of
 
 
 def test_an_editors_rows_are_one_environment_with_more_and_fewer_terms():
-    rows = {name: parse(text) for name, text in with_and_without("finetune:steps=3,lr=0.01").items()}
+    rows: dict[str, Any] = {name: parse(text) for name, text in with_and_without("finetune:steps=3,lr=0.01").items()}
     first = "finetune:steps=3,lr=0.01"
     terms = {name.removeprefix(first): (e.locality, e.generality, e.invariance) for name, e in rows.items()}
     assert terms == {

@@ -129,7 +129,7 @@ def test_a_mend_asks_the_edit_itself_first_and_once(random_llava):
     from errata.editors import _mend_loss
 
     training = MendTraining(replace(PLAN, invariance=0.0), random_llava)
-    network = training.trainee()
+    network = training.network
     network.train(False)
     answered = _mend_loss.answered(random_llava, network, CASE, own=True)
     assert len(answered.inside) == 2  # the reliability probe is the edit's own query

@@ -150,7 +150,7 @@ def written(model, training, edit=PICTURED):
 def test_the_training_loss_is_the_edited_models_own_loss_and_its_divergence_token_by_token(random_llava):
     training = MendTraining(PLAN, random_llava)
     shaken(training.trainee()).train(False)
-    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.trainee(), CASE))
+    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.network, CASE))
     with written(random_llava, training).on(random_llava):
         learned = [float(random_llava.loss(query, PICTURED.target).detach()) for query in (OTHER, PICTURED.query)]
     assert float(risk.edit_nats.detach()) == pytest.approx(sum(learned) / 2, abs=1e-5)
@@ -173,7 +173,7 @@ def test_the_training_loss_is_the_edited_models_own_loss_and_its_divergence_toke
 def test_without_an_equivalent_probe_the_edits_own_query_is_learned(random_llava):
     training = MendTraining(PLAN, random_llava)
     training.trainee().train(False)
-    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.trainee(), Case(PICTURED, ())))
+    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.network, Case(PICTURED, ())))
     with written(random_llava, training).on(random_llava):
         own = float(random_llava.loss(PICTURED.query, PICTURED.target).detach())
     assert float(risk.edit_nats.detach()) == pytest.approx(own, abs=1e-5)

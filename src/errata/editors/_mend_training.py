@@ -47,9 +47,14 @@ class MendTraining:
         penalised = plan.objective == "odedit" and plan.invariance > 0
         self._players = _Players(self._learned.network, Dual(plan.invariance, seed=plan.seed)) if penalised else None
 
+    @property
+    def network(self) -> Hypernetwork:
+        """What writes, as it stands."""
+        return self._learned.network
+
     def trainee(self) -> Hypernetwork | _Players:
         """The network; under ODEdit's penalty the one that weighs it, too."""
-        return self._players or self._learned.network
+        return self._players or self.network
 
     def objective(self, examples: Sequence[Case]) -> Float[Tensor, ""]:
         """The mean over some edits of c_e L_e + c_loc L_loc (see `_mend_loss`), or of ODEdit's objective (see `_invariance`)."""
