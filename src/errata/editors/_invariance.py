@@ -100,7 +100,7 @@ def terms(inside: Sequence[Spoken], outside: Sequence[Spoken], before: Sequence[
         before: what the unedited model gives to the same.
     """
     zero = inside[0].logs_KV.new_zeros(())
-    moved = [_divergence(now, was) for now, was in zip(outside, before, strict=True)]
+    moved = [divergence(now, was) for now, was in zip(outside, before, strict=True)]
     slopes = torch.stack([slope(each).abs() for each in (*inside, *outside)])
     return Terms(
         mean_nats(inside),
@@ -124,9 +124,9 @@ def mmd(one: Spoken, others: Sequence[Spoken]) -> Float[Tensor, ""]:
     return kernel_EE[0, 0] + kernel_EE[1:, 1:].mean() - 2 * kernel_EE[0, 1:].mean()
 
 
-def _divergence(now: Spoken, was: Spoken) -> Float[Tensor, ""]:
-    """KL(now || was) in nats, the mean over the tokens."""
-    return (now.logs_KV.exp() * (now.logs_KV - was.logs_KV)).sum(-1).mean()
+def divergence(one: Spoken, other: Spoken) -> Float[Tensor, ""]:
+    """KL(one || other) in nats, the mean over the tokens."""
+    return (one.logs_KV.exp() * (one.logs_KV - other.logs_KV)).sum(-1).mean()
 
 
 @final

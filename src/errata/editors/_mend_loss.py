@@ -10,6 +10,7 @@ import torch
 from errata.core.benchmark import UNCHANGED, Case
 from errata.core.model import Model
 from errata.core.records import Edit, Query
+from errata.editors._invariance import divergence
 from errata.editors._pool import base_answers
 from errata.nn.factors import Factors, Found, factors_of, joint
 from errata.nn.hypernetwork import Hypernetwork
@@ -94,8 +95,3 @@ def answered(model: Model, network: Hypernetwork, case: Case, *, own: bool = Fal
     with patch.on(model):
         after = model.spoken([*same, *still], [*[edit.target] * len(same), *said])
     return Answered(after[: len(same)], after[len(same) :], before)
-
-
-def divergence(was: Spoken, now: Spoken) -> Float[Tensor, ""]:
-    """KL(was || now) in nats, the mean over the tokens."""
-    return (was.logs_KV.exp() * (was.logs_KV - now.logs_KV)).sum(-1).mean()
