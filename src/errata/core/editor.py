@@ -133,6 +133,18 @@ class Scope(Protocol):
         ...
 
 
+@runtime_checkable
+class Nears(Protocol):
+    """A scope that says where its keys lie, so that a large memory's nearest edits can be found by an index.
+
+    Contract: of two keys the one that lies nearer to the query's, by Euclid, has no lower score.
+    """
+
+    def near(self, keys_KD: Float[Tensor, "K D"]) -> Float[Tensor, "K M"] | None:
+        """Where keys lie; None where its scores go by no such nearness."""
+        ...
+
+
 class Tools(Protocol):
     """What an editor may be handed by name: what it can't load itself."""
 

@@ -10,7 +10,10 @@ Two edits contradict each other where the later one's query is in the earlier on
 the same query always do. That is settled at the later one's write. Where both are in a query's scope the later one speaks in the
 earlier one's place, whatever their scores.
 
-Shapes: N keys of the whole memory, K keys of one edit, D what the scope says.
+A large memory is asked through an index (`_index`), where the scope says in which space the nearest key has the highest score and
+faiss is installed: then the `LOOKED_AT` nearest edits, and those that came last, are the ones that are scored.
+
+Shapes: K keys of one edit or block, D what the scope says, M where near is alike.
 """
 
 from __future__ import annotations
@@ -20,51 +23,25 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Final, Literal, NamedTuple, Protocol, final, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Explains, Forgets, Scope
+from errata.core.editor import Editor, Explains, Forgets, Nears, Scope
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Decision, Model, Patch
 from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors._index import LARGE, Index, faiss
+from errata.editors._memory import Held, Memory, Place
 from errata.nn.patches import NoPatch, decided
 
 INSIDE: Final = 0.5
 """rho from which on an edit is in scope."""
 
-
-@dataclass(frozen=True)
-class Held:
-    """One edit in memory."""
-
-    edit: EditId
-    asked: str
-    """The digest of its query: a later edit of the same query speaks in its place."""
-
-    keys: int
-    """How many rows of the memory's keys are its own."""
-
-    target: str
-    over: tuple[EditId, ...]
-    """The earlier edits that it contradicts."""
-
-    inner: Any
-    """The inner editor's state with this edit alone in it; None where one state holds all."""
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """The edits in memory, oldest first, and their keys in the same order."""
-
-    held: tuple[Held, ...]
-    keys_ND: Float[Tensor, "N D"] | None
-    """Kept as one tensor, so that a read is one product however many edits there are; None: no edit."""
-
-    stream: Any = None
-    """The inner editor's state with all edits in it; None where each has its own."""
+LOOKED_AT: Final = 64
+"""Edits of a large memory that are scored at a read."""
 
 
 class Found(NamedTuple):
@@ -72,7 +49,7 @@ class Found(NamedTuple):
 
     edit: EditId
     rho: float
-    place: int
+    place: Place
     """Where in the memory it stands."""
 
 
@@ -110,7 +87,7 @@ class Scoped:
     def begin(self, model: Model) -> Memory:
         """No edits."""
         start = self.editor.begin(model)  # also asked for where it isn't kept: it says whether the editor fits this model
-        return Memory((), None, start if self.memory == "fold" else None)
+        return Memory(stream=start if self.memory == "fold" else None)
 
     def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
         """The memory with one more edit: its keys, and an inner state with it alone.
@@ -123,32 +100,24 @@ class Scoped:
         fold = self.memory == "fold"
         inner = self.editor.write(model, state.stream if fold else self.editor.begin(model), edit)
         keys_KD = torch.stack([self.scope.key(model, query, edit.target) for query in (edit.query, *edit.also)])
-        keys_ND = keys_KD if state.keys_ND is None else torch.cat([state.keys_ND, keys_KD])
         over = tuple(self._contradicted(model, state, edit))
         held = Held(edit.id, edit.query.digest, len(keys_KD), edit.target, over, None if fold else inner)
-        return Memory((*state.held, held), keys_ND, inner if fold else None)
+        return state.added(held, keys_KD, inner if fold else None)
 
     def forget(self, state: Memory, edit: EditId) -> Memory | None:
         """The memory as if this edit had never been written; an edit that isn't in it changes nothing.
 
         None where one inner state holds all edits and its editor can't forget one.
         """
-        stays = [held.edit != edit for held in state.held]
-        if all(stays):
+        place = state.find(edit)
+        if place is None:
             return state
         stream = None
         if self.memory == "fold":
             stream = self.editor.forget(state.stream, edit) if isinstance(self.editor, Forgets) else None
             if stream is None:
                 return None
-        held = tuple(
-            replace(each, over=tuple(old for old in each.over if old != edit))
-            for each, stay in zip(state.held, stays, strict=True)
-            if stay
-        )
-        rows = torch.tensor([stay for each, stay in zip(state.held, stays, strict=True) for _ in range(each.keys)])
-        assert state.keys_ND is not None, "A memory that holds an edit holds its keys."
-        return Memory(held, state.keys_ND[rows.to(state.keys_ND.device)].clone() if held else None, stream)
+        return state.without(place, stream)
 
     def decide(self, model: Model, state: Memory, query: Query) -> tuple[Found, ...]:
         """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
@@ -158,19 +127,19 @@ class Scoped:
         Raises:
             BadInput: the query can't be put to this model.
         """
-        if state.keys_ND is None:
+        if not state.count:
             return ()
-        rho_E = self._rho(model, state, query)
-        inside = [place for place, rho in enumerate(rho_E) if rho >= INSIDE]
+        scores = self._scores(model, state, query)
+        inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:
-            nearest = max(range(len(rho_E)), key=lambda place: (rho_E[place], place))
-            return (Found(state.held[nearest].edit, rho_E[nearest], nearest),)
-        chosen: dict[int, None] = {}  # in order, each once
-        for place in sorted(inside, key=lambda place: (-rho_E[place], -place)):
-            chosen.setdefault(_heir(state.held, place, inside))
+            nearest = max(scores, key=lambda place: (scores[place], place))
+            return (Found(state.at(nearest).edit, scores[nearest], nearest),)
+        chosen: dict[Place, None] = {}  # in order, each once
+        for place in sorted(inside, key=lambda place: (scores[place], place), reverse=True):
+            chosen.setdefault(_heir(state, place, inside))
             if len(chosen) == self.k:
                 break
-        return tuple(Found(state.held[place].edit, rho_E[place], place) for place in chosen)
+        return tuple(Found(state.at(place).edit, scores[place], place) for place in chosen)
 
     def read(self, model: Model, state: Memory, query: Query) -> Patch:
         """What the deciding edit has to say, or nothing where none is in scope; either way with the decision."""
@@ -182,44 +151,81 @@ class Scoped:
             return NoPatch(decision=decision)
         if self.memory == "fold":
             return decided(self.editor.read(model, state.stream, query), decision)
-        inner = [state.held[each.place].inner for each in found]
+        inner = [state.at(each.place).inner for each in found]
         if isinstance(self.editor, Gathers):
             return decided(self.editor.gather(model, inner, query), decision)
         return decided(self.editor.read(model, inner[0], query), decision)
 
     def telemetry(self, state: Memory) -> Mapping[str, JSON]:
         """What the inner editor tells of the last write, which earlier edits it contradicts, and how many are in memory."""
-        if not state.held:
+        latest = state.last
+        if latest is None:
             return {"in_memory": 0}
-        inner = state.stream if self.memory == "fold" else state.held[-1].inner
+        inner = state.stream if self.memory == "fold" else latest.inner
         last = self.editor.telemetry(inner) if isinstance(self.editor, Explains) else {}
-        return {**last, "contradicts": list(state.held[-1].over), "in_memory": len(state.held)}
+        return {**last, "contradicts": list(latest.over), "in_memory": state.count}
 
-    def _rho(self, model: Model, state: Memory, query: Query) -> list[float]:
-        """The score of each edit: the highest of its keys'."""
-        assert state.keys_ND is not None, "Only a memory with edits is asked."
-        rho_N: list[float] = self.scope.rho(self.scope.key(model, query), state.keys_ND).tolist()
-        if len(rho_N) == len(state.held):
-            return rho_N
-        ends = list(accumulate(held.keys for held in state.held))
-        return [max(rho_N[end - held.keys : end]) for held, end in zip(state.held, ends, strict=True)]
+    def _scores(self, model: Model, state: Memory, query: Query) -> dict[Place, float]:
+        """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
+
+        An edit's is the highest of its keys'.
+        """
+        asked_D = self.scope.key(model, query)
+        index = self._index(state)
+        if index is None:
+            return self._highest(asked_D, state)
+        places = sorted(index.nearest(state.blocks, asked_D, LOOKED_AT))
+        some = Memory(state.blocks[-1:]) if not state.blocks[-1].closed else Memory()
+        late = {Place(len(state.blocks) - 1, place.slot): rho for place, rho in self._highest(asked_D, some).items()}
+        rows = [state.keys_of(place) for place in places]
+        rho_K = self.scope.rho(asked_D, torch.cat(rows)).tolist() if rows else []
+        ends = list(accumulate(len(each) for each in rows))
+        return {place: max(rho_K[end - len(each) : end]) for place, each, end in zip(places, rows, ends, strict=True)} | late
+
+    def _highest(self, asked_D: Tensor, state: Memory) -> dict[Place, float]:
+        """The same by a look at every key."""
+        found: dict[Place, float] = {}
+        nearest: tuple[float, Place] | None = None
+        for number, block in enumerate(state.blocks):
+            rho_K = self.scope.rho(asked_D, block.keys_KD).detach().cpu().numpy()
+            rho_E = np.maximum.reduceat(rho_K, block.starts)
+            rho_E[block.gone] = -1
+            found |= {Place(number, int(slot)): float(rho_E[slot]) for slot in np.flatnonzero(rho_E >= INSIDE)}
+            best = len(rho_E) - 1 - int(np.argmax(rho_E[::-1]))  # of equals the later
+            nearest = max(nearest or (-1.0, Place(-1, -1)), (float(rho_E[best]), Place(number, best)))
+        if not found and nearest is not None:
+            return {nearest[1]: nearest[0]}
+        return found
+
+    def _index(self, state: Memory) -> Index | None:
+        """The index of a large memory; it hangs on the memory's first block, so that it goes when the memory goes."""
+        if state.count < LARGE or not isinstance(self.scope, Nears) or self.scope.near(state.blocks[0].keys_KD[:1]) is None:
+            return None
+        mark = state.blocks[0].mark
+        library = faiss()
+        if mark.index is None and library is not None:
+            mark.index = Index(library, self.scope.near)
+        found: Index | None = mark.index
+        return found
 
     def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
-        if state.keys_ND is None:
+        if not state.count:
             return
-        rho_E = self._rho(model, state, edit.query)
-        for held, rho in zip(state.held, rho_E, strict=True):
-            if held.asked == edit.query.digest or (rho >= INSIDE and not same(held.target, edit.target)):
+        scores = self._scores(model, state, edit.query)
+        like = set(state.asked(edit.query.digest))
+        for place in sorted({*scores, *like}):
+            held = state.at(place)
+            if place in like or (scores[place] >= INSIDE and not same(held.target, edit.target)):
                 yield held.edit
 
 
-def _heir(held: Sequence[Held], place: int, inside: Sequence[int]) -> int:
+def _heir(state: Memory, place: Place, inside: Sequence[Place]) -> Place:
     """Who speaks in an edit's place: the latest in scope that contradicts it, and who contradicts that one; else itself."""
     for later in reversed(inside):
         if later <= place:
             return place
-        if held[place].edit in held[later].over:
-            return _heir(held, later, inside)
+        if state.at(place).edit in state.at(later).over:
+            return _heir(state, later, inside)
     return place
 
 

@@ -77,7 +77,7 @@ class _Shelf:
             assert all(isinstance(key, str) for key in value), f"The mapping at {place!r} of a state has keys that aren't strings."
             return {"mapping": {key: self.put(each, f"{place}.{key}") for key, each in value.items()}}
         if is_dataclass(value) and not isinstance(value, type):
-            held: JSON = {each.name: self.put(value.__dict__[each.name], f"{place}.{each.name}") for each in fields(value)}
+            held: JSON = {each.name: self.put(getattr(value, each.name), f"{place}.{each.name}") for each in fields(value)}
             return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "fields": held}
         raise TypeError(
             f"A state can't hold a {type(value).__name__} (at {place!r}); use tensors, numbers, strings, tuples and mappings."
@@ -127,4 +127,4 @@ def _tensors(value: object) -> Iterator[Tensor]:
             yield from _tensors(each)
     elif is_dataclass(value) and not isinstance(value, type):
         for each in fields(value):
-            yield from _tensors(value.__dict__[each.name])
+            yield from _tensors(getattr(value, each.name))

@@ -26,8 +26,9 @@ from errata.core.records import Query, Spec
 from errata.editors import _registry
 from errata.editors._checkpoints import read
 from errata.editors._in_context import Counterfactual, Demonstrations
+from errata.editors._memory import Memory
 from errata.editors._nearest import Nearest
-from errata.editors._scoped import Memory, Remembers, Scoped
+from errata.editors._scoped import Remembers, Scoped
 from errata.editors._scopes import multimodal, text
 from errata.editors._scopes.multimodal import MultimodalScope
 from errata.editors._scopes.text import TextScope

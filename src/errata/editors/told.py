@@ -15,8 +15,9 @@ from errata.core.canonical import JSON
 from errata.core.model import Model
 from errata.core.records import Spec
 from errata.editors._in_context import Counterfactual
+from errata.editors._memory import Memory
 from errata.editors._nearest import Nearest
-from errata.editors._scoped import Memory, Remembers, Scoped
+from errata.editors._scoped import Remembers, Scoped
 
 
 @final

@@ -49,6 +49,10 @@ class LearnedScope:
         with torch.no_grad():
             return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
 
+    def near(self, keys_KZ: Float[Tensor, "K Z"]) -> Float[Tensor, "K Z"] | None:
+        """See `core.editor.Nears`."""
+        return self.net.alike.near(keys_KZ)
+
     def trainee(self) -> nn.Module:
         """Everything that is learned."""
         return self.net

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, logsigmoid
+from torch.nn.functional import cosine_similarity, logsigmoid, normalize
 
 from errata.core.errors import BadInput
 
@@ -69,3 +69,9 @@ class Alike(nn.Module):
         assert self.judge is not None, "a learned similarity has its judge"
         logit_N = self.judge(torch.cat([a_NZ * b_NZ, (a_NZ - b_NZ).abs()], dim=-1))[..., 0]
         return Logs(logsigmoid(logit_N), logsigmoid(-logit_N))
+
+    def near(self, a_NZ: Float[Tensor, "N Z"]) -> Float[Tensor, "N Z"] | None:
+        """Vectors of which the nearest by Euclid are the most alike; None for what is learned, which need not go by nearness."""
+        if self.kind == "learned":
+            return None
+        return a_NZ if self.kind == "distance" else normalize(a_NZ, dim=-1)
