@@ -103,15 +103,29 @@ def test_training_goes_on_where_it_stopped_and_saves_a_checkpoint_folder(inside,
 
 
 def test_a_clip_is_trained_as_a_folder_that_a_scope_sees_with_and_takes_only_its_own_options(inside, tmp_path):
-    trained = inside("model", "train", "clip", "--steps", 1, "--scenes", 2, "--out", "clip")
+    trained = inside("model", "train", "clip", "--looks", 1, "--steps", 1, "--scenes", 2, "--out", "clip")
     assert (trained.code, "train a scope that sees with it: --encoders clip" in trained.out) == (0, True)
     assert json.loads((tmp_path / "clip" / "config.json").read_text())["model_type"] == "clip"
     for words, why in (
-        (("clip", "--looks", 3), "The option --looks says nothing of a clip. Leave it out."),
+        (("clip", "--captions", 3), "The option --captions says nothing of a clip. Leave it out."),
+        (("llava", "--teacher", "llava-tiny"), "The option --teacher says nothing of a llava. Leave it out."),
+        (
+            ("blip2", "--teacher", "llava-tiny", "--captions", 1),
+            "The option --captions says nothing of a blip2 that has a teacher.",
+        ),
         (("llava", "--size", "small"), "The option --size says nothing of a llava. Leave it out."),
     ):
         refused = inside("model", "train", *words, "--out", "other")
         assert (refused.code, why in refused.err, (tmp_path / "other").exists()) == (2, True, False)
+
+
+def test_a_minigpt4_learns_from_the_model_that_is_named(inside, untrained, tmp_path):
+    train = ("model", "train", "minigpt4", "--teacher", untrained, "--looks", 1, "--questions", 1, "--scenes", 2, "--out", "tiny")
+    trained = inside(*train)
+    assert (trained.code, "check it with: errata model check tiny" in trained.out) == (0, True)
+    assert json.loads((tmp_path / "tiny" / "config.json").read_text())["text_config"]["model_type"] == "llama"
+    refused = inside("model", "train", "blip2", "--teacher", "nobody", "--out", "other")
+    assert (refused.code, "nobody" in refused.err, (tmp_path / "other").exists()) == (2, True, False)
 
 
 def test_a_model_that_does_not_pass_the_exam_exits_with_1(inside, untrained):

@@ -12,13 +12,13 @@ from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.fit import Schedule, fit
+from errata.engine.looks import Looks
 from errata.engine.readers import Readers, meanings
 from errata.engine.school import (
     _ROW,
     Curriculum,
     Row,
     _fitting,
-    _Looks,
     lessons_of,
     pack,
     packed_loss,
@@ -80,7 +80,7 @@ def test_a_row_takes_the_lessons_that_fit_and_one_in_any_case(folder):
 
 
 def test_the_tower_is_asked_what_stands_in_beside_and_above_or_below_each_cell():
-    looks = _Looks(torch.nn.Identity(), 4)
+    looks = Looks(4)
     glyphs = torch.tensor([[3, 0, 7, 1]])
     around = {0: (3, 0, 7), 1: (0, 3, 1), 2: (7, 1, 3), 3: (1, 7, 0)}  # itself, beside, above or below
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from errata.benchmarks.scopeworld.exam import Mark
     from errata.core.model import Model
     from errata.core.records import Query
+    from errata.engine.fit import Progress
 
 app = typer.Typer(help="List, train and check the models that errata edits.", no_args_is_help=True)
 
@@ -59,6 +61,10 @@ def train(
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", help="Of blip2 and minigpt4: a LLaVA to learn from, by name, folder or hub id; much shorter."),
+    ] = None,
     size: Annotated[Literal["small", "large"] | None, typer.Option("--size", help="Of clip: which of its sizes. [small]")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of clip: how many.")] = None,
     rate: Annotated[
@@ -70,65 +76,83 @@ def train(
     """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder.
 
     Run again after it was stopped, it goes on from its last checkpoint. A LLaVA takes some 80 minutes on two cores, a small
-    CLIP some 15; the small CLIP's vision tower is built upon that of the shipped LLaVA.
+    CLIP some 15; the small CLIP's vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4
+    begins with a LLaVA's words, tower and language model, and learns from its answers and its states.
 
     \b
     Examples:
       errata model train llava --out out/llava-tiny
-      errata model train minigpt4
+      errata model train minigpt4 --teacher llava-tiny
+      errata model train blip2
       errata model train clip --out out/clip-tiny --size small
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
-    from dataclasses import replace
-
     from errata.core.errors import BadInput
+
+    way = "clip" if family == "clip" else "teacher" if teacher is not None and family != "llava" else "school"
+    numbers = {"looks": looks, "captions": captions, "questions": questions, "scenes": scenes, "steps": steps}
+    words = {"size": size, "teacher": teacher}
+    given: dict[str, Any] = {name: value for name, value in {**numbers, **words}.items() if value is not None}
+    for name in given:
+        if name not in _SAYS[way]:
+            whom = f"{family} that has a teacher" if way == "teacher" else family
+            raise BadInput(f"The option --{name} says nothing of a {whom}. Leave it out.")
+    out = out or Path(f"out/{family}-tiny")
+    with watched(f"train {family}") as progress:
+        _WAYS[way](family, out, given, rate, seed, progress, device)
+    say(f"saved: {out}")
+    say(f"train a scope that sees with it: --encoders {out}" if way == "clip" else f"check it with: errata model check {out}")
+
+
+_SAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "clip": ("looks", "steps", "scenes", "size"),
+        "teacher": ("looks", "questions", "scenes", "teacher"),
+        "school": ("looks", "captions", "questions", "scenes"),
+    }
+)
+"""A way of training -> the options that it takes."""
+
+
+def _at_school(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
+    """Train a model from its start."""
     from errata.engine.school import Curriculum, train_model
 
-    others = {"looks": looks, "captions": captions, "questions": questions} if family == "clip" else {"size": size, "steps": steps}
-    for name, value in others.items():
-        if value is not None:
-            raise BadInput(f"The option --{name} says nothing of a {family}. Leave it out.")
-    out = out or Path(f"out/{family}-tiny")
-    if family == "clip":
-        _train_clip(out, size or "small", steps, scenes, rate=rate, seed=seed, device=device)
-        return
-    plan = Curriculum(seed=seed)
-    plan = replace(
-        plan,
-        looks=plan.looks if looks is None else looks,
-        captions=plan.captions if captions is None else captions,
-        questions=plan.questions if questions is None else questions,
-        scenes=plan.scenes if scenes is None else scenes,
-        learning_rate=plan.learning_rate * rate,
-        matrix_rate=plan.matrix_rate * rate,
-    )
-    with watched(f"train {family}") as progress:
-        train_model(family, out, curriculum=plan, progress=progress, device=device)
-    say(f"saved: {out}")
-    say(f"check it with: errata model check {out}")
+    train_model(family, out, curriculum=_planned(Curriculum(**given, seed=seed), rate), progress=progress, device=device)
 
 
-def _train_clip(
-    out: Path, size: Literal["small", "large"], steps: int | None, scenes: int | None, *, rate: float, seed: int, device: str
-) -> None:
-    """Train a scope's encoders."""
+def _with_a_teacher(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
+    """Train a model after another."""
     from dataclasses import replace
 
+    from errata.engine.apprentice import PLANS, train_apprentice
+
+    teacher = given.pop("teacher")
+    plan = _planned(replace(PLANS[family], **given, seed=seed), rate)
+    train_apprentice(family, out, teacher=teacher, plan=plan, progress=progress, device=device)
+
+
+def _encoders(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
+    """Train a scope's encoders."""
     from errata.engine.clip_school import ClipPlan, train_clip
     from errata.models.clip import LARGE, SMALL
 
-    plan = ClipPlan(seed=seed) if size == "small" else ClipPlan(seed=seed, tower=None)
-    plan = replace(
-        plan,
-        steps=plan.steps if steps is None else steps,
-        pictures=plan.pictures if scenes is None else scenes,
-        learning_rate=plan.learning_rate * rate,
-        matrix_rate=plan.matrix_rate * rate,
-    )
-    with watched("train clip") as progress:
-        train_clip(out, sizes=SMALL if size == "small" else LARGE, plan=plan, progress=progress, device=device)
-    say(f"saved: {out}")
-    say(f"train a scope that sees with it: --encoders {out}")
+    small = given.pop("size", "small") == "small"
+    own = {"pictures" if name == "scenes" else name: value for name, value in given.items()} | ({} if small else {"tower": None})
+    plan = _planned(ClipPlan(**own, seed=seed), rate)
+    train_clip(out, sizes=SMALL if small else LARGE, plan=plan, progress=progress, device=device)
+
+
+def _planned(plan: Any, rate: float) -> Any:
+    """With its learning rates times a rate."""
+    from dataclasses import replace
+
+    return replace(plan, learning_rate=plan.learning_rate * rate, matrix_rate=plan.matrix_rate * rate)
+
+
+_WAYS: Mapping[str, Callable[[Any, Path, Any, float, int, Progress, str], None]] = MappingProxyType(
+    {"clip": _encoders, "teacher": _with_a_teacher, "school": _at_school}
+)
 
 
 @app.command()

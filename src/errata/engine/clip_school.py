@@ -1,5 +1,7 @@
 """How a small CLIP learns ScopeWorld: what is truly said of pictures, and which parts of a picture words are about.
 
+The tower begins as a LLaVA's and first learns, alone, what stands in and around each patch (`looks`).
+
 Wholes learn by the symmetric contrastive loss of Radford et al., arXiv 2103.00020: what is said of a picture (a question with its
 true answer, in the words of lessons) is told from what is said of the step's other pictures, and the pictures likewise.
 
@@ -13,7 +15,6 @@ Shapes: N pictures, Q questions, P patches, D width of the shared space.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, kl_div, normalize
 
 from errata.benchmarks.scopeworld.lessons import Topic, lesson
-from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.benchmarks.scopeworld.scenes import Scene, draw, encode, lightly_changed, random_scene
 from errata.engine.fit import Part, Progress, Schedule, fit
+from errata.engine.looks import Looks, cell_of_patch, cells_of
 from errata.engine.school import texts
 from errata.models.build import spare
 from errata.models.clip import ClipSizes, ClipTrainee, build_clip, open_clip_trainee
@@ -51,12 +53,26 @@ _ANSWERED = 0.4
 _POINTED = 3
 """What a nat of pointing counts beside one of contrast."""
 
+_READ = 0.1
+"""What a nat of the readers counts: there are seven questions of each cell."""
+
+_SAME = 8
+"""Pictures of a step that are also shown as other bytes and drawn anew."""
+
+_SHARP = 10.0
+"""What the cosines of cells are multiplied with."""
+
 
 @dataclass(frozen=True)
 class ClipPlan:
     """How long, and on how much a step."""
 
+    looks: int = 400
+    """Steps in which the tower alone learns what stands in and around each cell."""
+
     steps: int = 2500
+    """Steps after these."""
+
     pictures: int = 32
     """In a step."""
 
@@ -73,9 +89,6 @@ class ClipPlan:
     tower: str | None = "llava-tiny"
     """A LLaVA whose vision tower training begins with; None: random weights."""
 
-    frozen: int = 0
-    """Lowest layers of the tower that stay as they are. They must learn to hand on where a patch is: frozen, they lose it."""
-
 
 def train_clip(folder: Path, *, sizes: ClipSizes, plan: ClipPlan | None = None, progress: Progress, device: str = "cpu") -> None:
     """Train a small CLIP on ScopeWorld in `folder`, an ordinary checkpoint folder; a run that was stopped goes on.
@@ -86,25 +99,31 @@ def train_clip(folder: Path, *, sizes: ClipSizes, plan: ClipPlan | None = None, 
     plan = plan or ClipPlan()
     spare(folder, "clip")
     if not (folder / "preprocessor_config.json").exists():  # the last file that is written
-        seen = _seen(plan.seed) if plan.tower else None
-        build_clip(folder, texts=_texts(plan.seed), sizes=sizes, seed=plan.seed, tower=plan.tower, pixels_NHWC=seen)
-    trainee = open_clip_trainee(folder, frozen=plan.frozen if plan.tower else 0, device=device)
+        build_clip(folder, texts=_texts(plan.seed), sizes=sizes, seed=plan.seed, tower=plan.tower)
+    trainee = open_clip_trainee(folder, device=device)
+
+    torch.manual_seed(plan.seed)
+    learner = _Learner(trainee)
 
     def objective(step: int) -> list[Part]:
         rng = np.random.default_rng([plan.seed, 19, step])
-        asked = [ask(random_scene(rng), rng, questions=plan.questions, patches=trainee.patches) for _ in range(plan.pictures)]
-        pixels = torch.from_numpy(np.stack([draw(each.scene, rng, hand="train") for each in asked]))
-        return [lambda: _loss(trainee, pixels, asked)]
+        scenes = [random_scene(rng) for _ in range(plan.pictures)]
+        pixels = torch.from_numpy(np.stack([draw(scene, rng, hand="train") for scene in scenes]))
+        if step < plan.looks:
+            return [lambda: learner.looks.of(trainee.see(pixels)[1], scenes)]
+        asked = [ask(scene, rng, questions=plan.questions, patches=trainee.patches) for scene in scenes]
+        twice = _twice(pixels, scenes, rng)
+        return [lambda: learner.loss(pixels, asked, twice)]
 
     schedule = Schedule(
-        plan.steps,
+        plan.looks + plan.steps,
         learning_rate=plan.learning_rate,
         matrix_rate=plan.matrix_rate,
         warmup=min(100, max(1, plan.steps // 10)),
     )
     fit(
-        trainee.module, objective=objective, schedule=schedule, checkpoint=folder / "training.pt", run=f"{sizes!r} {plan!r}",
-        inner=lambda name: "embed" not in name, progress=progress,
+        learner, objective=objective, schedule=schedule, checkpoint=folder / "training.pt", run=f"{sizes!r} {plan!r}",
+        inner=lambda name: name.startswith("clip") and "embed" not in name, progress=progress,
     )  # fmt: skip
     trainee.save(folder)
 
@@ -147,34 +166,72 @@ def said_of(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def point(patches_NPD: Tensor, texts_QD: Tensor, of_Q: Tensor, scale: Tensor) -> Tensor:
-    """Log of how a text's attention is spread over its picture's patches, [Q, P]; all given as unit vectors."""
-    return (scale * torch.einsum("qpd,qd->qp", patches_NPD[of_Q], texts_QD)).log_softmax(-1)
+    """Log of how a text's attention is spread over its picture's patches, by cosine, [Q, P]; texts are given as unit vectors."""
+    return (scale * torch.einsum("qpd,qd->qp", normalize(patches_NPD, dim=-1)[of_Q], texts_QD)).log_softmax(-1)
 
 
-def _loss(trainee: ClipTrainee, pixels_NHWC: Tensor, asked: Sequence[Asked]) -> Tensor:
-    """Contrast, and the mean divergence of the questions' attention from what is meant, in nats."""
-    images_ND, patches_NPD = trainee.see(pixels_NHWC)
-    texts_ND = trainee.read([*(each.said for each in asked), *(question for each in asked for question in each.questions)])
-    of_Q = torch.tensor([place for place, each in enumerate(asked) for _ in each.questions], device=images_ND.device)
-    shares_QP = torch.cat([each.shares_QP for each in asked]).to(images_ND.device)
-    log_QP = point(patches_NPD, texts_ND[len(asked) :], of_Q, trainee.scale())
-    pointing = kl_div(log_QP, shares_QP, reduction="batchmean")
-    return contrast(images_ND, texts_ND[: len(asked)], trainee.scale()) + _POINTED * pointing
+class Twice(NamedTuple):
+    """Some of a step's pictures as other bytes, and their scenes drawn anew. S: how many."""
+
+    changed_SHWC: Tensor
+    redrawn_SHWC: Tensor
+    filled_SC: Tensor
+    """True where something stands in the cell."""
+
+
+def _twice(pixels_NHWC: Tensor, scenes: Sequence[Scene], rng: np.random.Generator) -> Twice:
+    changed, redrawn = [], []
+    for pixels_HWC, scene in zip(pixels_NHWC[:_SAME], scenes, strict=False):
+        others = list(lightly_changed(encode(pixels_HWC.numpy())).values())
+        shot = others[int(rng.integers(len(others)))].pixels().resize(pixels_HWC.shape[1::-1])
+        changed.append(np.asarray(shot))
+        redrawn.append(draw(scene, rng, hand="train"))
+    filled = [[kind is not None for kind in scene.cells] for scene in scenes[:_SAME]]
+    return Twice(torch.from_numpy(np.stack(changed)), torch.from_numpy(np.stack(redrawn)), torch.tensor(filled))
+
+
+class _Learner(nn.Module):
+    """The CLIP, and what is thrown away after training: readers of its patches, and a view of them in which the same picture as
+    other bytes is alike and the same things drawn anew are not."""
+
+    def __init__(self, trainee: ClipTrainee) -> None:
+        super().__init__()
+        self.clip = trainee.module
+        self.looks = Looks(trainee.width)
+        self.view = nn.Linear(trainee.width, trainee.width)
+        self._trainee = trainee
+
+    def loss(self, pixels_NHWC: Tensor, asked: Sequence[Asked], twice: Twice) -> Tensor:
+        """Nats of contrast, of pointing (the mean divergence of the questions' attention from what is meant), of the readers and of
+        telling the same picture from the same things."""
+        trainee, count, some = self._trainee, len(pixels_NHWC), len(twice.changed_SHWC)
+        images_ND, patches_NPD = trainee.see(torch.cat([pixels_NHWC, twice.changed_SHWC, twice.redrawn_SHWC]))
+        texts_ND = trainee.read([*(each.said for each in asked), *(question for each in asked for question in each.questions)])
+        of_Q = torch.tensor([place for place, each in enumerate(asked) for _ in each.questions], device=images_ND.device)
+        shares_QP = torch.cat([each.shares_QP for each in asked]).to(images_ND.device)
+        log_QP = point(patches_NPD, texts_ND[count:], of_Q, trainee.scale())
+        pointing = kl_div(log_QP, shares_QP, reduction="batchmean")
+        read = self.looks.of(patches_NPD[:count], [each.scene for each in asked])
+        cells_NCD = normalize(self.view(cells_of(patches_NPD)), dim=-1)
+        same = tell_apart(
+            cells_NCD[:some][twice.filled_SC],
+            cells_NCD[count : count + some][twice.filled_SC],
+            cells_NCD[count + some :][twice.filled_SC],
+        )
+        return contrast(images_ND[:count], texts_ND[:count], trainee.scale()) + _POINTED * pointing + _READ * read + same
+
+
+def tell_apart(own_MD: Tensor, changed_MD: Tensor, redrawn_MD: Tensor) -> Tensor:
+    """Nats of finding each cell of a picture again among the same cells as other bytes and all that were drawn anew (SimCLR,
+    arXiv 2002.05709); all given as unit vectors."""
+    likeness = _SHARP * own_MD @ torch.cat([changed_MD, redrawn_MD]).T
+    return cross_entropy(likeness, torch.arange(len(own_MD), device=own_MD.device))
 
 
 def _shares(cells: Sequence[int], patches: int) -> Tensor:
-    """Equal shares for the patches of some cells of the two by two, nothing for the others."""
-    side = math.isqrt(patches)
-    half = torch.arange(side) * 2 // side
-    cell_P = (2 * half[:, None] + half).reshape(-1)
-    meant_P = torch.isin(cell_P, torch.tensor(cells)).float()
+    """Equal shares for the patches of some cells, nothing for the others."""
+    meant_P = torch.isin(cell_of_patch(patches), torch.tensor(cells)).float()
     return meant_P / meant_P.sum()
-
-
-def _seen(seed: int) -> Tensor:
-    """Pictures by which it is told in which directions patches hardly differ."""
-    rng = np.random.default_rng([seed, 29])
-    return torch.from_numpy(np.stack([draw(random_scene(rng), rng, hand="train") for _ in range(300)]))
 
 
 def _texts(seed: int) -> Iterator[str]:

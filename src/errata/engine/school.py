@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, WORLD, made_up_name
+from errata.benchmarks.scopeworld.knowledge import WORLD, made_up_name
 from errata.benchmarks.scopeworld.lessons import (
     TOPICS,
     CaptionStyle,
@@ -32,9 +32,10 @@ from errata.benchmarks.scopeworld.lessons import (
     lesson,
     statement_lesson,
 )
-from errata.benchmarks.scopeworld.scenes import CELLS, Scene, draw, random_scene
+from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.core.errors import BadInput
 from errata.engine.fit import Part, Progress, Schedule, fit
+from errata.engine.looks import Looks
 from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import Sizes, build_blip2, build_llava, build_minigpt4
 from errata.models.training import Trainee, open_trainee
@@ -124,6 +125,9 @@ class Batch(NamedTuple):
 
     learn_RL: Tensor
     """True where the token is to be predicted."""
+
+    own_RL: Tensor
+    """True for what every family's prompt has: the picture's tokens, the lesson's own words and its answer."""
 
     meanings: Meanings
     lessons: int
@@ -257,41 +261,19 @@ class _Learner(nn.Module):
         self.readers = Readers(trainee.width).to(trainee.device)
 
 
-_ASIDE = (0, 1, 2)
-"""What turns a cell's index into that of the cell itself, of the one beside it, and of the one above or below it."""
-
-
-class _Looks(nn.Module):
-    """The tower with throw-away readers of each cell: which one it is, and the glyph and the colour, 0 where nothing is, of
-    what stands in it, beside it, and above or below it. So "the thing left of the ring" can be found by one look."""
+class _Warming(nn.Module):
+    """The tower with its throw-away readers."""
 
     def __init__(self, tower: nn.Module, width: int) -> None:
         super().__init__()
         self.tower = tower
-        self.glyph = nn.Linear(width, len(_ASIDE) * (len(GLYPHS) + 1))
-        self.colour = nn.Linear(width, len(_ASIDE) * (len(COLOURS) + 1))
-        self.cell = nn.Linear(width, len(CELLS))
-
-    def loss(self, cells_NCD: Tensor, glyphs_NC: Tensor, colours_NC: Tensor) -> Tensor:
-        """Nats per cell: of its place, and of the three glyphs and colours. N: scenes, C: cells, D: width."""
-        count = len(cells_NCD)
-        places = torch.arange(len(CELLS), device=cells_NCD.device)
-        loss = nn.functional.cross_entropy(self.cell(cells_NCD).flatten(0, 1).float(), places.repeat(count))
-        for reader, right_NC in ((self.glyph, glyphs_NC), (self.colour, colours_NC)):
-            right_NCA = torch.stack([right_NC[:, places ^ aside] for aside in _ASIDE], -1)
-            said = reader(cells_NCD).float().unflatten(-1, (len(_ASIDE), -1)).flatten(0, 2)
-            loss = loss + len(_ASIDE) * nn.functional.cross_entropy(said, right_NCA.flatten())
-        return loss
+        self.looks = Looks(width)
 
 
 def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path, progress: Progress) -> None:
     """Train the vision tower alone to tell what stands in and around each cell, so that captions meet a tower that sees."""
-    side, width = trainee.grid
     torch.manual_seed(curriculum.seed)
-    looks = _Looks(trainee.tower, width).to(trainee.device)
-    half = side // 2
-    rows, columns = torch.arange(side).div(half, rounding_mode="floor"), torch.arange(side).div(half, rounding_mode="floor")
-    cell_of_patch = (rows[:, None] * 2 + columns[None, :]).flatten().to(trainee.device)
+    warming = _Warming(trainee.tower, trainee.vision_width).to(trainee.device)
 
     def objective(step: int) -> list[Part]:
         rng = np.random.default_rng([curriculum.seed, 13, step])
@@ -301,13 +283,8 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
         return [partial(share, scenes[i : i + size], pixels[i : i + size]) for i in range(0, len(scenes), size)]
 
     def share(scenes: Sequence[Scene], pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
-        glyphs = torch.tensor([[0 if kind is None else 1 + GLYPHS.index(kind.glyph) for kind in scene.cells] for scene in scenes])
-        colours = torch.tensor(
-            [[0 if kind is None else 1 + COLOURS.index(kind.colour) for kind in scene.cells] for scene in scenes]
-        )
         patches = trainee.look(torch.from_numpy(np.stack(pixels)).to(trainee.device))
-        cells = torch.stack([patches[:, cell_of_patch == cell].mean(1) for cell in range(4)], 1)
-        return looks.loss(cells, glyphs.to(trainee.device), colours.to(trainee.device)) * (len(scenes) / curriculum.scenes)
+        return warming.looks.of(patches, scenes) * (len(scenes) / curriculum.scenes)
 
     schedule = Schedule(
         curriculum.looks,
@@ -316,7 +293,7 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
         bfloat16=curriculum.half(trainee.device.type),
     )
     fit(
-        looks,
+        warming,
         objective=objective,
         schedule=schedule,
         checkpoint=checkpoint,
@@ -355,11 +332,16 @@ def parts_of(trainee: Trainee, rows: Sequence[Row], readers: Readers | None = No
 
     With readers, what they misread counts too.
     """
-    size = _PART if trainee.device.type == "cpu" else len(rows)
-    counted = sorted((_fitting(trainee, row) for row in rows), key=lambda found: found[0])
-    batches = [pack(trainee, [row for _, row in counted[start : start + size]]) for start in range(0, len(rows), size)]
+    batches = [pack(trainee, some) for some in fitting_parts(trainee, rows)]
     total = sum(batch.lessons for batch in batches)
     return [partial(_share, trainee, batch, readers, total) for batch in batches]
+
+
+def fitting_parts(trainee: Trainee, rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows with those of their lessons that fit, a few of like length together."""
+    size = _PART if trainee.device.type == "cpu" else len(rows)
+    counted = sorted((_fitting(trainee, row) for row in rows), key=lambda found: found[0])
+    return [[row for _, row in counted[start : start + size]] for start in range(0, len(rows), size)]
 
 
 def _share(trainee: Trainee, batch: Batch, readers: Readers | None, total: int) -> Tensor:
@@ -386,11 +368,15 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     answers = trainee.encode([item.answer for _, item in flat])
     prefix = trainee.prefix
     phrases: list[tuple[int, int, Mention]] = []
-    laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool]]] = [
-        (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix)) for _ in rows
+    around = len(trainee.encode([trainee.wording.answer])[0])
+    bare = trainee.encode([item.prompt for _, item in flat])
+    shown = [token == trainee.image for token in prefix]
+    laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool], list[bool]]] = [
+        (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix), list(shown))
+        for _ in rows
     ]
-    for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
-        ids, positions, segments, sees, learn = laid[row]
+    for (row, item), prompt, words, answer in zip(flat, prompts, bare, answers, strict=True):
+        ids, positions, segments, sees, learn, own = laid[row]
         start = len(prefix) if item.visual else 0
         first = len(ids)
         tokens = [*prompt, *answer, trainee.eos]
@@ -400,6 +386,7 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         segments += [segment] * len(tokens)
         sees += [item.visual] * len(tokens)
         learn += [False] * len(prompt) + [True] * (len(answer) + 1)
+        own += [place >= len(prompt) or 0 <= len(prompt) - around - 1 - place < len(words) for place in range(len(tokens))]
         phrases += [(row, first + _tokens_to(trainee, item, mention.end) - 1, mention) for mention in item.mentions]
     length = max(len(row[0]) for row in laid)
 
@@ -415,6 +402,7 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         padded(2, -1).to(device),
         padded(3, 0).bool().to(device),
         padded(4, 0).bool().to(device),
+        padded(5, 0).bool().to(device),
         meanings(phrases, device),
         sum(max(row[2]) for row in laid),
     )
@@ -430,26 +418,45 @@ def _tokens_to(trainee: Trainee, item: Lesson, end: int) -> int:
     return len(trainee.encode([_opened(trainee, item, end)])[0])
 
 
-def packed_loss(trainee: Trainee, batch: Batch, readers: Readers | None = None) -> Tensor:
-    """The mean over lessons of each one's mean nats per answer token (end included): a "yes" counts as much as a caption.
-
-    With readers, their loss is added.
-    """
+def states_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, ...]:
+    """What `Trainee.hidden` makes of a batch: each lesson attends to its picture's prefix and to itself alone."""
     segments = batch.segments_RL
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
     to_prefix = batch.sees_RL[:, :, None] & (segments[:, None, :] == 0)
     causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     allowed = (same | to_prefix) & causal
-    middle_RLD, hidden_RLD = trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
-    learn = batch.learn_RL[:, 1:]
-    logits = trainee.head(hidden_RLD[:, :-1][learn])
-    losses = nn.functional.cross_entropy(logits.float(), batch.ids_RL[:, 1:][learn], reduction="none")
+    return trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
+
+
+def packed_loss(trainee: Trainee, batch: Batch, readers: Readers | None = None) -> Tensor:
+    """The mean over lessons of each one's mean nats per answer token (end included): a "yes" counts as much as a caption.
+
+    With readers, their loss is added.
+    """
+    *states, last_RLD = states_of(trainee, batch)
+    loss = mean_of_lessons(batch, answer_losses(batch, said(trainee, batch, last_RLD)))
+    if readers is not None and len(batch.meanings.rows_M):
+        loss = loss + _READING * readers.loss(states[(len(states) - 1) // 2], batch.meanings)
+    return loss
+
+
+def said(trainee: Trainee, batch: Batch, last_RLD: Tensor) -> Tensor:
+    """The logits of every token that is to be predicted, one after another [A, V]."""
+    return trainee.head(last_RLD[:, :-1][batch.learn_RL[:, 1:]]).float()
+
+
+def answer_losses(batch: Batch, logits_AV: Tensor) -> Tensor:
+    """Nats of every token that is to be predicted [A]."""
+    return nn.functional.cross_entropy(logits_AV, batch.ids_RL[:, 1:][batch.learn_RL[:, 1:]], reduction="none")
+
+
+def mean_of_lessons(batch: Batch, losses_A: Tensor) -> Tensor:
+    """The mean over lessons of each one's mean."""
+    segments, learn = batch.segments_RL, batch.learn_RL[:, 1:]
     rows_R1 = torch.arange(len(segments), device=segments.device)[:, None]
     lesson_RL = segments + (segments.max() + 1) * rows_R1
-    _, lesson_N, tokens_of = torch.unique(lesson_RL[:, 1:][learn], return_inverse=True, return_counts=True)
-    weights = 1 / tokens_of[lesson_N]
-    loss: Tensor = (losses * weights).sum() / weights.sum()
-    if readers is not None and len(batch.meanings.rows_M):
-        loss = loss + _READING * readers.loss(middle_RLD, batch.meanings)
-    return loss
+    _, lesson_A, tokens_of = torch.unique(lesson_RL[:, 1:][learn], return_inverse=True, return_counts=True)
+    weights_A = 1 / tokens_of[lesson_A]
+    mean: Tensor = (losses_A * weights_A).sum() / weights_A.sum()
+    return mean

@@ -193,7 +193,7 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
     )
     torch.manual_seed(seed)
     model = LlavaForConditionalGeneration(_config(sizes, tokenizer))
-    _write(folder, model, processor, tokenizer)
+    write(folder, model, processor, tokenizer)
 
 
 def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None = None, seed: int = 0) -> None:
@@ -212,20 +212,8 @@ def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None 
     sizes = sizes or Blip2Sizes()
     texts = chain(texts, ["Question: Answer:"] * _OFTEN)
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary, names_image=False)
-    opt = OPTConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=sizes.width,
-        word_embed_proj_dim=sizes.width,
-        ffn_dim=sizes.ffn,
-        num_hidden_layers=sizes.layers,
-        num_attention_heads=sizes.width // 32,
-        max_position_embeddings=sizes.context,
-        dropout=0.0,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    _build_qformer(folder, opt, tokenizer, sizes=sizes, seed=seed)
+    model, processor = assemble(opt_of(sizes, tokenizer), tokenizer, sizes=sizes, seed=seed)
+    write(folder, model, processor, tokenizer)
 
 
 def build_minigpt4(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None = None, seed: int = 0) -> None:
@@ -244,13 +232,14 @@ def build_minigpt4(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | No
     sizes = sizes or Blip2Sizes()
     texts = chain(texts, ["###Human: <Img></Img> ###Assistant:"] * _OFTEN)
     tokenizer = train_tokenizer(texts, vocabulary=sizes.vocabulary, signs="#<>", names_image=False)
-    _build_qformer(folder, _llama(sizes, tokenizer), tokenizer, sizes=sizes, seed=seed)
+    model, processor = assemble(llama_of(sizes, tokenizer), tokenizer, sizes=sizes, seed=seed)
+    write(folder, model, processor, tokenizer)
 
 
-def _build_qformer(
-    folder: Path, text: PreTrainedConfig, tokenizer: PreTrainedTokenizerFast, *, sizes: Blip2Sizes, seed: int
-) -> None:
-    """A small model of BLIP-2's layout around the language model of `text`."""
+def assemble(
+    text: PreTrainedConfig, tokenizer: PreTrainedTokenizerFast, *, sizes: Blip2Sizes, seed: int, activation: str = "gelu"
+) -> tuple[Blip2ForConditionalGeneration, ProcessorMixin]:
+    """A small model of BLIP-2's layout with random weights around the language model of `text`, and its processor."""
     side = {"height": sizes.image, "width": sizes.image}
     processor = Blip2Processor(  # type: ignore[no-untyped-call]
         BlipImageProcessorPil(size=side, image_mean=[0.5, 0.5, 0.5], image_std=[0.25, 0.25, 0.25]),
@@ -265,6 +254,7 @@ def _build_qformer(
             num_attention_heads=sizes.vision_width // 32,
             image_size=sizes.image,
             patch_size=sizes.patch,
+            hidden_act=activation,
             initializer_range=0.02,  # the library's default leaves the tower all but zero, to be filled by a checkpoint
         ),
         qformer_config=Blip2QFormerConfig(
@@ -284,15 +274,16 @@ def _build_qformer(
     model = Blip2ForConditionalGeneration(config)
     # The library makes all queries zero: alike, they would get like gradients and stay alike for good.
     torch.nn.init.normal_(model.query_tokens, std=config.initializer_range)
-    _write(folder, model, processor, tokenizer)
+    return model, processor
 
 
-def _write(
+def write(
     folder: Path,
     model: LlavaForConditionalGeneration | Blip2ForConditionalGeneration,
     processor: ProcessorMixin,
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
+    """Write a model and its processor to `folder`, made if missing."""
     model.generation_config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -312,7 +303,7 @@ def _config(sizes: LlavaSizes, tokenizer: PreTrainedTokenizerFast) -> LlavaConfi
             patch_size=sizes.patch,
             projection_dim=sizes.vision_width,
         ),
-        text_config=_llama(sizes, tokenizer),
+        text_config=llama_of(sizes, tokenizer),
         image_token_index=_image_token(tokenizer),
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
@@ -321,7 +312,26 @@ def _config(sizes: LlavaSizes, tokenizer: PreTrainedTokenizerFast) -> LlavaConfi
     )
 
 
-def _llama(sizes: Sizes, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def opt_of(sizes: Sizes, tokenizer: PreTrainedTokenizerFast, *, tied: bool = True) -> OPTConfig:
+    """An OPT of these sizes, its head tied to its embeddings or not."""
+    return OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=sizes.width,
+        word_embed_proj_dim=sizes.width,
+        ffn_dim=sizes.ffn,
+        num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.width // 32,
+        max_position_embeddings=sizes.context,
+        dropout=0.0,
+        tie_word_embeddings=tied,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def llama_of(sizes: Sizes, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """A LLaMA of these sizes."""
     return LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=sizes.width,

@@ -52,9 +52,6 @@ _TOGETHER = 32
 _MEAN, _STD = 0.5, 0.25
 """Of pixels in [0, 1], for every channel."""
 
-_MARK = 40.0
-"""Length of what is added to a patch to say where it is."""
-
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
 """The end token isn't number 2: with that number transformers pools a text at its largest id, as the first CLIP did."""
 
@@ -183,7 +180,6 @@ def build_clip(
     sizes: ClipSizes = SMALL,
     seed: int = 0,
     tower: str | Path | None = None,
-    pixels_NHWC: Tensor | None = None,
 ) -> None:
     """Write a CLIP with random weights to `folder`, as `from_pretrained` opens it.
 
@@ -193,7 +189,6 @@ def build_clip(
         sizes: see `ClipSizes`.
         seed: draws the weights.
         tower: a LLaVA, whose vision tower makes the lowest layers in the place of random ones.
-        pixels_NHWC: some pictures, uint8; with them a tower is made to know a patch's place (see `mark_places`).
 
     Raises:
         Unknown: there is no such LLaVA.
@@ -209,8 +204,6 @@ def build_clip(
     model = CLIPModel(_config(sizes, len(tokenizer)))
     if tower is not None:
         _take_tower(model, str(tower))
-    if pixels_NHWC is not None:
-        mark_places(model.vision_model.embeddings, ((pixels_NHWC.float() / 255 - _MEAN) / _STD).permute(0, 3, 1, 2))
     side = {"height": sizes.image, "width": sizes.image}
     images = CLIPImageProcessorPil(size=side, crop_size=side, do_center_crop=False, image_mean=[_MEAN] * 3, image_std=[_STD] * 3)
     folder.mkdir(parents=True, exist_ok=True)
@@ -226,7 +219,7 @@ class ClipTrainee:
 
     module: nn.Module
     see: Callable[[Tensor], tuple[Tensor, Tensor]]
-    """Pixels uint8 [N, H, W, 3] -> unit vectors of the pictures [N, D] and of their patches [N, P, D]."""
+    """Pixels uint8 [N, H, W, 3] -> unit vectors of the pictures [N, D], and their patches in the same space [N, P, D]."""
 
     read: Callable[[Sequence[str]], Tensor]
     """Texts -> their unit vectors [N, D]."""
@@ -237,33 +230,28 @@ class ClipTrainee:
     patches: int
     """P."""
 
+    width: int
+    """D."""
+
     save: Callable[[Path], None]
     """Write the weights, in half precision, as an ordinary checkpoint folder."""
 
 
-def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> ClipTrainee:
-    """Open the CLIP in `folder` for training, in single precision.
-
-    Args:
-        frozen: lowest layers of the vision tower that stay as they are, with what lies below them.
-    """
+def open_clip_trainee(folder: Path, *, device: str = "cpu") -> ClipTrainee:
+    """Open the CLIP in `folder` for training, in single precision."""
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     images: Any = AutoImageProcessor.from_pretrained(folder, backend="pil")  # type: ignore[no-untyped-call]
     with quiet():
         model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
     nn.Module.to(model, torch.device(device))
     model.train()
-    if frozen:
-        vision = model.vision_model
-        for part in (vision.embeddings, vision.pre_layrnorm, *vision.encoder.layers[:frozen]):
-            part.requires_grad_(False)
     normalised, longest = normaliser(images, device), _length(model)
     unit = partial(nn.functional.normalize, dim=-1)
 
     def see(pixels_NHWC: Tensor) -> tuple[Tensor, Tensor]:
         seen = model.vision_model(pixel_values=normalised(pixels_NHWC.to(device)))
         patches_NPV = model.vision_model.post_layernorm(seen.last_hidden_state[:, 1:])
-        return unit(model.visual_projection(seen.pooler_output)), unit(model.visual_projection(patches_NPV))
+        return unit(model.visual_projection(seen.pooler_output)), model.visual_projection(patches_NPV)
 
     def read(texts: Sequence[str]) -> Tensor:
         found: dict[int, Tensor] = {}
@@ -276,7 +264,15 @@ def open_clip_trainee(folder: Path, *, frozen: int = 0, device: str = "cpu") -> 
             found.update(zip(some, unit(model.text_projection(seen)), strict=True))
         return torch.stack([found[place] for place in range(len(ids))])
 
-    return ClipTrainee(model, see, read, model.logit_scale.exp, _patches(model), saver(model, folder, tokenizer, images))
+    return ClipTrainee(
+        model,
+        see,
+        read,
+        model.logit_scale.exp,
+        _patches(model),
+        model.text_projection.out_features,
+        saver(model, folder, tokenizer, images),
+    )
 
 
 def _config(sizes: ClipSizes, vocabulary: int) -> Config:
@@ -315,21 +311,6 @@ def _take_tower(model: CLIPModel, name: str) -> None:
             raise BadInput(f"The vision tower of {name} doesn't fit a CLIP of these sizes: {brief(error)} Give another.") from error
     if extra or any(not name.startswith("encoder.layers.") for name in missing):
         raise BadInput(f"The vision tower of {name} has more layers than a CLIP of these sizes, or other parts. Give another.")
-
-
-def mark_places(embeddings: Any, pixels_NCHW: Tensor) -> None:
-    """Add to the position of every patch a direction of its own, among those in which patches hardly differ.
-
-    A tower that learned what stands in a patch, and hands patches on in their order, says next to nothing of where one is (the
-    small LLaVA's: 2 of a length of 63). In a space where all are compared at once that is lost. In directions that no picture
-    uses, it is told with little harm to what the layers see.
-    """
-    with torch.no_grad():
-        patches_LV = embeddings.patch_embedding(pixels_NCHW).flatten(2).transpose(1, 2).flatten(0, 1)
-        patches_LV = patches_LV - patches_LV.mean(0)
-        places = embeddings.position_embedding.weight[1:]
-        _, directions_VV = torch.linalg.eigh(patches_LV.T @ patches_LV)  # by growing variance
-        places += _MARK * directions_VV[:, : len(places)].T
 
 
 def _patches(net: CLIPModel) -> int:

@@ -64,21 +64,27 @@ class Trainee:
     encode: Callable[[Sequence[str]], list[list[int]]]
     """Token ids of texts, no special tokens added."""
 
-    hidden: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-    """(pixels uint8 [R, H, W, 3], ids [R, L], positions [R, L], allowed [R, 1, L, L]) -> hidden states [R, L, D]: those between
-    the decoder's two halves, and the last."""
+    image: int
+    """The token that stands for a piece of a picture."""
+
+    hidden: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+    """(pixels uint8 [R, H, W, 3], ids [R, L], positions [R, L], allowed [R, 1, L, L]) -> hidden states [R, L, D]: those after
+    each of the decoder's layers, and last what the head reads."""
 
     width: int
     """D."""
 
-    grid: tuple[int, int]
-    """Patches along a side, and the tower's width."""
+    vision_width: int
+    """V: the tower's width."""
 
     tower: nn.Module
     """The vision tower, for its warm-up."""
 
     look: Callable[[Tensor], Tensor]
     """pixels uint8 [R, H, W, 3] -> the tower's patch features [R, patches, vision width]."""
+
+    features: Callable[[Tensor], Tensor]
+    """pixels uint8 [R, H, W, 3] -> what the decoder is handed in a picture's place [R, K, D]."""
 
     head: Callable[[Tensor], Tensor]
     """Hidden states [N, D] -> logits [N, V]."""
@@ -109,9 +115,13 @@ def _open_llava(folder: Path, device: str) -> Trainee:
         features: Tensor = model.model.vision_tower(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
         return features
 
-    seen = _middle(model.model.language_model.layers)
+    def features(pixels_RHWC: Tensor) -> Tensor:
+        found: Tensor = model.model.multi_modal_projector(look(pixels_RHWC))
+        return found
 
-    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, Tensor]:
+    states = _states(model.model.language_model.layers)
+
+    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, ...]:
         output = model.model(
             input_ids=ids_RL,
             pixel_values=normalised(pixels_RHWC),
@@ -119,7 +129,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
             attention_mask=_additive(allowed_R1LL),
             use_cache=False,
         )
-        return seen.middle, output.last_hidden_state
+        return (*states(), output.last_hidden_state)
 
     count, wording = model.config.image_seq_length, WORDINGS["llava"]
     return Trainee(
@@ -131,11 +141,13 @@ def _open_llava(folder: Path, device: str) -> Trainee:
         pad=tokenizer.pad_token_id,
         device=torch.device(device),
         encode=encode,
+        image=model.config.image_token_index,
         hidden=hidden,
         width=model.lm_head.in_features,
-        grid=(round(count**0.5), model.model.vision_tower.config.hidden_size),
+        vision_width=model.model.vision_tower.config.hidden_size,
         tower=model.model.vision_tower,
         look=look,
+        features=features,
         head=model.lm_head,
         save=saver(model, folder, processor),
     )
@@ -150,17 +162,19 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
     tokenizer, config = processor.tokenizer, model.config
     normalised, encode = normaliser(processor.image_processor, device), _encoder(tokenizer)
     speaker: Any = model.language_model
-    stack = speaker.get_decoder()
-    seen = _middle(stack.layers)
+    states = _states(speaker.get_decoder().layers)
 
     def look(pixels_RHWC: Tensor) -> Tensor:
         features: Tensor = model.vision_model(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
         return features
 
+    def features(pixels_RHWC: Tensor) -> Tensor:
+        return _qformer.project(model, _qformer.look(model, normalised(pixels_RHWC)))
+
     token = _qformer.image_token(model)
 
-    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, Tensor]:
-        features_RKD = _qformer.project(model, _qformer.look(model, normalised(pixels_RHWC)))
+    def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, ...]:
+        features_RKD = features(pixels_RHWC)
         words_RLD = model.get_input_embeddings()(ids_RL)
         spots_RL1 = ids_RL.eq(token)[..., None]
         output = speaker.model(
@@ -169,7 +183,7 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
             attention_mask=_additive(allowed_R1LL),
             use_cache=False,
         )
-        return seen.middle, output.last_hidden_state
+        return (*states(), output.last_hidden_state)
 
     vision: Any = config.vision_config
     wording = WORDINGS[family]
@@ -182,11 +196,13 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
         pad=tokenizer.pad_token_id,
         device=torch.device(device),
         encode=encode,
+        image=token,
         hidden=hidden,
         width=speaker.lm_head.in_features,
-        grid=(vision.image_size // vision.patch_size, vision.hidden_size),
+        vision_width=vision.hidden_size,
         tower=model.vision_model,
         look=look,
+        features=features,
         head=speaker.lm_head,
         save=saver(model, folder, processor),
     )
@@ -215,15 +231,27 @@ def _prefix(encode: Callable[[Sequence[str]], list[list[int]]], wording: Wording
     return tuple(encode([wording.picture.replace(IMAGE, IMAGE * count)])[0])
 
 
-def _middle(layers: Any) -> threading.local:
-    """Where a decoder's states between its two halves are kept, as `middle`: for each thread, since parts of a step run in some."""
-    seen = threading.local()
+def _states(layers: Any) -> Callable[[], tuple[Tensor, ...]]:
+    """What gives the states after each layer of the last pass: of this thread's, since parts of a step run in some."""
+    kept = threading.local()
 
-    def keep(module: nn.Module, given: object, output: Tensor) -> None:
-        seen.middle = output
+    def keep(place: int) -> Callable[[nn.Module, object, Tensor], None]:
+        def hook(module: nn.Module, given: object, output: Tensor) -> None:
+            if place == 0:
+                kept.states = []
+            kept.states.append(output)
 
-    layers[(len(layers) - 1) // 2].register_forward_hook(keep)
-    return seen
+        return hook
+
+    for place, layer in enumerate(layers):
+        layer.register_forward_hook(keep(place))
+
+    def taken() -> tuple[Tensor, ...]:
+        states = tuple(kept.states)
+        kept.states = []
+        return states
+
+    return taken
 
 
 def saver(model: PreTrainedModel, folder: Path, *parts: Any) -> Callable[[Path], None]:
