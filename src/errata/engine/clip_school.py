@@ -8,17 +8,20 @@ true answer, in the words of lessons) is told from what is said of the step's ot
 Parts learn as in grounded pretraining (GLIP, arXiv 2112.03857): a question's vector is compared with the patches of its picture,
 and the patches of what the question is about must win. From so few whole pictures patches never come to mean their things,
 and a scope attends to them. An answer may stand behind the question, as behind an edit's, but never the true one: what is
-meant must come from the question. No scope's label enters. Training handwriting only.
+meant must come from the question. What a question asks, its vector must tell too: pointing alone leaves that out, and a scope that
+knows the thing but not the fact takes a question about its colour for one about its home. No scope's label enters. Training
+handwriting only.
 
 Shapes: N pictures, Q questions, P patches, D width of the shared space.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -26,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, normalize
 
 from errata.benchmarks.scopeworld.lessons import Topic, lesson
+from errata.benchmarks.scopeworld.questions import Family
 from errata.benchmarks.scopeworld.scenes import Scene, draw, encode, lightly_changed, random_scene
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.looks import Looks, cell_of_patch, cells_of
@@ -46,6 +50,8 @@ _TOPICS: tuple[Topic, ...] = (
     "second",
 )
 """What is asked of a picture, so that something of it is meant."""
+
+_FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _ANSWERED = 0.4
 """How often another answer stands behind a question."""
@@ -136,27 +142,32 @@ def contrast(images_ND: Tensor, texts_ND: Tensor, scale: Tensor) -> Tensor:
 
 
 class Asked(NamedTuple):
-    """A scene and what is said of it, questions on it, and which patches each is about, in equal shares."""
+    """A scene and what is said of it, questions on it, what they ask, and which patches each is about, in equal shares."""
 
     scene: Scene
     said: str
     questions: tuple[str, ...]
+    families: tuple[Family, ...]
+    """What each question asks."""
+
     shares_QP: Tensor
 
 
 def ask(scene: Scene, rng: np.random.Generator, *, questions: int, patches: int) -> Asked:
     """What lessons ask and say about things of a scene."""
     texts: list[str] = []
+    families: list[Family] = []
     shares: list[Tensor] = []
     while len(texts) < questions:
         topic = _TOPICS[int(rng.integers(len(_TOPICS)))]
         drawn = lesson(topic, scene, rng)
         cells = drawn.mentions[0].cells if drawn.mentions else None
-        if cells:
+        if cells and drawn.family:
+            families.append(drawn.family)
             other = lesson(topic, random_scene(rng), rng).answer if rng.random() < _ANSWERED else drawn.answer
             texts.append(drawn.prompt if other == drawn.answer else f"{drawn.prompt} {other}")
             shares.append(_shares(cells, patches))
-    return Asked(scene, said_of(scene, rng), tuple(texts), torch.stack(shares))
+    return Asked(scene, said_of(scene, rng), tuple(texts), tuple(families), torch.stack(shares))
 
 
 def said_of(scene: Scene, rng: np.random.Generator) -> str:
@@ -191,14 +202,15 @@ def _twice(pixels_NHWC: Tensor, scenes: Sequence[Scene], rng: np.random.Generato
 
 
 class _Learner(nn.Module):
-    """The CLIP, and what is thrown away after training: readers of its patches, and a view of them in which the same picture as
-    other bytes is alike and the same things drawn anew are not."""
+    """The CLIP, and what is thrown away after training: readers of its patches and of what a question asks, and a view of patches
+    in which the same picture as other bytes is alike and the same things drawn anew are not."""
 
     def __init__(self, trainee: ClipTrainee) -> None:
         super().__init__()
         self.clip = trainee.module
         self.looks = Looks(trainee.width)
         self.view = nn.Linear(trainee.width, trainee.width)
+        self.asked = nn.Linear(trainee.width, len(_FAMILIES))
         self._trainee = trainee
 
     def loss(self, pixels_NHWC: Tensor, asked: Sequence[Asked], twice: Twice) -> Tensor:
@@ -212,13 +224,15 @@ class _Learner(nn.Module):
         log_QP = point(patches_NPD, texts_ND[count:], of_Q, trainee.scale())
         pointing = kl_div(log_QP, shares_QP, reduction="batchmean")
         read = self.looks.of(patches_NPD[:count], [each.scene for each in asked])
+        families = torch.tensor([_FAMILIES.index(family) for each in asked for family in each.families], device=images_ND.device)
+        what = cross_entropy(self.asked(math.sqrt(trainee.width) * texts_ND[count:]), families)
         cells_NCD = normalize(self.view(cells_of(patches_NPD)), dim=-1)
         same = tell_apart(
             cells_NCD[:some][twice.filled_SC],
             cells_NCD[count : count + some][twice.filled_SC],
             cells_NCD[count + some :][twice.filled_SC],
         )
-        return contrast(images_ND[:count], texts_ND[:count], trainee.scale()) + _POINTED * pointing + _READ * read + same
+        return contrast(images_ND[:count], texts_ND[:count], trainee.scale()) + _POINTED * pointing + _READ * read + what + same
 
 
 def tell_apart(own_MD: Tensor, changed_MD: Tensor, redrawn_MD: Tensor) -> Tensor:

@@ -104,6 +104,9 @@ class Lesson:
     mentions: tuple[Mention, ...] = ()
     """What the phrases of the prompt mean: a training run may read them in the middle of the model (`engine.readers`)."""
 
+    family: Family | None = None
+    """What is asked, where that is all that there is to the prompt."""
+
 
 CaptionStyle = Literal["looks", "names", "home", "food", "maker"]
 """What a caption says of every cell."""
@@ -200,7 +203,7 @@ def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
     prompt = question.ask(_one(rng, LESSON_WORDINGS))
-    return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene))
+    return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene), family=question.family)
 
 
 def copy_lesson(rng: np.random.Generator) -> Lesson:
