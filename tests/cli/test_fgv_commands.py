@@ -329,3 +329,15 @@ def test_an_endpoint_that_fails_midway_leaves_a_build_that_goes_on(inside, tmp_p
     assert lines[:6] == kept
     assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 6 + len(endpoint.asked)
     assert ("asked of the judge now", str(len(endpoint.asked))) in shown(done)
+
+
+def test_scopes_are_held_against_each_other_by_kind_of_question(inside, random_llava_folder, tmp_path):
+    words = ("table", "fgvedit-figure-4", "--model", random_llava_folder, "--edits", 2, "--seeds", "1,2,3", "--out", "figure")
+    done = inside(*words, "--editor", "told", "--editor", "ike")
+    assert done.code == 0, done.err
+    assert "scopeworld-fgv, 2 edits of each seed" in done.out
+    lines = list(csv.DictReader((tmp_path / "figure" / "fgvedit-figure-4.csv").read_text().splitlines()))
+    assert {line["scope"] for line in lines} == {"told", "ike"}
+    assert sum(int(line["n"]) for line in lines if line["scope"] == "told" and line["kind"].startswith("hard")) == 2 * 3 * 2 * 6
+    refused = inside(*words, "--editor", "finetune")
+    assert (refused.code, "finetune has no scope that decides" in refused.err) == (2, True)

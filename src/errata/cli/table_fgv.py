@@ -66,7 +66,7 @@ def first(
         raise BadInput("A model is named twice. Name each once.")
     if memory > edits:
         raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
-    stream_of = _streams(data, template, edits)
+    stream_of = streams(data, template, edits)
     stream_of(wanted[0])  # files that can't be used are told before a model is loaded
     load = partial(model_at, device=device, dtype=dtype)
     ready = _ready(editors, [partial(load, name) for name in names[1:]], tools_at(device=device, dtype=dtype))
@@ -108,7 +108,7 @@ def _show(table: Table) -> None:
     _print.table(("model", "system", *FIGURES), rows, numbers=tuple(FIGURES))
 
 
-def _streams(data: Path | None, template: str, edits: int) -> Callable[[int], Stream]:
+def streams(data: Path | None, template: str, edits: int) -> Callable[[int], Stream]:
     """The benchmark of a seed: ScopeWorld's own, or what is in a folder.
 
     Raises:

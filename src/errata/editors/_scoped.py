@@ -251,6 +251,10 @@ class Remembers:
         """What the deciding edit says, or the model as it is; see `Scoped.read`."""
         return self._memory().read(model, state, query)
 
+    def decider(self) -> Scope:
+        """What decides which edit a question is about."""
+        return self._memory().scope
+
     def _named(self, name: str, model: Model) -> Spec:
         """Every field, and the memory that they make."""
         memory = self._memory().spec(model)
