@@ -1,4 +1,4 @@
-"""The model inside the package: small, in half precision, and it knows its world. `errata model check` is the whole exam."""
+"""The models inside the package: small, in half precision, and they know their world. `errata model check` is the whole exam."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -18,9 +18,10 @@ from errata.engine.registry import benchmark
 from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.models import load
+from errata.models import shipped as names
 from errata.nn.patches import NoPatch
 
-FOLDER = Path(errata.__file__).parent / "assets" / "llava-tiny"
+ASSETS = Path(errata.__file__).parent / "assets"
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +29,21 @@ def shipped():
     return load("llava-tiny")
 
 
-def test_it_takes_at_most_sixteen_megabytes_and_three_to_eight_million_parameters(shipped):
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) <= 16 * 1024 * 1024
-    assert 3_000_000 <= shipped.parameters <= 8_000_000
+@pytest.fixture(scope="module", params=names())
+def each(request):
+    return load(request.param)
 
 
-def test_a_sample_of_the_exam_is_answered(shipped):
+def test_each_takes_at_most_sixteen_megabytes_and_three_to_eight_million_parameters_and_all_forty(each):
+    assert sum(file.stat().st_size for file in (ASSETS / each.name).iterdir()) <= 16 * 1024 * 1024
+    assert 3_000_000 <= each.parameters <= 8_000_000
+    assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) <= 40 * 1024 * 1024
+
+
+def test_a_sample_of_the_exam_is_answered(each):
     """Eight questions of each topic. The bound guards against a broken model; docs/scopeworld.md has the whole exam."""
     items = [item for item in exam(each=8, seed=77) if item.column in ("scenes", "wordings", "handwriting")]
-    said = shipped.answers([item.query for item in items], [NoPatch()] * len(items), max_new_tokens=32)
+    said = each.answers([item.query for item in items], [NoPatch()] * len(items), max_new_tokens=32)
     right = defaultdict(list)
     for item, answer in zip(items, said, strict=True):
         right[item.column].append(answer == item.answer)
