@@ -13,6 +13,8 @@ import pytest
 
 from errata.benchmarks.fgvedit import FGVEdit
 from errata.editors import MendPlan
+from errata.engine.school import texts
+from errata.models.clip import ClipSizes, build_clip
 from tests.benchmarks.fgv_files import record, write_fgvedit
 from tests.cli.runs import SRC
 from tests.conftest import picture
@@ -341,3 +343,20 @@ def test_scopes_are_held_against_each_other_by_kind_of_question(inside, random_l
     assert sum(int(line["n"]) for line in lines if line["scope"] == "told" and line["kind"].startswith("hard")) == 2 * 3 * 2 * 6
     refused = inside(*words, "--editor", "finetune")
     assert (refused.code, "finetune has no scope that decides" in refused.err) == (2, True)
+
+
+def test_a_scope_for_each_fusion_is_trained_once_and_put_to_the_benchmark(inside, random_llava_folder, tmp_path):
+    sizes = ClipSizes(width=32, layers=1, ffn=64, text_width=32, text_layers=1, text_ffn=64, vocabulary=400)
+    build_clip(tmp_path / "clip", texts=texts(count=100), sizes=sizes)
+    words = ("table", "fgvedit-2", "--encoders", "clip", "--model", random_llava_folder, "--paired", 12, "--steps", 2, "--edits", 1)
+    done = inside(*words, "--fusion", "dot", "--fusion", "concat", "--seeds", "1,2", "--out", "fusions")
+    assert done.code == 0, done.err
+    trained = {path.parent.name: path.read_bytes() for path in (tmp_path / "fusions" / "scopes").glob("*/learned.safetensors")}
+    assert set(trained) == {"clip-dot", "clip-concat"}
+    lines = list(csv.DictReader((tmp_path / "fusions" / "fgvedit-2.csv").read_text().splitlines()))
+    assert {line["system"] for line in lines} == {"clip, dot", "clip, concat"}
+    again = inside(*words, "--fusion", "dot", "--fusion", "concat", "--seeds", "1,2", "--out", "fusions")
+    assert (again.code, "steps, best after" in again.out) == (0, False)
+    for more, why in ((("--encoders", "clip"), "Encoders are named twice"), (("--fusion", "soup"), "fusion takes 'concat'")):
+        refused = inside(*words, *more, "--out", "none")
+        assert (refused.code, why in refused.err) == (2, True), refused.err

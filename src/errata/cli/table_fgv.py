@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from errata.cli import _print
 from errata.cli._open import model_at, tools_at
-from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype, DtypeName
 from errata.cli._print import say, watched
 from errata.cli.bench import editors_named
 from errata.cli.bench_fgv import SCOPEWORLD, Memory
@@ -59,27 +59,53 @@ def first(
       errata table fgvedit-1 --editor none --editor finetune --editor scopeedit --seeds 101,102,103
       errata table fgvedit-1 --editor finetune --editor scopeedit --model one --model two --edits 200 --memory 200
     """
+    editors = editors_named(editor)
+    asked = Asked(model or [DEFAULT_MODEL], streams(data, template, edits), seeds_in(seeds), edits, memory, device, dtype)
+    asked.check()
+    compare(_NAME, editors, asked, out or Path("out") / _NAME)
+
+
+class Asked(NamedTuple):
+    """What systems are put to."""
+
+    models: list[str]
+    stream_of: Callable[[int], Stream]
+    seeds: tuple[int, ...]
+    edits: int
+    memory: int
+    device: str
+    dtype: DtypeName
+
+    def check(self) -> None:
+        """Tell what can't be used before a model is loaded.
+
+        Raises:
+            BadInput: a model named twice, a memory that is too large, or files that can't be used.
+        """
+        if len(set(self.models)) < len(self.models):
+            raise BadInput("A model is named twice. Name each once.")
+        if self.memory > self.edits:
+            raise BadInput(
+                f"{self.memory} edits in memory are more than the {self.edits} there are. Give at most {self.edits} to --memory."
+            )
+        self.stream_of(self.seeds[0])
+
+
+def compare(name: str, editors: Mapping[str, Editor[Any]], asked: Asked, folder: Path) -> None:
+    """Run every system on every model over the seeds, print the table and write it."""
     from errata.engine.fine_table import fill, write_table
 
-    editors, names, wanted = editors_named(editor), model or [DEFAULT_MODEL], seeds_in(seeds)
-    if len(set(names)) < len(names):
-        raise BadInput("A model is named twice. Name each once.")
-    if memory > edits:
-        raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
-    stream_of = streams(data, template, edits)
-    stream_of(wanted[0])  # files that can't be used are told before a model is loaded
-    load = partial(model_at, device=device, dtype=dtype)
-    ready = _ready(editors, [partial(load, name) for name in names[1:]], tools_at(device=device, dtype=dtype))
-    folder = out or Path("out") / _NAME
-    with watched(_NAME) as progress:
+    load = partial(model_at, device=asked.device, dtype=asked.dtype)
+    ready = _ready(editors, [partial(load, each) for each in asked.models[1:]], tools_at(device=asked.device, dtype=asked.dtype))
+    with watched(name) as progress:
         table = fill(
-            _NAME,
-            {name: partial(load, name) for name in names},
+            name,
+            {each: partial(load, each) for each in asked.models},
             ready,
-            stream_of,
-            seeds=wanted,
-            edits=edits,
-            memory=memory,
+            asked.stream_of,
+            seeds=asked.seeds,
+            edits=asked.edits,
+            memory=asked.memory,
             folder=folder,
             progress=progress,
         )

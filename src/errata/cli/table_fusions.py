@@ -1,0 +1,78 @@
+"""`errata table fgvedit-2`: what encoders and fusions a multimodal scope is best made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errata.cli._open import tools_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._print import say, watched
+from errata.cli.bench_fgv import Memory
+from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
+from errata.cli.table_fgv import Asked, compare, streams
+from errata.core.errors import BadInput
+
+_NAME = "fgvedit-2"
+_FUSIONS = ("concat", "cross", "dot")
+
+
+def second(
+    encoders: Annotated[list[str], typer.Option("--encoders", help="Folder or hub id of a CLIP, once for each.")],
+    fusion: Annotated[
+        list[str] | None,
+        typer.Option("--fusion", help=f"How words and patches meet, once for each; joint too. Not given: {', '.join(_FUSIONS)}."),
+    ] = None,
+    editor: Annotated[
+        str, typer.Option("--editor", help="What speaks for an edit in scope, its fields separated by semicolons.")
+    ] = "counterfactual",
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
+    ] = None,
+    paired: Annotated[int, typer.Option("--paired", min=2, help="Edits whose labelled pairs each scope is trained on.")] = 2000,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most of each scope's training. [3000]")] = None,
+    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")] = 250,
+    memory: Memory = 1,
+    seeds: Seeds = DEFAULT_SEEDS,
+    out: Out = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """Train a multimodal scope for each of some encoders and fusions, from the same pairs, and put each to scopeworld-fgv.
+
+    The scopes lie under OUT/scopes and aren't trained again. Writes fgvedit-2.csv, .md and .svg as fgvedit-1 does; a star marks a
+    difference from the first row.
+
+    \b
+    Examples:
+      errata table fgvedit-2 --encoders out/clip-tiny --encoders out/clip-large --model minigpt4-tiny
+    """
+    from errata.editors import parse
+    from errata.engine.figures import folder_of
+    from errata.engine.learners import Wanted, training
+
+    folder = out or Path("out") / _NAME
+    if len(set(encoders)) < len(encoders):
+        raise BadInput("Encoders are named twice. Name each once.")
+    asked = Asked(model or [DEFAULT_MODEL], streams(None, "{}", edits), seeds_in(seeds), edits, memory, device, dtype)
+    asked.check()
+    scopes = {
+        (each, kind): folder / "scopes" / folder_of(f"{Path(each).name}-{kind}") for each in encoders for kind in fusion or _FUSIONS
+    }
+    if len(set(scopes.values())) < len(scopes):
+        raise BadInput("Two of the encoders' folders have the same name. Give them names of their own.")
+    ready = {
+        place: training(f"mscke:fusion={kind}", Wanted(place, DEFAULT_MODEL, each, edits=paired, steps=steps))
+        for (each, kind), place in scopes.items()
+    }
+    tools = tools_at(device=device, dtype=dtype)
+    for place, train in ready.items():
+        if not (place / "learned.safetensors").exists():
+            with watched(f"train {place.name}") as progress:
+                fitted, told = train(tools, progress)
+            say(f"{place.name}: {fitted.steps} steps, best after {fitted.best_step}; {told}")
+    rows = {f"{Path(each).name}, {kind}": f"mscke:checkpoint={place},editor={editor}" for (each, kind), place in scopes.items()}
+    compare(_NAME, {name: parse(text) for name, text in rows.items()}, asked, folder)
