@@ -6,19 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import errata
 from errata.benchmarks.scopeworld.exam import exam
 from errata.benchmarks.scopeworld.knowledge import UNSEEN_SENTENCES, UNSEEN_VALUES
 from errata.benchmarks.scopeworld.lessons import copy_lesson, lesson
-from errata.benchmarks.scopeworld.scenes import random_scene
+from errata.benchmarks.scopeworld.scenes import picture, random_scene
 from errata.core.records import Edit, Query
 from errata.editors import parse
+from errata.engine.looks import cell_of_patch
 from errata.engine.registry import benchmark
 from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.models import load
 from errata.models import shipped as names
+from errata.models.clip import load_encoder
 from errata.nn.patches import NoPatch
 
 ASSETS = Path(errata.__file__).parent / "assets"
@@ -38,6 +41,20 @@ def test_each_takes_at_most_sixteen_megabytes_and_three_to_eight_million_paramet
     assert sum(file.stat().st_size for file in (ASSETS / each.name).iterdir()) <= 16 * 1024 * 1024
     assert 3_000_000 <= each.parameters <= 8_000_000
     assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) <= 40 * 1024 * 1024
+
+
+def test_the_shipped_encoders_point_at_what_a_question_is_about():
+    """In handwriting that no training saw, by place, look and relation; chance is one in as many as there are things."""
+    encoder, rng, right = load_encoder("clip-tiny"), np.random.default_rng(9), []
+    for _ in range(40):
+        scene = random_scene(rng)
+        patches_PD = torch.nn.functional.normalize(encoder.image(picture(scene, rng)).parts_PD, dim=-1)
+        for topic in ("name", "fact", "relation"):
+            drawn = lesson(topic, scene, rng)
+            likely_P = (20 * patches_PD @ encoder.text(drawn.prompt).whole_D).softmax(-1)
+            shares = [float(likely_P[cell_of_patch(len(patches_PD)) == cell].sum()) for cell in range(4)]
+            right.append(int(np.argmax(shares)) in (drawn.mentions[0].cells or ()))
+    assert sum(right) / len(right) >= 0.95
 
 
 def test_a_sample_of_the_exam_is_answered(each):

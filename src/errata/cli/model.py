@@ -36,6 +36,7 @@ def list_(as_json: AsJson = False) -> None:
       errata model list
     """
     from errata.models import FAMILIES, load, shipped
+    from errata.models.clip import SHIPPED as ENCODERS
 
     models = [load(name) for name in shipped()]
     if as_json:
@@ -44,6 +45,7 @@ def list_(as_json: AsJson = False) -> None:
         return
     rows = [(model.name, f"{model.parameters:,}", model.digest[:12]) for model in models]
     table(("name", "parameters", "digest"), rows, numbers=("parameters",))
+    say(f"encoders of a scope: {', '.join(ENCODERS)}")
     say(f"families of checkpoint folders and hub ids: {', '.join(sorted(FAMILIES))}")
 
 

@@ -9,10 +9,12 @@ Shapes: N rows, T tokens, P patches, D width of the shared space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast, final
 
 import torch
@@ -55,7 +57,10 @@ _MEAN, _STD = 0.5, 0.25
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
 """The end token isn't number 2: with that number transformers pools a text at its largest id, as the first CLIP did."""
 
-_NAMEABLE = ("a folder of a CLIP model", "owner/name on the hub when it can be reached")
+SHIPPED: Mapping[str, str] = MappingProxyType({"clip-tiny": "assets/clip-tiny"})
+"""Name -> where the encoders inside the package lie."""
+
+_NAMEABLE = (*SHIPPED, "a folder of a CLIP model", "owner/name on the hub when it can be reached")
 
 
 @dataclass(frozen=True)
@@ -146,16 +151,17 @@ class ClipEncoder:
 
 
 def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncoder:
-    """Open the encoders of a CLIP model, in float32.
+    """Open the encoders of a CLIP model, in float32: a shipped name, a folder or a hub id.
 
     Raises:
         Unknown: there is no such folder or hub id.
         BadInput: it is no CLIP model, or its weights are broken.
     """
     name, place = str(name_or_path), device_at(device)
+    source = str(files("errata").joinpath(SHIPPED[name])) if name in SHIPPED else name
     with quiet():
         try:
-            config, _ = PretrainedConfig.get_config_dict(name)
+            config, _ = PretrainedConfig.get_config_dict(source)
         except (OSError, ValueError) as error:
             raise Unknown("encoder", name, _NAMEABLE) from error
         if "model_type" not in config:
@@ -163,9 +169,9 @@ def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncode
         if config["model_type"] != "clip":
             raise BadInput(f"{name} is a model of the type {config['model_type']!r}; a scope sees with a CLIP. Give one.")
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            images = AutoImageProcessor.from_pretrained(name, backend="pil")  # type: ignore[no-untyped-call]
-            loaded: Any = CLIPModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            images = AutoImageProcessor.from_pretrained(source, backend="pil")  # type: ignore[no-untyped-call]
+            loaded: Any = CLIPModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise BadInput(f"The encoders {name} can't be read: {brief(error)} Save or download them again.") from error
     net = fitting(loaded, name)
