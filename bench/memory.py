@@ -14,6 +14,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -86,36 +87,34 @@ def main() -> None:
     asked = [Query.ask(f"query {number}") for number in range(given.queries)]
     for query, place in zip(asked, places.tolist(), strict=True):
         key_D = state.blocks[place // ROWS].keys_KD[place % ROWS]
-        aside_D = normalize(torch.from_numpy(rng.normal(size=given.width)).float(), dim=0)
-        table.keys[query.text] = normalize(key_D + _ASIDE * aside_D, dim=0)
+        table.keys[query.text] = normalize(key_D + aside(rng, given.width), dim=0)
     started = time.perf_counter()
     memory.decide(model, state, asked[0])
     print(f"{given.edits:,} edits, {given.width} wide; made ready for the first query in {time.perf_counter() - started:.1f} s")
-    took, found = timed([lambda query=query: memory.decide(model, state, query)[0].edit for query in asked])
+    took, found = timed(lambda query: memory.decide(model, state, query)[0].edit, asked)
     exact = best(state, [table.keys[query.text] for query in asked])
     right = sum(one == other for one, other in zip(found, exact, strict=True))
     print(f"recall@1 {right / len(asked):.4f} over {len(asked):,} queries")
     print(f"decision {told(took)}")
     some = asked[: min(200, len(asked))]
     more = [Edit(query, f"value {number}") for number, query in enumerate(some)]
-    added = [state]
+    versions = [state]
 
     def write(edit: Edit) -> None:
-        added.append(memory.write(model, added[-1], edit))
+        versions[0] = memory.write(model, versions[0], edit)
 
-    took, _ = timed([lambda edit=edit: write(edit) for edit in more])
+    took, _ = timed(write, more)
     print(f"an edit more {told(took)}")
     gone = [
         held.edit for held in (state.blocks[int(place) // ROWS].held[int(place) % ROWS] for place in places) if held is not None
     ]
-    fewer = [added[-1]]
 
     def forget(edit: EditId) -> None:
-        left = memory.forget(fewer[-1], edit)
+        left = memory.forget(versions[0], edit)
         assert left is not None
-        fewer.append(left)
+        versions[0] = left
 
-    took, _ = timed([lambda edit=edit: forget(edit) for edit in dict.fromkeys(gone[: len(some)])])
+    took, _ = timed(forget, list(dict.fromkeys(gone))[: len(some)])
     print(f"an edit less {told(took)}")
     print(f"memory: {(_bytes() - before) / 1e6:,.0f} MB more than the process had before (peak)")
 
@@ -130,6 +129,11 @@ def filled(rng: np.random.Generator, count: int, width: int) -> Memory:
         held = tuple(_held(start + number) for number in range(size))
         blocks.append(Block(held, (1,) * size, normalize(torch.from_numpy(keys), dim=-1)))
     return Memory(tuple(blocks), None, count)
+
+
+def aside(rng: np.random.Generator, width: int) -> Tensor:
+    """What is added to a stored key for a query."""
+    return _ASIDE * normalize(torch.from_numpy(rng.normal(size=width)).float(), dim=0)
 
 
 def _held(number: int) -> Held:
@@ -153,12 +157,16 @@ def best(state: Memory, asked: Sequence[Tensor]) -> list[EditId]:
     return edits
 
 
-def timed(calls: Sequence[Callable[[], object]]) -> tuple[list[float], list[object]]:
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def timed(call: Callable[[_T], _R], each: Sequence[_T]) -> tuple[list[float], list[_R]]:
     """Milliseconds that each call took, and what it gave."""
     took, gave = [], []
-    for call in calls:
+    for one in each:
         started = time.perf_counter()
-        gave.append(call())
+        gave.append(call(one))
         took.append(1000 * (time.perf_counter() - started))
     return took, gave
 
