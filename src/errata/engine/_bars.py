@@ -31,26 +31,34 @@ class Bar:
     """Where a ring marks the share counted another way; None for no ring."""
 
 
-def bars(title: str, panels: Mapping[str, Mapping[str, Sequence[Bar]]], labels: Sequence[str]) -> str:
+def bars(
+    title: str,
+    panels: Mapping[str, Mapping[str, Sequence[Bar]]],
+    labels: Sequence[str],
+    *,
+    key: str = "bar: generated; ring: teacher-forced",
+) -> str:
     """The figure as the text of an SVG file.
 
     Args:
         title: over the whole, and what a screen reader says first.
         panels: panel -> group -> its bars, each with one of the labels. Panels stand one below the other.
         labels: in the order of places in a group, of colours and of the legend.
+        key: what a bar is, below the legend.
     """
     groups = max((len(panel) for panel in panels.values()), default=0)
     names = [*labels, *panels]
-    width = max(_LEFT + groups * _group(labels), int(_LETTER * max(map(len, [title, *names]), default=0)) + 40)
+    across = _group(labels, [name for panel in panels.values() for name in panel])
+    width = max(_LEFT + groups * across, int(_LETTER * max(map(len, [title, *names]), default=0)) + 40)
     legend = _TOP + len(panels) * _PANEL
     height = legend + _LINE * (len(labels) + 2)
     drawn = [el("rect", {"width": width, "height": height, "fill": _PAPER}), _text(title, 10, 20, weight="bold")]
     for place, (name, panel) in enumerate(panels.items()):
-        drawn += _panel(name, panel, labels, top=_TOP + place * _PANEL, width=width)
+        drawn += _panel(name, panel, labels, top=_TOP + place * _PANEL, width=width, across=across)
     for place, label in enumerate(labels):
         drawn.append(el("rect", {"x": _LEFT, "y": legend + _LINE * place, "width": 12, "height": 12, "fill": _colour(place)}))
         drawn.append(_text(label, _LEFT + 20, legend + _LINE * place + 10))
-    drawn.append(_text("bar: generated; ring: teacher-forced", _LEFT, legend + _LINE * len(labels) + 12))
+    drawn.append(_text(key, _LEFT, legend + _LINE * len(labels) + 12))
     box: Attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "viewBox": f"0 0 {width} {height}",
@@ -61,12 +69,14 @@ def bars(title: str, panels: Mapping[str, Mapping[str, Sequence[Bar]]], labels: 
     return el("svg", box, el("title", {}, title), *drawn).html
 
 
-def _group(labels: Sequence[str]) -> int:
-    """How much a group takes across: its bars, and at least its name."""
-    return max(len(labels) * _BAR, 96) + _AIR
+def _group(labels: Sequence[str], names: Sequence[str]) -> int:
+    """How much a group takes across: its bars, and at least the longest group's name."""
+    return max(len(labels) * _BAR, int(_LETTER * max(map(len, names), default=0)), 96) + _AIR
 
 
-def _panel(name: str, groups: Mapping[str, Sequence[Bar]], labels: Sequence[str], *, top: int, width: int) -> list[Markup]:
+def _panel(
+    name: str, groups: Mapping[str, Sequence[Bar]], labels: Sequence[str], *, top: int, width: int, across: int
+) -> list[Markup]:
     base = top + 24 + _TALL
     drawn = [_text(name, 10, top + 14, weight="bold")]
     for percent in (0, 25, 50, 75, 100):
@@ -74,7 +84,7 @@ def _panel(name: str, groups: Mapping[str, Sequence[Bar]], labels: Sequence[str]
         drawn.append(el("line", {"x1": _LEFT, "x2": width - 8, "y1": y, "y2": y, "stroke": _RULE}))
         drawn.append(_text(str(percent), _LEFT - 6, float(y) + 4, anchor="end"))
     for place, (group, held) in enumerate(groups.items()):
-        left = _LEFT + place * _group(labels) + _AIR / 2
+        left = _LEFT + place * across + _AIR / 2
         for bar in held:
             slot = labels.index(bar.label)
             drawn += _bar(bar, group, left + slot * _BAR, base, colour=_colour(slot))

@@ -168,7 +168,8 @@ def as_figure(found: Decisions) -> str:
         kind: [Bar(trial.name, trial.mean(kind), trial.error(kind) if several else None, None) for trial in found.trials]
         for kind in found.n
     }
-    return bars(f"{NAME}: {headline(found)}", {found.benchmark: groups}, [trial.name for trial in found.trials])
+    title, names = f"{NAME}: {headline(found)}", [trial.name for trial in found.trials]
+    return bars(title, {found.benchmark: groups}, names, key="bar: share of decisions that are right")
 
 
 def _rows(pair: Pair) -> tuple[str, ...]:
