@@ -74,6 +74,7 @@ def test_what_is_left_keeps_its_place_and_its_keys_when_an_edit_of_a_closed_bloc
     state, vectors = memory(ROWS, keys=2)
     assert [len(block.held) for block in state.blocks] == [ROWS // 2, ROWS // 2]
     left = gone(state, 3)
+    assert left.blocks[0].mark is state.blocks[0].mark  # an index goes on with what it has of the block
     for number in (2, 4, ROWS - 1):
         place = state.find(EditId(f"edit {number}"))
         assert place is not None
@@ -128,16 +129,20 @@ def test_an_index_finds_the_nearest_edits_of_the_version_that_is_asked(index):
     for number in range(ROWS):
         more = more.added(edit(f"new {number}"), fresh[number])
     assert near(index, more, fresh[500, 0])[0] == "edit new 500"
-    assert "edit new 500" not in near(index, state, fresh[500, 0])
+    exact = (vectors @ fresh[500, 0]).amax(1).argsort(descending=True)[:1].tolist()
+    assert near(index, state, fresh[500, 0])[0] == f"edit {exact[0]}"
 
 
 def test_an_index_looks_further_where_the_nearest_were_forgotten(index):
     state, _ = memory(ROWS)
     left = state
-    order = (state.keys_ND @ state.keys_ND[0]).argsort(descending=True).tolist()
+    order = (vectors_of(state) @ vectors_of(state)[0]).argsort(descending=True).tolist()
+    assert near(index, state, vectors_of(state)[0])[0] == "edit 0"  # the index knows them all
     for number in order[:20]:
         left = gone(left, number)
-    assert near(index, left, state.keys_ND[0])[0] == f"edit {order[20]}"
+    found = near(index, left, vectors_of(state)[0])  # in the order of eight-bit distances
+    assert len(found) == 4
+    assert set(found) <= {f"edit {number}" for number in order[20:28]}
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,20 @@ class Blind(Words):
 
     def near(self, keys):
         return None
+
+
+class Always(Words):
+    """The same scope that takes every question for every edit's."""
+
+    def rho(self, asked, keys):
+        return torch.ones(len(keys))
+
+
+def test_what_was_forgotten_does_not_speak_whatever_a_scope_says_of_its_place(random_llava):
+    state, _ = memory(ROWS)
+    scoped, query = Scoped(Always(), Counterfactual()), Query.ask("1")
+    assert scoped.decide(random_llava, state, query)[0].edit == f"edit {ROWS - 1}"
+    assert scoped.decide(random_llava, gone(state, ROWS - 1), query)[0].edit == f"edit {ROWS - 2}"
 
 
 def test_a_large_memory_is_asked_through_its_index_and_decides_alike(random_llava):
