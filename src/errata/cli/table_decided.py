@@ -13,19 +13,15 @@ from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 from errata.cli.bench import editors_named
 from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
-from errata.cli.table_fgv import streams
+from errata.cli.table_fgv import Data, Edits, Template, streams
 
 
 def fourth(
     editor: Annotated[list[str], typer.Option("--editor", help="An editor with a scope, once for each; held against the first.")],
     model: ModelName = DEFAULT_MODEL,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of FGVEdit's files; its test file is taken. Not given: scopeworld-fgv.")
-    ] = None,
-    template: Annotated[
-        str, typer.Option("--template", help="With --data, what a question on a picture becomes: {} is the question.")
-    ] = "{}",
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")] = 200,
+    data: Data = None,
+    template: Template = "{}",
+    edits: Edits = 200,
     seeds: Seeds = DEFAULT_SEEDS,
     out: Out = None,
     device: Device = "cpu",

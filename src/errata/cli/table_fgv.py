@@ -26,22 +26,25 @@ if TYPE_CHECKING:
 
 _NAME = "fgvedit-1"
 
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of FGVEdit's files; its test file is taken. Not given: scopeworld-fgv.")
+]
+Template = Annotated[str, typer.Option("--template", help="With --data, what a question on a picture becomes: {} is the question.")]
+Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")]
+
 
 def first(
     editor: Annotated[
         list[str], typer.Option("--editor", help="A system, once for each; a model's others are held against its first.")
     ],
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of FGVEdit's files; its test file is taken. Not given: scopeworld-fgv.")
-    ] = None,
-    template: Annotated[
-        str, typer.Option("--template", help="With --data, what a question on a picture becomes: {} is the question.")
-    ] = "{}",
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")] = 250,
+    model: Models = None,
+    data: Data = None,
+    template: Template = "{}",
+    edits: Edits = 250,
     memory: Memory = 1,
     seeds: Seeds = DEFAULT_SEEDS,
     out: Out = None,

@@ -12,7 +12,7 @@ from errata.cli._options import DEFAULT_MODEL, Device, Dtype
 from errata.cli._print import say, watched
 from errata.cli.bench_fgv import Memory
 from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
-from errata.cli.table_fgv import Asked, compare, streams
+from errata.cli.table_fgv import Asked, Edits, Models, compare, streams
 from errata.core.errors import BadInput
 
 _NAME = "fgvedit-2"
@@ -28,13 +28,10 @@ def second(
     editor: Annotated[
         str, typer.Option("--editor", help="What speaks for an edit in scope, its fields separated by semicolons.")
     ] = "counterfactual",
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", help=f"A base model, once for each: shipped name, folder or hub id. Not given: {DEFAULT_MODEL}."),
-    ] = None,
+    model: Models = None,
     paired: Annotated[int, typer.Option("--paired", min=2, help="Edits whose labelled pairs each scope is trained on.")] = 2000,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most of each scope's training. [3000]")] = None,
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are drawn by each seed.")] = 250,
+    edits: Edits = 250,
     memory: Memory = 1,
     seeds: Seeds = DEFAULT_SEEDS,
     out: Out = None,

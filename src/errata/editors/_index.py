@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any, Final, final
 
@@ -129,6 +130,7 @@ class Index:
         return np.ascontiguousarray(lie_KM.detach().float().cpu().numpy())
 
 
+@cache
 def faiss() -> ModuleType | None:
     """The library, where it is installed (the extra "faiss")."""
     try:

@@ -29,13 +29,13 @@ from errata.engine.school import (
     Row,
     answer_losses,
     fitting_parts,
+    inner,
     lessons_of,
     mean_of_lessons,
     pack,
     said,
     states_of,
 )
-from errata.models._load import source_of
 from errata.models.apprentices import Apprentice, build_apprentice
 from errata.models.build import Blip2Sizes
 from errata.models.training import Trainee, open_trainee
@@ -98,7 +98,7 @@ def train_apprentice(
         build_apprentice(
             family, folder, teacher=teacher, pixels_NHWC=_pictures(plan.seed, 0, count=400), sizes=sizes, seed=plan.seed
         )
-    mine, theirs = open_trainee(folder, device=device), open_trainee(Path(source_of(str(teacher))), device=device)
+    mine, theirs = open_trainee(folder, device=device), open_trainee(teacher, device=device)
     if mine.family != family:
         raise BadInput(f"The folder {folder} holds a {mine.family}, and a {family} was to be trained. Name another folder.")
     theirs.module.requires_grad_(False).train(False)
@@ -118,14 +118,10 @@ def train_apprentice(
         ),
         checkpoint=folder / "training.pt",
         run=run,
-        inner=_inner,
+        inner=inner,
         progress=progress,
     )
     mine.save(folder)
-
-
-def _inner(name: str) -> bool:
-    return "embed" not in name and "lm_head" not in name and not name.startswith("bridges")
 
 
 def unexplained(found: Tensor, wanted: Tensor) -> Tensor:
@@ -150,7 +146,7 @@ def _open_eyes(mine: Trainee, theirs: Trainee, plan: Apprenticeship, *, checkpoi
         schedule=Schedule(plan.looks, learning_rate=plan.learning_rate, matrix_rate=plan.matrix_rate),
         checkpoint=checkpoint,
         run=run,
-        inner=_inner,
+        inner=inner,
         progress=lambda what, done, total: progress(f"eyes, {what}", done, total),
     )
 

@@ -102,9 +102,10 @@ def fill(
 
 def decide(model: Model, scope: Scope, pairs: Sequence[Pair]) -> Iterator[bool]:
     """Whether each decision is right, the edit of a pair alone in memory."""
-    keys = {pair.edit.id: scope.key(model, pair.edit.query, pair.edit.target) for pair in pairs}
+    edits = {id(pair.edit): pair.edit for pair in pairs}
+    keys = {place: scope.key(model, edit.query, edit.target) for place, edit in edits.items()}
     for pair in pairs:
-        rho = float(scope.rho(scope.key(model, pair.query), keys[pair.edit.id][None])[0])
+        rho = float(scope.rho(scope.key(model, pair.query), keys[id(pair.edit)][None])[0])
         yield (rho >= 0.5) == pair.in_scope
 
 

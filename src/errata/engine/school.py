@@ -240,16 +240,16 @@ def train_model(
         ),
         checkpoint=folder / "training.pt",
         run=run,
-        inner=_inner,
+        inner=inner,
         progress=progress,
         each=each,
     )
     trainee.save(folder)
 
 
-def _inner(name: str) -> bool:
-    """Whether a matrix lies between embeddings and head."""
-    return "embed" not in name and "lm_head" not in name and not name.startswith("readers")
+def inner(name: str) -> bool:
+    """Whether a matrix lies between embeddings and head, and isn't thrown away after training."""
+    return "embed" not in name and "lm_head" not in name and not name.startswith(("readers", "bridges"))
 
 
 class _Learner(nn.Module):
@@ -298,7 +298,7 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
         schedule=schedule,
         checkpoint=checkpoint,
         run=repr(curriculum),
-        inner=lambda name: name.startswith("tower") and _inner(name),
+        inner=lambda name: name.startswith("tower") and inner(name),
         progress=progress,
     )
 
@@ -368,14 +368,15 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     answers = trainee.encode([item.answer for _, item in flat])
     prefix = trainee.prefix
     phrases: list[tuple[int, int, Mention]] = []
-    around = len(trainee.encode([trainee.wording.answer])[0])
-    bare = trainee.encode([item.prompt for _, item in flat])
+    told, seen, after = (
+        len(ids) for ids in trainee.encode([trainee.wording.told.strip(), trainee.wording.seen.strip(), trainee.wording.answer])
+    )
     shown = [token == trainee.image for token in prefix]
     laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool], list[bool]]] = [
         (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix), list(shown))
         for _ in rows
     ]
-    for (row, item), prompt, words, answer in zip(flat, prompts, bare, answers, strict=True):
+    for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
         ids, positions, segments, sees, learn, own = laid[row]
         start = len(prefix) if item.visual else 0
         first = len(ids)
@@ -386,7 +387,8 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         segments += [segment] * len(tokens)
         sees += [item.visual] * len(tokens)
         learn += [False] * len(prompt) + [True] * (len(answer) + 1)
-        own += [place >= len(prompt) or 0 <= len(prompt) - around - 1 - place < len(words) for place in range(len(tokens))]
+        before = seen if item.visual else told
+        own += [place >= len(prompt) or before <= place < len(prompt) - after for place in range(len(tokens))]
         phrases += [(row, first + _tokens_to(trainee, item, mention.end) - 1, mention) for mention in item.mentions]
     length = max(len(row[0]) for row in laid)
 

@@ -30,7 +30,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 _UNSAID = MappingProxyType({"blip-2": "opt"})
 """`model_type` -> that of the language model where config.json leaves it out."""
 
-_SHIPPED = MappingProxyType({name: f"assets/{name}" for name in ("llava-tiny", "minigpt4-tiny")})
+_SHIPPED = ("llava-tiny", "minigpt4-tiny")
 
 _NAMEABLE = (*_SHIPPED, "a checkpoint folder", "owner/name on the hub when it can be reached")
 
@@ -70,12 +70,17 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     return TransformersModel(net.to(place), processor=processor, name=name, family=family)  # type: ignore[arg-type]
 
 
+def asset(name: str) -> str:
+    """Where what ships under this name lies."""
+    return str(files("errata").joinpath("assets", name))
+
+
 def source_of(name: str) -> str:
     """Where transformers finds it: a folder, or a hub id."""
     if not name.strip():
         raise Unknown("model", name, _NAMEABLE)
     if name in _SHIPPED:
-        return str(files("errata").joinpath(_SHIPPED[name]))
+        return asset(name)
     if Path(name).is_dir():
         return name
     if Path(name).exists():

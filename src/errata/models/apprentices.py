@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, Blip2Config, LlavaForConditionalGenerati
 from errata.core.errors import BadInput
 from errata.models._load import brief, quiet, source_of
 from errata.models.build import Blip2Sizes, assemble, llama_of, opt_of, spare, write
+from errata.models.training import normaliser
 
 Apprentice = Literal["blip2", "minigpt4"]
 
@@ -64,7 +65,8 @@ def build_apprentice(
             model.language_model.model.load_state_dict(taken, strict=False)
         else:
             _opt(model.language_model.model.decoder, net.model.language_model)
-        pixels_NCHW = ((pixels_NHWC.float() / 255 - 0.5) / 0.25).permute(0, 3, 1, 2)
+        images: Any = processor
+        pixels_NCHW = normaliser(images.image_processor, "cpu")(pixels_NHWC)
         _tower(model.vision_model, net.model.vision_tower, pixels_NCHW)
         _projection(model.language_projection, net, pixels_NCHW)
     write(folder, made, processor, tokenizer)

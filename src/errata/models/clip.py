@@ -9,12 +9,10 @@ Shapes: N rows, T tokens, P patches, D width of the shared space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast, final
 
 import torch
@@ -39,7 +37,7 @@ from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.models._cache import Recent
-from errata.models._load import brief, device_at, fitting, quiet, source_of
+from errata.models._load import asset, brief, device_at, fitting, quiet, source_of
 from errata.models._transformers import timeless
 from errata.models.build import spare, train_core
 from errata.models.training import normaliser, saver
@@ -57,8 +55,8 @@ _MEAN, _STD = 0.5, 0.25
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
 """The end token isn't number 2: with that number transformers pools a text at its largest id, as the first CLIP did."""
 
-SHIPPED: Mapping[str, str] = MappingProxyType({"clip-tiny": "assets/clip-tiny"})
-"""Name -> where the encoders inside the package lie."""
+SHIPPED = ("clip-tiny",)
+"""The names of the encoders inside the package."""
 
 _NAMEABLE = (*SHIPPED, "a folder of a CLIP model", "owner/name on the hub when it can be reached")
 
@@ -158,7 +156,7 @@ def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncode
         BadInput: it is no CLIP model, or its weights are broken.
     """
     name, place = str(name_or_path), device_at(device)
-    source = str(files("errata").joinpath(SHIPPED[name])) if name in SHIPPED else name
+    source = asset(name) if name in SHIPPED else name
     with quiet():
         try:
             config, _ = PretrainedConfig.get_config_dict(source)

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from errata.models import _qformer
-from errata.models._load import family_of, quiet
+from errata.models._load import family_of, quiet, source_of
 from errata.models.build import IMAGE
 
 
@@ -93,13 +93,14 @@ class Trainee:
     """Write the weights, in half precision, as an ordinary checkpoint folder."""
 
 
-def open_trainee(folder: Path, *, device: str = "cpu") -> Trainee:
-    """Open the model in `folder` for training, in single precision.
+def open_trainee(name_or_path: str | Path, *, device: str = "cpu") -> Trainee:
+    """Open a model for training, in single precision: a shipped name or a checkpoint folder.
 
     Raises:
         BadInput: the folder is no checkpoint of a family that is known.
     """
-    family = family_of(str(folder), str(folder)).name
+    folder = Path(source_of(str(name_or_path)))
+    family = family_of(str(folder), str(name_or_path)).name
     return _open_llava(folder, device) if family == "llava" else _open_blip2(folder, family, device)
 
 
