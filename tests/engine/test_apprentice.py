@@ -85,6 +85,17 @@ def test_the_tower_sees_nearly_what_the_teachers_sees(begun, teacher):
     assert float(cosine_similarity(found, wanted, dim=-1).mean()) > 0.9
 
 
+def test_of_a_trained_tower_nearly_all_is_kept(tmp_path):
+    """Its norm's shift and its places count here, which are nothing in random weights."""
+    build_apprentice("minigpt4", tmp_path / "made", teacher="llava-tiny", pixels_NHWC=pictures(60))
+    made: Any = open_trainee(tmp_path / "made").module
+    theirs = open_trainee("llava-tiny")
+    shown = ((pictures().float() / 255 - 0.5) / 0.25).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        found = made.vision_model(shown, output_hidden_states=True).hidden_states[-1][:, 1:]
+        assert float(unexplained(found, theirs.look(pictures()))) < 0.043  # 0.048 without places
+
+
 def test_features_of_one_size_come_out_as_far_as_the_teachers_reach(begun, teacher):
     mine, theirs = open_trainee(begun), open_trainee(teacher)
     with torch.no_grad():

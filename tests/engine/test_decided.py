@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_what_is_written_holds_every_figure(found, tmp_path):
     assert int(one["n"]) == found.n["hard"]
     assert f"| hard | {found.n['hard']} | " in as_markdown(found)
     assert "words" in as_figure(found)
+    drawn = {
+        kind: float(x)
+        for x, kind in re.findall(r'x="([\d.]+)"[^>]*>([a-z_]+(?:, [a-z ]+)?)</text>', as_figure(found))
+        if kind in found.n
+    }
+    assert set(drawn) == set(found.n)
+    starts = sorted(drawn, key=lambda kind: drawn[kind])
+    assert all(drawn[b] - drawn[a] > 6 * len(a) for a, b in zip(starts, starts[1:], strict=False))  # no name runs into the next
     names = [path.name for path in write_table(tmp_path, found)]
     assert names == ["fgvedit-figure-4.csv", "fgvedit-figure-4.md", "fgvedit-figure-4.svg"]
 

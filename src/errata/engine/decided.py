@@ -101,11 +101,11 @@ def fill(
 
 
 def decide(model: Model, scope: Scope, pairs: Sequence[Pair]) -> Iterator[bool]:
-    """Whether each decision is right, the edit of a pair alone in memory."""
-    edits = {id(pair.edit): pair.edit for pair in pairs}
-    keys = {place: scope.key(model, edit.query, edit.target) for place, edit in edits.items()}
+    """Whether each decision is right, of the pairs of one edit, which is alone in memory."""
+    edit = pairs[0].edit
+    key_D = scope.key(model, edit.query, edit.target)
     for pair in pairs:
-        rho = float(scope.rho(scope.key(model, pair.query), keys[id(pair.edit)][None])[0])
+        rho = float(scope.rho(scope.key(model, pair.query), key_D[None])[0])
         yield (rho >= 0.5) == pair.in_scope
 
 
