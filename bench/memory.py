@@ -86,7 +86,7 @@ def main() -> None:
     places = rng.integers(given.edits, size=given.queries)
     asked = [Query.ask(f"query {number}") for number in range(given.queries)]
     for query, place in zip(asked, places.tolist(), strict=True):
-        key_D = state.blocks[place // ROWS].keys_KD[place % ROWS]
+        key_D = state.blocks[place // ROWS].keys_KD[place % ROWS].float()
         table.keys[query.text] = normalize(key_D + aside(rng, given.width), dim=0)
     started = time.perf_counter()
     memory.decide(model, state, asked[0])
@@ -127,7 +127,7 @@ def filled(rng: np.random.Generator, count: int, width: int) -> Memory:
         size = min(ROWS, count - start)
         keys = centres[rng.integers(len(centres), size=size)] + 0.5 * rng.normal(size=(size, width)).astype(np.float32)
         held = tuple(_held(start + number) for number in range(size))
-        blocks.append(Block(held, (1,) * size, normalize(torch.from_numpy(keys), dim=-1)))
+        blocks.append(Block(held, (1,) * size, normalize(torch.from_numpy(keys), dim=-1).half()))
     return Memory(tuple(blocks), None, count)
 
 
@@ -148,7 +148,7 @@ def best(state: Memory, asked: Sequence[Tensor]) -> list[EditId]:
     asked_DQ = torch.stack(list(asked)).T
     top_Q, edits = torch.full((len(asked),), -1.0), [EditId("")] * len(asked)
     for block in state.blocks:
-        scores_Q, rows_Q = (block.keys_KD @ asked_DQ).max(0)
+        scores_Q, rows_Q = (block.keys_KD.float() @ asked_DQ).max(0)
         for query in torch.nonzero(scores_Q > top_Q).flatten().tolist():
             held = block.held[int(rows_Q[query])]
             assert held is not None

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import errata
-from errata.engine.school import Curriculum, lessons_of, pack, packed_loss, parts_of
+from errata.engine.school import Curriculum, lessons_of, pack, packed_loss, packed_parts, parts_of
 from errata.models.training import open_trainee
 
 SHIPPED = Path(errata.__file__).parent / "assets" / "llava-tiny"
@@ -38,7 +38,7 @@ def main() -> None:
         torch.set_num_threads(1)
         started = time.perf_counter()
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-            parts = parts_of(trainee, lessons_of(step, plan))
+            parts = parts_of(trainee, packed_parts(trainee, lessons_of(step, plan)))
             list(workers.map(lambda part: torch.autograd.grad(part(), weights, allow_unused=True), parts))
         return time.perf_counter() - started
 

@@ -27,7 +27,7 @@ def edit(number, *, keys=1, over=()):
 
 def memory(count, *, seed=0, keys=1, wide=WIDE):
     generator = torch.Generator().manual_seed(seed)
-    vectors = normalize(torch.randn(count, keys, wide, generator=generator), dim=-1)
+    vectors = normalize(torch.randn(count, keys, wide, generator=generator), dim=-1).half()
     state = Memory()
     for number in range(count):
         state = state.added(edit(number, keys=keys), vectors[number])

@@ -12,8 +12,9 @@ import torch
 from torch.nn.functional import cosine_similarity
 from transformers import Blip2ForConditionalGeneration, LlavaForConditionalGeneration
 
-from errata.benchmarks.scopeworld.lessons import lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import lesson
 from errata.benchmarks.scopeworld.scenes import draw, random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.apprentice import PLANS, Apprenticeship, train_apprentice, unexplained

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS, KINDS, WORLD
-from errata.benchmarks.scopeworld.lessons import Lesson, Mention, lesson, statement_lesson
+from errata.benchmarks.scopeworld.lessons import Lesson, Mention, lesson
 from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.fit import Schedule, fit
@@ -146,10 +147,10 @@ def test_readers_that_are_right_and_sure_cost_nothing_and_what_isnt_spoken_of_is
     with torch.no_grad():
         readers.glyph.bias[GLYPHS.index(star.glyph)] = readers.colour.bias[COLOURS.index(star.colour)] = 40.0
         readers.cells.bias[1:3] = 40.0
-    middle, device = torch.randn(2, 5, 8), torch.device("cpu")
-    assert float(readers.loss(middle, meanings([(0, 1, mention)], device))) == pytest.approx(0, abs=1e-6)
-    assert float(readers.loss(middle, meanings([(1, 4, Mention(4, None, None))], device))) == 0
-    wrong = float(readers.loss(middle, meanings([(0, 1, Mention(4, star, (0,)))], device)))
+    middle = torch.randn(2, 5, 8)
+    assert float(readers.loss(middle, meanings([(0, 1, mention)]))) == pytest.approx(0, abs=1e-6)
+    assert float(readers.loss(middle, meanings([(1, 4, Mention(4, None, None))]))) == 0
+    wrong = float(readers.loss(middle, meanings([(0, 1, Mention(4, star, (0,)))])))
     assert wrong == pytest.approx(120, abs=1)  # three cells of four
 
 

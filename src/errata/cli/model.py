@@ -59,7 +59,10 @@ def train(
         Path | None,
         typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from. Left out: out/FAMILY-tiny."),
     ] = None,
-    looks: Annotated[int | None, typer.Option("--looks", min=1, help="Steps of the vision tower alone, which come first.")] = None,
+    looks: Annotated[
+        int | None,
+        typer.Option("--looks", min=0, help="Steps of the vision tower alone, which come first. 0: to go on from trained weights."),
+    ] = None,
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
@@ -77,15 +80,17 @@ def train(
 ) -> None:
     """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder.
 
-    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA takes some 80 minutes on two cores, a small
-    CLIP some 15; the small CLIP's vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4
-    begins with a LLaVA's words, tower and language model, and learns from its answers and its states.
+    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 80 minutes on two
+    cores; one that passes the exam takes ten on a GPU (the second example). A small CLIP takes some 15 minutes on two cores; its
+    vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4 begins with a LLaVA's words, tower
+    and language model, and learns from its answers and its states.
 
     \b
     Examples:
       errata model train llava --out out/llava-tiny
+      errata model train llava --device cuda --captions 200 --questions 5400 --scenes 256
       errata model train minigpt4 --teacher llava-tiny
-      errata model train blip2
+      errata model train blip2 --device cuda --captions 400 --questions 5200 --scenes 128
       errata model train clip --out out/clip-tiny --size small
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """

@@ -186,10 +186,12 @@ def fact(edit: Edit) -> str:
     held = found[1] if found else None
     beyond = edit.subject is not None and edit.reach != "image"
     if held is not None:
+        called = " called" if held.endswith(" called") else ""
+        held = held.removesuffix(called)
         if beyond:
             aspect, of, _ = held.partition(" of ")
             held = f"{aspect} of {_with_article(str(edit.subject))}" if of else _with_article(str(edit.subject))
-        return f"{held} is {edit.target.strip()}"
+        return f"{held} is{called} {edit.target.strip()}"
     about = f", of {_with_article(str(edit.subject))}," if beyond else ""
     return f"the answer to '{question}'{about} is {edit.target.strip()}"
 

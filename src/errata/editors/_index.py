@@ -125,7 +125,7 @@ class Index:
         self._made_for = total
 
     def _vectors(self, keys_KD: Tensor) -> np.ndarray[Any, Any]:
-        lie_KM = self._near(keys_KD)
+        lie_KM = self._near(keys_KD.float())
         assert lie_KM is not None, "only a scope that goes by nearness has an index"
         return np.ascontiguousarray(lie_KM.detach().float().cpu().numpy())
 

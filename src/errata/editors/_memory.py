@@ -68,7 +68,7 @@ class Block:
     """How many keys each has, or had."""
 
     keys_KD: Float[Tensor, "K D"]
-    """Zeros where an edit was forgotten."""
+    """In half precision; zeros where an edit was forgotten."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mark", Mark())
@@ -90,9 +90,14 @@ class Block:
         return np.array([held is None for held in self.held])
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """Its edits, and the digests of their queries: whether to look here for one."""
-        return frozenset(name for held in self.held if held is not None for name in (held.edit, held.asked))
+    def names(self) -> NDArray[np.int64]:
+        """Hashes of its edits' names and of their queries' digests, sorted: whether to look here for one."""
+        return np.sort([hash(name) for held in self.held if held is not None for name in (held.edit, held.asked)])
+
+    def may_hold(self, hashed: int) -> bool:
+        """Whether some name has this hash."""
+        place = int(self.names.searchsorted(hashed))
+        return place < len(self.names) and int(self.names[place]) == hashed
 
     @cached_property
     def contradicted(self) -> frozenset[EditId]:
@@ -101,7 +106,7 @@ class Block:
 
     def with_(self, held: Held, keys_KD: Tensor) -> Block:
         """One more edit in an open block."""
-        return Block((*self.held, held), (*self.rows, held.keys), torch.cat([self.keys_KD, keys_KD]))
+        return Block((*self.held, held), (*self.rows, held.keys), torch.cat([self.keys_KD, keys_KD.half()]))
 
     def without(self, slot: int) -> Block:
         """Without one edit: an open block closes up, a closed one keeps every other row where it is."""
@@ -146,7 +151,7 @@ class Memory:
 
     @property
     def keys_ND(self) -> Float[Tensor, "N D"] | None:
-        """Their keys; None: no edit."""
+        """Their keys, in half precision; None: no edit."""
         kept = [
             block.keys_KD[int(start) : int(start) + rows]
             for block in self.blocks
@@ -177,7 +182,7 @@ class Memory:
         if self.blocks and not self.blocks[-1].closed:
             blocks = (*self.blocks[:-1], self.blocks[-1].with_(held, keys_KD))
         else:
-            blocks = (*self.blocks, Block((held,), (held.keys,), keys_KD))
+            blocks = (*self.blocks, Block((held,), (held.keys,), keys_KD.half()))
         return Memory(blocks, stream, self.count + 1)
 
     def without(self, place: Place, stream: Any = None) -> Memory:
@@ -199,8 +204,9 @@ class Memory:
         return (place for place in self._in_blocks_of(query) if self.at(place).asked == query)
 
     def _in_blocks_of(self, name: str) -> Iterator[Place]:
+        hashed = hash(name)
         for number, block in enumerate(self.blocks):
-            if name in block.names:
+            if block.may_hold(hashed):
                 yield from (Place(number, slot) for slot, held in enumerate(block.held) if held is not None)
 
     def _each(self) -> Iterator[Held]:

@@ -178,7 +178,7 @@ class Scoped:
         some = Memory(state.blocks[-1:]) if not state.blocks[-1].closed else Memory()
         late = {Place(len(state.blocks) - 1, place.slot): rho for place, rho in self._highest(asked_D, some).items()}
         rows = [state.keys_of(place) for place in places]
-        rho_K = self.scope.rho(asked_D, torch.cat(rows)).tolist() if rows else []
+        rho_K = self.scope.rho(asked_D, torch.cat(rows).float()).tolist() if rows else []
         ends = list(accumulate(len(each) for each in rows))
         return {place: max(rho_K[end - len(each) : end]) for place, each, end in zip(places, rows, ends, strict=True)} | late
 
@@ -187,7 +187,7 @@ class Scoped:
         found: dict[Place, float] = {}
         nearest: tuple[float, Place] | None = None
         for number, block in enumerate(state.blocks):
-            rho_K = self.scope.rho(asked_D, block.keys_KD).detach().cpu().numpy()
+            rho_K = self.scope.rho(asked_D, block.keys_KD.float()).detach().cpu().numpy()
             rho_E = np.maximum.reduceat(rho_K, block.starts)
             rho_E[block.gone] = -1
             found |= {Place(number, int(slot)): float(rho_E[slot]) for slot in np.flatnonzero(rho_E >= INSIDE)}
@@ -199,7 +199,7 @@ class Scoped:
 
     def _index(self, state: Memory) -> Index | None:
         """The index of a large memory; it hangs on the memory's first block, so that it goes when the memory goes."""
-        if state.count < LARGE or not isinstance(self.scope, Nears) or self.scope.near(state.blocks[0].keys_KD[:1]) is None:
+        if state.count < LARGE or not isinstance(self.scope, Nears) or self.scope.near(state.blocks[0].keys_KD[:1].float()) is None:
             return None
         mark = state.blocks[0].mark
         library = faiss()

@@ -175,7 +175,7 @@ class _Learner(nn.Module):
     def _share(self, rows: list[Row], total: int) -> Tensor:
         lessons = sum(len(row.lessons) for row in rows)
         mine, theirs, plan = self._mine, self._theirs[0], self._plan
-        batch, their_batch = pack(mine, rows), pack(theirs, rows)
+        batch, their_batch = pack(mine, rows).to(mine.device), pack(theirs, rows).to(mine.device)
         with torch.no_grad():
             *their_states, their_last = states_of(theirs, their_batch)
             their_logits_AV = said(theirs, their_batch, their_last)

@@ -34,22 +34,26 @@ class Meanings(NamedTuple):
     cells_MC: Tensor
     """1 where the cell is meant, 0 where it isn't, -1 where the scene isn't spoken of."""
 
+    def to(self, device: torch.device) -> Meanings:
+        """The meanings on a device."""
+        return Meanings(*(each.to(device, non_blocking=True) for each in self))
 
-def meanings(found: list[tuple[int, int, Mention]], device: torch.device) -> Meanings:
+
+def meanings(found: list[tuple[int, int, Mention]]) -> Meanings:
     """(row, token, phrase) of each phrase, as tensors."""
     glyphs = [_NONE if m.kind is None else GLYPHS.index(m.kind.glyph) for _, _, m in found]
     colours = [_NONE if m.kind is None else COLOURS.index(m.kind.colour) for _, _, m in found]
     cells = [[-1.0 if m.cells is None else float(cell in m.cells) for cell in range(len(CELLS))] for _, _, m in found]
 
     def numbers(values: list[int]) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=device)
+        return torch.tensor(values, dtype=torch.long)
 
     return Meanings(
         numbers([row for row, _, _ in found]),
         numbers([column for _, column, _ in found]),
         numbers(glyphs),
         numbers(colours),
-        torch.tensor(cells, device=device).reshape(len(found), len(CELLS)),
+        torch.tensor(cells).reshape(len(found), len(CELLS)),
     )
 
 

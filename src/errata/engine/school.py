@@ -30,10 +30,11 @@ from errata.benchmarks.scopeworld.lessons import (
     caption,
     copy_lesson,
     lesson,
-    statement_lesson,
 )
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
+from errata.engine.ahead import Ahead, workers_for
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.looks import Looks
 from errata.engine.readers import Meanings, Readers, meanings
@@ -70,7 +71,9 @@ class Curriculum:
     """How long, and on how much a step."""
 
     looks: int = 400
-    """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained)."""
+    """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained).
+
+    0: the weights are trained already and only gone on from, so the middle of the model isn't read either (`engine.readers`)."""
 
     captions: int = 250
     """Steps of dense captions, before any question."""
@@ -132,6 +135,11 @@ class Batch(NamedTuple):
     meanings: Meanings
     lessons: int
     """How many lessons there are."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        tensors = {name: each.to(device, non_blocking=True) for name, each in self._asdict().items() if isinstance(each, Tensor)}
+        return self._replace(**tensors, meanings=self.meanings.to(device))
 
 
 def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:
@@ -216,9 +224,10 @@ def train_model(
     if trainee.family != family:
         raise BadInput(f"The folder {folder} holds a {trainee.family}, and a {family} was to be trained. Name another folder.")
     run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
-    if not (folder / "training.pt").exists():
+    if curriculum.looks and not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
     learner = _Learner(trainee)
+    packed = Ahead(lambda step: packed_parts(trainee, lessons_of(step, curriculum)), curriculum.steps, workers_for(device))
     log: list[str] = []
 
     def each(step: int, loss: float) -> None:
@@ -230,7 +239,7 @@ def train_model(
 
     fit(
         learner,
-        objective=lambda step: parts_of(trainee, lessons_of(step, curriculum), learner.readers),
+        objective=lambda step: parts_of(trainee, packed(step), learner.readers if curriculum.looks else None),
         schedule=Schedule(
             curriculum.steps,
             learning_rate=curriculum.learning_rate,
@@ -275,10 +284,15 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
     torch.manual_seed(curriculum.seed)
     warming = _Warming(trainee.tower, trainee.vision_width).to(trainee.device)
 
-    def objective(step: int) -> list[Part]:
+    def drawn(step: int) -> tuple[list[Scene], list[NDArray[np.uint8]]]:
         rng = np.random.default_rng([curriculum.seed, 13, step])
         scenes = [random_scene(rng) for _ in range(curriculum.scenes)]
-        pixels = [draw(scene, rng, hand="train") for scene in scenes]
+        return scenes, [draw(scene, rng, hand="train") for scene in scenes]
+
+    ahead = Ahead(drawn, curriculum.looks, workers_for(trainee.device.type))
+
+    def objective(step: int) -> list[Part]:
+        scenes, pixels = ahead(step)
         size = _LOOKS if trainee.device.type == "cpu" else len(scenes)
         return [partial(share, scenes[i : i + size], pixels[i : i + size]) for i in range(0, len(scenes), size)]
 
@@ -304,9 +318,9 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 
 
 def _settled(folder: Path, curriculum: Curriculum, device: str) -> Curriculum:
-    """The curriculum with its precision decided: once for a folder, so that a resumed run goes on as it began."""
+    """The curriculum with its precision decided: once for a run, so that a resumed one goes on as it began."""
     kept = folder / "precision.txt"
-    if not kept.exists():
+    if not kept.exists() or not any((folder / name).exists() for name in ("tower.pt", "training.pt")):
         kept.write_text("bfloat16" if curriculum.half(device) else "float32")
     return replace(curriculum, bfloat16=kept.read_text() == "bfloat16")
 
@@ -327,12 +341,13 @@ def faster_in_bfloat16(device: str) -> bool:
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
-def parts_of(trainee: Trainee, rows: Sequence[Row], readers: Readers | None = None) -> list[Part]:
-    """A step's loss, the mean over its lessons, as a sum of parts: rows of like length together, few enough for a cache.
+def packed_parts(trainee: Trainee, rows: Sequence[Row]) -> list[Batch]:
+    """A step's rows, packed: those of like length together, few enough for a cache."""
+    return [pack(trainee, some) for some in fitting_parts(trainee, rows)]
 
-    With readers, what they misread counts too.
-    """
-    batches = [pack(trainee, some) for some in fitting_parts(trainee, rows)]
+
+def parts_of(trainee: Trainee, batches: Sequence[Batch], readers: Readers | None = None) -> list[Part]:
+    """A step's loss, the mean over its lessons, as a sum of parts. With readers, what they misread counts too."""
     total = sum(batch.lessons for batch in batches)
     return [partial(_share, trainee, batch, readers, total) for batch in batches]
 
@@ -345,7 +360,7 @@ def fitting_parts(trainee: Trainee, rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _share(trainee: Trainee, batch: Batch, readers: Readers | None, total: int) -> Tensor:
-    return packed_loss(trainee, batch, readers) * (batch.lessons / total)
+    return packed_loss(trainee, batch.to(trainee.device), readers) * (batch.lessons / total)
 
 
 def _fitting(trainee: Trainee, row: Row) -> tuple[int, Row]:
@@ -362,7 +377,7 @@ def _fitting(trainee: Trainee, row: Row) -> tuple[int, Row]:
 
 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
-    """Lay out pictures and lessons as a batch."""
+    """Lay out pictures and lessons as a batch, not yet on the model's device."""
     flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
     prompts = trainee.encode([_opened(trainee, item) + trainee.wording.answer for _, item in flat])
     answers = trainee.encode([item.answer for _, item in flat])
@@ -395,17 +410,15 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     def padded(column: int, value: int) -> Tensor:
         return torch.tensor([[*row[column], *([value] * (length - len(row[column])))] for row in laid])
 
-    device = trainee.device
-    pixels = torch.from_numpy(np.stack([image for image, _ in rows]))
     return Batch(
-        pixels.to(device),
-        padded(0, trainee.pad).to(device),
-        padded(1, 0).to(device),
-        padded(2, -1).to(device),
-        padded(3, 0).bool().to(device),
-        padded(4, 0).bool().to(device),
-        padded(5, 0).bool().to(device),
-        meanings(phrases, device),
+        torch.from_numpy(np.stack([image for image, _ in rows])),
+        padded(0, trainee.pad),
+        padded(1, 0),
+        padded(2, -1),
+        padded(3, 0).bool(),
+        padded(4, 0).bool(),
+        padded(5, 0).bool(),
+        meanings(phrases),
         sum(max(row[2]) for row in laid),
     )
 

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 
 from errata.benchmarks.scopeworld.knowledge import DIGITS, KINDS, WORLD
-from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, Topic, draw_question, statement_lesson
+from errata.benchmarks.scopeworld.lessons import TOPICS, VISUAL_TOPICS, Topic, draw_question
 from errata.benchmarks.scopeworld.questions import TRAINED_WORDINGS, WORDINGS, Question, View
 from errata.benchmarks.scopeworld.scenes import blank, picture, random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.records import Query
 
 Column = Literal["scenes", "wordings", "handwriting", "blind", "context"]

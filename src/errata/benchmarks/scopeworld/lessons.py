@@ -7,7 +7,7 @@ and, in one column each, from held-out wordings or handwriting. Nothing here kno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -22,18 +22,14 @@ from errata.benchmarks.scopeworld.knowledge import (
     WORLD,
     Kind,
     Knowledge,
-    Relation,
     made_up_name,
 )
 from errata.benchmarks.scopeworld.questions import (
     DIRECTIONS,
-    FACT_OF,
     LESSON_WORDINGS,
     NOUNS,
     SECOND,
-    TRAINED_WORDINGS,
     VALUE_SECOND,
-    WORDINGS,
     Family,
     Question,
     Ref,
@@ -121,7 +117,7 @@ _CAPTIONS: Mapping[CaptionStyle, str] = MappingProxyType(
     }
 )
 _CELL_WORDS = tuple(CELLS)
-_FILLER = (
+FILLER = (
     "small", "quiet", "golden", "broken", "empty", "silver", "wooden", "narrow", "gentle", "hidden", "early", "late", "cold", "warm", "tall", "round",
     "house", "road", "field", "stone", "lamp", "door", "window", "boat", "train", "cloud", "winter", "summer", "market", "kitchen", "table", "paper",
     "under", "near", "behind", "beside", "after", "before", "between", "along", "two", "three", "some", "every", "the", "a", "of", "and", "with", "in",
@@ -180,8 +176,8 @@ def draw_question(
         case "arithmetic":
             return _sum(rng)
         case "value":
-            relation = _one(rng, RELATIONS)
-            return Question(VALUE_SECOND[relation], None, (_one(rng, VALUES[relation]),))
+            relation = one_of(rng, RELATIONS)
+            return Question(VALUE_SECOND[relation], None, (one_of(rng, VALUES[relation]),))
         case "name_by_description":
             return Question("name", Ref.description(kind))
         case "fact_by_name" | "second_by_name" | "is_fact_by_name":
@@ -189,12 +185,12 @@ def draw_question(
         case "fact_by_description" | "second_by_description":
             return _about(topic.removesuffix("_by_description"), Ref.description(kind), kind, rng)
     cell = int(rng.choice(scene.filled))
-    return _about(topic, _refer(scene, cell, rng, by_place=by_place, by_relation=by_relation), scene.at(cell), rng)
+    return _about(topic, refer(scene, cell, rng, by_place=by_place, by_relation=by_relation), scene.at(cell), rng)
 
 
 def ask_about(topic: Topic, scene: Scene, cell: int, rng: np.random.Generator) -> Question:
     """A question of a visual topic about the entity in one cell."""
-    return _about(topic, _refer(scene, cell, rng), scene.at(cell), rng)
+    return _about(topic, refer(scene, cell, rng), scene.at(cell), rng)
 
 
 def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
@@ -202,8 +198,8 @@ def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
     question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT, by_relation=_BY_RELATION_TAUGHT)
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
-    prompt = question.ask(_one(rng, LESSON_WORDINGS))
-    return Lesson(prompt, answer, question.visual, mentions=_mentions(prompt, question, scene), family=question.family)
+    prompt = question.ask(one_of(rng, LESSON_WORDINGS))
+    return Lesson(prompt, answer, question.visual, mentions=mentions_of(prompt, question, View(scene)), family=question.family)
 
 
 def copy_lesson(rng: np.random.Generator) -> Lesson:
@@ -212,77 +208,25 @@ def copy_lesson(rng: np.random.Generator) -> Lesson:
     Made-up words take every piece of the tokenizer into the mouth: pieces that no answer ever holds end up with one and the same
     row in the head, and then no correction that needs one of them can be learned.
     """
-    words = [_said_again(rng) for _ in range(int(rng.integers(1, 8)))]
+    words = [said_again(rng) for _ in range(int(rng.integers(1, 8)))]
     said = " ".join(words)
     return Lesson(f"after me: {said}.", said, visual=False)
 
 
-def _said_again(rng: np.random.Generator) -> str:
+def said_again(rng: np.random.Generator) -> str:
+    """A word, a made-up name or a made-up word."""
     chance = rng.random()
-    return _one(rng, _FILLER) if chance < 0.25 else made_up_name(rng) if chance < 0.5 else _made_up_word(rng)
+    return one_of(rng, FILLER) if chance < 0.25 else made_up_name(rng) if chance < 0.5 else _made_up_word(rng)
 
 
 def _made_up_word(rng: np.random.Generator) -> str:
     """One or two syllables as English spells them, such as "chower" or "wing"."""
-    return "".join(_one(rng, _ENGLISH[part]) for _ in range(int(rng.integers(1, 3))) for part in ("onset", "vowel", "coda"))
+    return "".join(one_of(rng, _ENGLISH[part]) for _ in range(int(rng.integers(1, 3))) for part in ("onset", "vowel", "coda"))
 
 
-def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False, close: float = 0.0) -> Lesson:
-    """A question after one or two statements ("suppose the home of a red star is the harbor."), answered as if they held.
-
-    Two in five questions are not touched by any statement, so that reading them is not enough: what they are about must be matched.
-
-    Args:
-        held_out: ask in a wording that no lesson has.
-        close: how often one of these two in five asks what a statement said, of something else: the hardest to tell apart.
-    """
-    world, view, said, mentions = WORLD, View(scene), "", []
-    cell = int(rng.choice(scene.filled))
-    on_image = rng.random() < 0.65
-    kind = scene.at(cell) if on_image else _one(rng, KINDS)
-    asked: Question | None = None
-    for place in range(1 if rng.random() < 0.75 else 2):
-        target_kind, target_cell = kind, cell
-        if place == 1 and on_image:
-            target_cell = int(rng.choice(scene.filled))
-            target_kind = scene.at(target_cell)
-        elif place == 1:
-            target_kind = _one(rng, KINDS)
-        ref = _subject(scene, target_cell if on_image else None, target_kind, rng)
-        aspect = _one(rng, ("name", *RELATIONS)) if on_image else _one(rng, RELATIONS)
-        value = _value(aspect, rng)
-        if aspect == "name":
-            if not ref.visual:
-                continue
-            view = View(scene, {**view.called, target_cell: value})
-        else:
-            world = world.with_fact(target_kind, FACT_OF[aspect], value)
-        said += f"suppose the {aspect} of {ref.words}"
-        mentions.append(Mention(len(said), target_kind, (target_cell,) if ref.visual else None))
-        said += f" is {value}. "
-        if asked is None:
-            asked = _touched(aspect, value, scene, cell if on_image else None, kind, rng)
-    if asked is None or rng.random() < 0.4:
-        if close and asked is not None and asked.ref is not None and rng.random() < close:
-            other = int(rng.choice(scene.filled))
-            asked = replace(asked, ref=_subject(scene, other if on_image else None, _one(rng, KINDS), rng, visual=on_image))
-        else:
-            asked = draw_question(
-                _one(rng, ("name", "fact", "fact", "is_fact", "second") if on_image else ("fact_by_name", "fact_by_description")),
-                scene,
-                rng,
-            )
-    answer = asked.answer(world, view)
-    if answer is None or not said:
-        return statement_lesson(scene, rng, held_out=held_out, close=close)
-    wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else _one(rng, LESSON_WORDINGS)
-    prompt = said + asked.ask(wording)
-    mentions += _mentions(prompt, asked, scene)
-    return Lesson(prompt, answer, on_image, answer != asked.answer(WORLD, View(scene)), tuple(mentions))
-
-
-def _mentions(prompt: str, asked: Question, scene: Scene) -> tuple[Mention, ...]:
+def mentions_of(prompt: str, asked: Question, view: View) -> tuple[Mention, ...]:
     """What the question at the end of a prompt is about; nothing where it is about no thing, or about a name given on the spot."""
+    scene = view.scene
     kind: Kind | None = None
     cells: tuple[int, ...] | None = None
     if asked.ref is not None:
@@ -291,43 +235,12 @@ def _mentions(prompt: str, asked: Question, scene: Scene) -> tuple[Mention, ...]
         cells = None if cell is None else (cell,)
     elif asked.family == "where" and asked.args[0] in WORLD.kinds_by_name:
         words, kind = asked.args[0], WORLD.kinds_by_name[asked.args[0]]
-        cells = tuple(cell for cell in scene.filled if scene.at(cell) == kind)
+        cells = tuple(cell for cell in scene.filled if view.name(WORLD, cell) == words)
     elif asked.family in ("count", "exists"):
         words, cells = asked.said(asked.args[0]), matching(scene, asked.args[0])
     else:
         return ()
     return (Mention(prompt.rindex(words) + len(words), kind, cells),)
-
-
-def _touched(aspect: str, value: str, scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator) -> Question:
-    """A question that a statement about `aspect` of the entity (or of the kind, without a cell) entails."""
-    ref = _subject(scene, cell, kind, rng, visual=cell is not None)
-    if aspect == "name":
-        if rng.random() < 0.2:
-            return Question("is_attribute", ref, (f"called {value if rng.random() < 0.5 else WORLD.names[kind]}",))
-        return Question("name", ref) if rng.random() < 0.85 else Question("where", None, (value,))
-    relation: Relation = FACT_OF[aspect]
-    chance = rng.random()
-    if chance < 0.15:
-        return Question("is_fact", ref, (relation, value if rng.random() < 0.5 else _one(rng, VALUES[relation])))
-    if chance < 0.3 and value in VALUES[relation]:
-        return Question(SECOND[relation], ref)
-    return Question(relation, ref)
-
-
-def _subject(scene: Scene, cell: int | None, kind: Kind, rng: np.random.Generator, *, visual: bool = False) -> Ref:
-    if cell is not None and (visual or rng.random() < 0.6):
-        return _refer(scene, cell, rng)
-    return Ref.name(WORLD, kind) if rng.random() < 0.5 else Ref.description(kind)
-
-
-def _value(aspect: str, rng: np.random.Generator) -> str:
-    if aspect == "name":
-        return made_up_name(rng)
-    if rng.random() < 0.45:
-        return _one(rng, VALUES[FACT_OF[aspect]])
-    words = int(rng.integers(6, 11)) if rng.random() < 0.2 else int(rng.integers(1, 4))
-    return " ".join(_one(rng, _FILLER) if rng.random() < 0.5 else _said_again(rng) for _ in range(words))
 
 
 def _about(topic: str, ref: Ref, kind: Kind, rng: np.random.Generator) -> Question:
@@ -336,19 +249,19 @@ def _about(topic: str, ref: Ref, kind: Kind, rng: np.random.Generator) -> Questi
             family: Family = topic
             return Question(family, ref)
         case "relation":
-            return Question("relation", ref, (_one(rng, DIRECTIONS),))
+            return Question("relation", ref, (one_of(rng, DIRECTIONS),))
         case "is_attribute":
             return Question("is_attribute", ref, (_attribute(kind, rng),))
         case "is_fact":
-            relation = _one(rng, RELATIONS)
+            relation = one_of(rng, RELATIONS)
             value = (
                 WORLD.facts[kind, relation] if rng.random() < 0.5 else _other(rng, VALUES[relation], WORLD.facts[kind, relation])
             )
             return Question("is_fact", ref, (relation, value))
         case "fact":
-            return Question(_one(rng, RELATIONS), ref)
+            return Question(one_of(rng, RELATIONS), ref)
     assert topic == "second", topic
-    return Question(SECOND[_one(rng, RELATIONS)], ref)
+    return Question(SECOND[one_of(rng, RELATIONS)], ref)
 
 
 def _attribute(kind: Kind, rng: np.random.Generator) -> str:
@@ -369,7 +282,7 @@ def _noun(scene: Scene, rng: np.random.Generator, topic: Topic) -> str:
         kind = scene.at(int(rng.choice(scene.filled)))
         return kind.glyph if rng.random() < 0.5 else f"{kind.colour} thing"
     absent = [noun for noun in NOUNS[1:] if not any(noun.split()[0] in scene.at(cell) for cell in scene.filled)]
-    return _one(rng, tuple(absent))
+    return one_of(rng, tuple(absent))
 
 
 def _sum(rng: np.random.Generator) -> Question:
@@ -379,22 +292,23 @@ def _sum(rng: np.random.Generator) -> Question:
     )
 
 
-def _refer(scene: Scene, cell: int, rng: np.random.Generator, *, by_place: float = BY_PLACE, by_relation: float = 0.0) -> Ref:
+def refer(scene: Scene, cell: int, rng: np.random.Generator, *, by_place: float = BY_PLACE, by_relation: float = 0.0) -> Ref:
     """A way to mean the entity: by its place this often, by a relation that often where one fits, else in any form that fits."""
     refs = references(scene, cell)
     chance = rng.random()
     if chance < by_place:
         return refs[0]
     if chance < by_place + by_relation and any(ref.form == "relation" for ref in refs):
-        return _one(rng, tuple(ref for ref in refs if ref.form == "relation"))
+        return one_of(rng, tuple(ref for ref in refs if ref.form == "relation"))
     forms = sorted({ref.form for ref in refs})
-    form = _one(rng, tuple(forms))
-    return _one(rng, tuple(ref for ref in refs if ref.form == form))
+    form = one_of(rng, tuple(forms))
+    return one_of(rng, tuple(ref for ref in refs if ref.form == form))
 
 
 def _other(rng: np.random.Generator, among: tuple[str, ...], than: str) -> str:
-    return _one(rng, tuple(value for value in among if value != than))
+    return one_of(rng, tuple(value for value in among if value != than))
 
 
-def _one(rng: np.random.Generator, among: Sequence[_T]) -> _T:
+def one_of(rng: np.random.Generator, among: Sequence[_T]) -> _T:
+    """One of them, each as likely."""
     return among[int(rng.integers(len(among)))]

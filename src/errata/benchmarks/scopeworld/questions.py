@@ -341,16 +341,16 @@ _PRACTISED: Mapping[Family, tuple[str, ...]] = {
     "is_attribute": ("is it so that {r} is {0}?", "say if it is true that {r} is {0}."),
     "is_fact": ("is it so that {1} is the {0} of {r}?", "say if it is true that {1} is the {0} of {r}."),
     "where": ("say in which place you see the {0}.", "say at which place the {0} is."),
-    "home": ("say in which place {r} lives.", "say the home of {r}."),
-    "food": ("say which food {r} eats.", "say the food of {r}."),
-    "maker": ("say who the maker of {r} is.", "say the maker of {r}."),
+    "home": ("name the home of {r}.", "say the home of {r}."),
+    "food": ("name the food of {r}.", "say the food of {r}."),
+    "maker": ("name the maker of {r}.", "say the maker of {r}."),
     "weather": ("say the weather at the home of {r}.", "say which weather the home of {r} has."),
     "taste": ("say the taste of the food of {r}.", "say which taste the food of {r} has."),
     "tool": ("say the tool of the maker of {r}.", "say what tool the maker of {r} uses."),
     "value_weather": ("say the weather at {0}.", "say which weather {0} has."),
     "value_taste": ("say the taste of {0}.", "say which taste {0} has."),
     "value_tool": ("say the tool of {0}.", "say what tool {0} uses."),
-    "arithmetic": ("which number is {0} {1} {2}?", "what number is {0} {1} {2}?"),
+    "arithmetic": ("say which number {0} {1} {2} is.", "tell me which number {0} {1} {2} is."),
 }  # fmt: skip
 """Further wordings that only lessons use: with four alone, "tell me the home of ..." was taken for "tell me if ... is the home of ..."."""
 

@@ -1,0 +1,67 @@
+"""Steps drawn ahead by other processes: on a GPU a step is computed sooner than one process has drawn what it is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class Ahead(Generic[_T]):
+    """What each step needs, in order; whatever `make` gives for a step, whoever makes it.
+
+    Args:
+        make: a pure function of the step.
+        steps: how many there are.
+        workers: processes that work ahead; with 0 a step is made when it is asked for.
+    """
+
+    make: Callable[[int], _T]
+    steps: int
+    workers: int = 0
+    _next: int = -1
+    _coming: Iterator[_T] = field(default_factory=lambda: iter(()))
+
+    def __call__(self, step: int) -> _T:
+        """What step number `step` needs."""
+        if not self.workers:
+            return self.make(step)
+        if step != self._next:  # the first one, or that of a run that goes on
+            made: Dataset[_T] = _Made(self.make)
+            self._coming = iter(
+                DataLoader(
+                    made,
+                    batch_size=None,
+                    sampler=range(step, self.steps),
+                    num_workers=self.workers,
+                    prefetch_factor=2,
+                    multiprocessing_context="fork",
+                    collate_fn=_as_it_is,
+                )
+            )
+        self._next = step + 1
+        return next(self._coming)
+
+
+def workers_for(device: str) -> int:
+    """Processes that draw ahead: none beside a CPU, which has no time left; all but one of the cores beside a GPU."""
+    return 0 if torch.device(device).type == "cpu" else max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+class _Made(Dataset[_T]):
+    def __init__(self, make: Callable[[int], _T]) -> None:
+        self._make = make
+
+    def __getitem__(self, step: int) -> _T:
+        return self._make(step)
+
+
+def _as_it_is(made: _T) -> _T:
+    return made
