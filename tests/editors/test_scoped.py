@@ -66,6 +66,32 @@ def test_a_later_edit_of_the_same_query_wins_and_forgetting_it_brings_the_earlie
     assert editor.forget(state, WORDED.id) is state
 
 
+def test_an_edits_very_query_is_in_scope_whatever_the_scope_says_and_the_latest_edit_of_it_speaks(random_llava):
+    memory, later = Scoped(Deaf(), Counterfactual()), replace(PICTURED, target="a green moon")
+    for edits, speaks in (((PICTURED, SECOND), PICTURED), ((PICTURED, later, SECOND), later), ((later, PICTURED), PICTURED)):
+        (found,) = memory.decide(random_llava, filled(random_llava, memory, *edits), PICTURED.query)
+        assert (found.edit, found.rho) == (speaks.id, 1.0)
+    (found,) = memory.decide(random_llava, filled(random_llava, memory, PICTURED), replace_image(PICTURED.query))
+    assert found.rho < 0.5  # the same words about other bytes
+
+
+class Deaf:
+    """A scope that takes nothing to be about anything."""
+
+    def spec(self):
+        return {"kind": "deaf"}
+
+    def key(self, model, query, target=None):
+        return torch.ones(2)
+
+    def rho(self, asked_D, keys_ND):
+        return torch.zeros(len(keys_ND))
+
+
+def replace_image(query):
+    return Query.ask("".join(part for part in query.messages[-1].parts if isinstance(part, str)), picture(9, 9, 9))
+
+
 def test_a_later_edit_wins_over_another_wording_of_the_earlier_one(random_llava):
     other = Query.ask("Which shape is it?", *PICTURED.query.images)
     memory = Scoped(SCOPE, Counterfactual())

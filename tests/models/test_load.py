@@ -25,7 +25,7 @@ def folder(random_llava_folder, tmp_path):
 
 
 def test_the_shipped_models_are_named():
-    assert shipped() == ("llava-tiny", "minigpt4-tiny")
+    assert shipped() == ("blip2-tiny", "llava-tiny", "minigpt4-tiny")
 
 
 def test_a_model_is_loaded_for_reading_only_and_in_float32(random_llava, random_llava_folder):

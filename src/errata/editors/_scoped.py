@@ -122,7 +122,8 @@ class Scoped:
     def decide(self, model: Model, state: Memory, query: Query) -> tuple[Found, ...]:
         """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
 
-        None at all only where the memory is empty.
+        An edit of this very query, the same words and the same bytes of the picture, is in scope with a rho of 1: nothing has to be
+        learned to know it again. None at all only where the memory is empty.
 
         Raises:
             BadInput: the query can't be put to this model.
@@ -130,6 +131,8 @@ class Scoped:
         if not state.count:
             return ()
         scores = self._scores(model, state, query)
+        own = dict.fromkeys(state.asked(query.digest), 1.0)
+        scores = dict(sorted((scores | own).items())) if own else scores
         inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:
             nearest = max(scores, key=lambda place: (scores[place], place))

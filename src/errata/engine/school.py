@@ -138,8 +138,8 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        tensors = {name: each.to(device, non_blocking=True) for name, each in self._asdict().items() if isinstance(each, Tensor)}
-        return self._replace(**tensors, meanings=self.meanings.to(device))
+        pixels, ids, positions, segments, sees, learn, own = (each.to(device, non_blocking=True) for each in self[:7])
+        return Batch(pixels, ids, positions, segments, sees, learn, own, self.meanings.to(device), self.lessons)
 
 
 def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:

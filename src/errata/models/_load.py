@@ -30,7 +30,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for famil
 _UNSAID = MappingProxyType({"blip-2": "opt"})
 """`model_type` -> that of the language model where config.json leaves it out."""
 
-_SHIPPED = ("llava-tiny", "minigpt4-tiny")
+_SHIPPED = ("llava-tiny", "minigpt4-tiny", "blip2-tiny")
 
 _NAMEABLE = (*_SHIPPED, "a checkpoint folder", "owner/name on the hub when it can be reached")
 
