@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -94,8 +95,10 @@ class Asked(NamedTuple):
         self.stream_of(self.seeds[0])
 
 
-def compare(name: str, editors: Mapping[str, Editor[Any]], asked: Asked, folder: Path) -> None:
-    """Run every system on every model over the seeds, print the table and write it."""
+def compare(
+    name: str, editors: Mapping[str, Editor[Any]], asked: Asked, folder: Path, against: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Run every system on every model over the seeds, print the table and write it; `against` as in `fine_table.Table`."""
     from errata.engine.fine_table import fill, write_table
 
     load = partial(model_at, device=asked.device, dtype=asked.dtype)
@@ -111,6 +114,7 @@ def compare(name: str, editors: Mapping[str, Editor[Any]], asked: Asked, folder:
             memory=asked.memory,
             folder=folder,
             progress=progress,
+            against=against,
         )
     _show(table)
     for path in write_table(folder, table):

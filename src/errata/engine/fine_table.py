@@ -80,7 +80,7 @@ class Cell(NamedTuple):
 
     n: int
     counts: bool
-    """Whether it differs from the same model's first row by more than two standard errors, over enough seeds."""
+    """Whether it differs from the row that it is held against by more than two standard errors, over enough seeds."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,18 @@ class Table:
     memory: int
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
+    against: Mapping[str, str] = MappingProxyType({})
+    """A system -> the one that it is held against; each other one is held against its model's first."""
+
+    def held_against(self, row: Row) -> Row:
+        """The row of the same model that a row is held against: itself where there is none."""
+        others = [other for other in self.rows if other.model == row.model]
+        wanted = self.against.get(row.system, others[0].system if row.system not in self.against.values() else row.system)
+        return next(other for other in others if other.system == wanted)
 
     def cell(self, row: Row, protocol: str, figure: str) -> Cell | None:
         """A figure of a row; None where some seed had no probe of it."""
-        found, first = row.trial(protocol), next(other for other in self.rows if other.model == row.model)
+        found, first = row.trial(protocol), self.held_against(row)
         values = found.figures.get(figure, ())
         if not values or any(map(math.isnan, values)):
             return None
@@ -116,6 +124,7 @@ def fill(
     memory: int,
     folder: Path,
     progress: Progress,
+    against: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
     """Every editor on every model over every seed, by the fine-grained protocol; what is in the folder isn't run again.
 
@@ -124,6 +133,7 @@ def fill(
         stream_of: the benchmark of a seed.
         memory: edits in memory at once.
         folder: `folder/<model>/memory-<memory>/<editor>/<seed>/result.json` is written as each run ends.
+        against: see `Table`.
 
     Raises:
         BadInput: no model or editor, no seeds or one twice, seeds that draw the same edits, or an edit that a model can't be put.
@@ -155,7 +165,7 @@ def fill(
             progress=show,
         )
         rows += [Row(label, system, tuple(made)) for system, made in results.items()]
-    return Table(name, edits, memory, tuple(seeds), tuple(rows))
+    return Table(name, edits, memory, tuple(seeds), tuple(rows), against)
 
 
 def write_table(folder: Path, table: Table) -> tuple[Path, ...]:
@@ -261,10 +271,16 @@ def _notes(table: Table) -> list[str]:
         "tokens predicted. Generality is over other wordings; specificity is the mean of its two halves; locality is over words, "
         "pictures and texts out of scope.",
         "",
-        "A star: more than two standard errors from the model's first row, over at least three seeds, seed by seed.",
+        f"A star: more than two standard errors from {_first(table)}, over at least three seeds, seed by seed.",
         "",
         f"Probes behind a generated figure, over all seeds: {', '.join(f'{figure} {n}' for figure, n in counts.items())}.",
     ]
+
+
+def _first(table: Table) -> str:
+    if not table.against:
+        return "the model's first row"
+    return "; ".join(f"{other} ({row})" for row, other in table.against.items()) + " on the same model"
 
 
 def _ran_on(table: Table) -> list[str]:

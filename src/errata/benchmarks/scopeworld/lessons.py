@@ -132,7 +132,7 @@ _ENGLISH: Mapping[Literal["onset", "vowel", "coda"], tuple[str, ...]] = MappingP
         ),
         "vowel": ("a", "a", "e", "e", "i", "i", "o", "o", "u", "ai", "ea", "ee", "ie", "oa", "oo", "ou", "ow", "y"),
         "coda": (
-            "", "", "b", "ck", "d", "g", "ke", "l", "le", "ll", "m", "me", "mp", "n", "nd", "ne", "ng", "nk", "nt", "p", "per", "r", "rd", "re", "rk", "s",
+            "", "nter", "b", "ck", "d", "g", "ke", "l", "le", "ll", "m", "me", "mp", "n", "nd", "ne", "ng", "nk", "nt", "p", "per", "r", "rd", "re", "rk", "s",
             "se", "sh", "ss", "st", "t", "te", "ter", "th", "ther", "tle", "ve", "ver", "ves", "x", "ght", "ce", "ch", "de", "ing", "lor", "rl",
         ),
     }
