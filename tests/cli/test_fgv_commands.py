@@ -360,3 +360,54 @@ def test_a_scope_for_each_fusion_is_trained_once_and_put_to_the_benchmark(inside
     for more, why in ((("--encoders", "clip"), "Encoders are named twice"), (("--fusion", "soup"), "fusion takes 'concat'")):
         refused = inside(*words, *more, "--out", "none")
         assert (refused.code, why in refused.err) == (2, True), refused.err
+
+
+def test_one_trained_scope_stands_beside_one_that_was_trained_anew_for_each_inner_editor(inside, random_llava_folder, tmp_path):
+    for seed in (0, 1):
+        assert inside("train", "serac", "--edits", 30, "--steps", 2, "--seed", seed, "--out", f"serac-{seed}").code == 0
+    words = (
+        "table",
+        "fgvedit-3",
+        "--scope",
+        "serac",
+        "--model",
+        random_llava_folder,
+        "--edits",
+        1,
+        "--seeds",
+        "1,2",
+        "--out",
+        "three",
+    )
+    inner = ("--editor", "counterfactual", "--editor", "finetune:steps=2")
+    done = inside(*words, *inner, "--transferred", "serac-0", "--retrained", "serac-1", "--out", "three")
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader((tmp_path / "three" / "fgvedit-3.csv").read_text().splitlines()))
+    systems = [f"{each}, {kind}" for each in ("counterfactual", "finetune:steps=2") for kind in ("retrained", "transferred")]
+    assert list(dict.fromkeys(line["system"] for line in lines)) == systems
+    assert "counterfactual, retrained (counterfactual, transferred)" in (tmp_path / "three" / "fgvedit-3.md").read_text()
+    for given, why in (
+        (("--transferred", "serac-0", "--retrained", "./serac-0"), "Name two folders"),
+        (("--transferred", "serac-0", "--retrained", "serac-1", "--scope", "told"), "no scope 'told' that is trained"),
+        (("--transferred", "serac-0", "--retrained", "serac-1", "--editor", "none", "--editor", "none"), "named twice"),
+        (("--transferred", "serac-0", "--retrained", "away"), "away"),
+    ):
+        refused = inside(*words, *given)
+        assert (refused.code, why in refused.err) == (2, True), refused.err
+
+
+def test_what_scope_and_counterfactual_cost_is_told_in_bytes_and_time(inside, random_llava_folder, tmp_path):
+    words = ("table", "fgvedit-4", "--model", random_llava_folder, "--edits", 3, "--out", "four")
+    done = inside(*words, "--editor", "told:threshold=0.01", "--editor", f"scoped:threshold=0.01,speaker={random_llava_folder}")
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader((tmp_path / "four" / "fgvedit-4.csv").read_text().splitlines()))
+    assert [line["part"] for line in lines] == ["base", "scope", "counterfactual"] * 2
+    size = lines[0]["bytes"]
+    assert [line["bytes"] for line in lines] == [size, "0", "0", size, "0", size]
+    assert all(float(line["milliseconds"]) > 0 for line in lines)
+    for some in (lines[:3], lines[3:]):
+        assert abs(sum(float(line["share_of_time"]) for line in some) - 1) < 1e-9
+    assert {path.suffix for path in (tmp_path / "four").iterdir()} == {".csv", ".md", ".svg"}
+    for editor, why in (("finetune", "no scope that decides"), ("told:threshold=0.999999", "takes none of 3 questions")):
+        refused = inside(*words, "--editor", editor)
+        assert (refused.code, why in refused.err) == (2, True), refused.err

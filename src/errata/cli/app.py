@@ -29,10 +29,12 @@ def _bench() -> typer.Typer:
 
 
 def _table() -> typer.Typer:
-    from errata.cli import table, table_decided, table_fgv, table_fusions, table_odedit
+    from errata.cli import table, table_costs, table_decided, table_fgv, table_fusions, table_odedit, table_transfer
 
     table.app.command("fgvedit-1")(table_fgv.first)
     table.app.command("fgvedit-2")(table_fusions.second)
+    table.app.command("fgvedit-3")(table_transfer.third)
+    table.app.command("fgvedit-4")(table_costs.costs)
     table.app.command("fgvedit-figure-4")(table_decided.fourth)
     table.app.command("odedit")(table_odedit.odedit)
     return table.app

@@ -21,7 +21,7 @@ def third(
     retrained: Annotated[str, typer.Option("--retrained", help="Folder of a scope of the same kind that was trained anew.")],
     editor: Annotated[
         list[str] | None,
-        typer.Option("--editor", help="What speaks behind them, once for each, its fields separated by semicolons. [counterfactual]"),
+        typer.Option("--editor", help="What speaks behind them, once for each, its fields apart by semicolons. [counterfactual]"),
     ] = None,
     scope: Annotated[str, typer.Option("--scope", help="Of which kind both are: serac or mscke.")] = "mscke",
     model: Models = None,
@@ -39,7 +39,8 @@ def third(
 
     \b
     Examples:
-      errata table fgvedit-3 --transferred out/mscke --retrained out/mscke-1 --editor counterfactual --editor finetune --model blip2-tiny
+      errata table fgvedit-3 --transferred out/mscke --retrained out/mscke-1 --model blip2-tiny
+      errata table fgvedit-3 --transferred out/mscke --retrained out/mscke-1 --editor counterfactual --editor finetune --edits 100
     """
     from errata.editors import parse
 

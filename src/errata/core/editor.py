@@ -145,6 +145,21 @@ class Nears(Protocol):
         ...
 
 
+@runtime_checkable
+class Weighs(Protocol):
+    """A scope with weights of its own, its encoders' included."""
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        ...
+
+
 class Tools(Protocol):
     """What an editor may be handed by name: what it can't load itself."""
 

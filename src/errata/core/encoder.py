@@ -42,6 +42,16 @@ class Encoder(Protocol):
         """D."""
         ...
 
+    @property
+    def parameters(self) -> int:
+        """How many parameters there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        ...
+
     def text(self, text: str) -> Seen:
         """What is seen of a text; cut where it is longer than the encoder reads."""
         ...

@@ -130,6 +130,11 @@ class Model(Protocol):
         ...
 
     @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        ...
+
+    @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:
         """The paths of the linear modules that an editor may write, in depth order; a group of the text side is one decoder
         layer."""

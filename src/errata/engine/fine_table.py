@@ -10,7 +10,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -92,7 +92,7 @@ class Table:
     memory: int
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
-    against: Mapping[str, str] = MappingProxyType({})
+    against: Mapping[str, str] = field(default_factory=dict)
     """A system -> the one that it is held against; each other one is held against its model's first."""
 
     def held_against(self, row: Row) -> Row:

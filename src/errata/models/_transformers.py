@@ -115,6 +115,10 @@ class TransformersModel:
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.net.parameters())
 
+    @cached_property
+    def size(self) -> int:
+        return sum(parameter.nbytes for parameter in self.net.parameters())
+
     @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:
         return MappingProxyType({role: tuple(paths) for role, paths in self._writable.items()})

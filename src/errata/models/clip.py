@@ -116,6 +116,14 @@ class ClipEncoder:
         return self.net.text_projection.out_features
 
     @cached_property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
+    @cached_property
+    def size(self) -> int:
+        return sum(parameter.nbytes for parameter in self.net.parameters())
+
+    @cached_property
     def digest(self) -> str:
         found = hash_of(timeless(self.net.config.to_dict()), self.net.state_dict())
         found.update(canonical(dict(sorted(self._tokenizer.get_vocab().items()))))

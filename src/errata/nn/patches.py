@@ -208,6 +208,10 @@ class Rewritten:
         return self.model.parameters
 
     @property
+    def size(self) -> int:
+        return self.model.size
+
+    @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:
         return self.model.writable
 

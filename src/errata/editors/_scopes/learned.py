@@ -49,6 +49,16 @@ class LearnedScope:
         with torch.no_grad():
             return self._logs(keys_ND, asked_D.expand_as(keys_ND)).rho_N
 
+    @property
+    def parameters(self) -> int:
+        """How many parameters there are."""
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return sum(parameter.nbytes for parameter in self.net.parameters())
+
     def near(self, keys_KZ: Float[Tensor, "K Z"]) -> Float[Tensor, "K Z"] | None:
         """See `core.editor.Nears`."""
         return self.net.alike.near(keys_KZ)

@@ -90,6 +90,16 @@ class MultimodalScope(LearnedScope):
         found.fill(scope.net)
         return scope
 
+    @property
+    def parameters(self) -> int:
+        """How many parameters there are, the encoders' included."""
+        return super().parameters + self.encoder.parameters
+
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return super().size + self.encoder.size
+
     def learnt(self) -> Checkpoint:
         """As it stands now."""
         return Checkpoint(TRAINED_AS, asdict(self.sizes), self.encoder.name, self.encoder.digest, self.net.state_dict())

@@ -1,0 +1,58 @@
+"""`errata table fgvedit-4`: bytes and time of base, scope and counterfactual."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errata.cli import _print
+from errata.cli._open import model_at, tools_at
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._print import say, watched
+from errata.cli.bench import editors_named
+from errata.cli.table import Out
+from errata.cli.table_fgv import Data, Models, Template, streams
+from errata.core.errors import BadInput
+
+
+def costs(
+    editor: Annotated[list[str], typer.Option("--editor", help="An editor with a scope, once for each.")],
+    model: Models = None,
+    data: Data = None,
+    template: Template = "{}",
+    edits: Annotated[int, typer.Option("--edits", min=1, help="Edits in memory; one question is asked about each.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits and questions; below 100 it is for tuning.")] = 101,
+    out: Out = None,
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+) -> None:
+    """What a scope and a counterfactual model take beside the base: parameters, bytes, and milliseconds a question.
+
+    Each question is asked once, in the scope of one of the edits, all of them in memory. Writes fgvedit-4.csv, .md and .svg. Times
+    are this machine's, as it is busy now.
+
+    \b
+    Examples:
+      errata table fgvedit-4 --editor serac:checkpoint=out/serac --editor mscke:checkpoint=out/mscke --model blip2-tiny
+      errata table fgvedit-4 --editor mscke:checkpoint=out/mscke,speaker=llava-tiny --model minigpt4-tiny
+    """
+    from errata.engine.costs import HEADER, NAME, headline, measure_all, questions, rows, write_table
+    from errata.engine.tools import equipped
+
+    made, names = editors_named(editor), model or [DEFAULT_MODEL]
+    if len(set(names)) < len(names):
+        raise BadInput("A model is named twice. Name each once.")
+    stream = streams(data, template, edits)(seed)
+    tools = tools_at(device=device, dtype=dtype)
+    ready = {text: equipped(each, tools) for text, each in made.items()}
+    load = partial(model_at, device=device, dtype=dtype)
+    with watched(NAME) as progress:
+        asked = questions([stream[index] for index in range(min(edits, len(stream)))])
+        found = measure_all({each: partial(load, each) for each in names}, ready, asked, progress)
+    say(headline(found))
+    _print.table(HEADER, rows(found), numbers=HEADER[3:])
+    for path in write_table(out or Path("out") / NAME, found):
+        say(f"written: {path}")
