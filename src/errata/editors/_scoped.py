@@ -123,7 +123,7 @@ class Scoped:
         """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
 
         An edit of this very query, the same words and the same bytes of the picture, is in scope with a rho of 1: nothing has to be
-        learned to know it again. None at all only where the memory is empty.
+        learned to know it again (in a large memory, among the nearest). None at all only where the memory is empty.
 
         Raises:
             BadInput: the query can't be put to this model.
@@ -131,8 +131,9 @@ class Scoped:
         if not state.count:
             return ()
         scores = self._scores(model, state, query)
-        own = dict.fromkeys(state.asked(query.digest), 1.0)
-        scores = dict(sorted((scores | own).items())) if own else scores
+        asked = query.digest
+        own = state.asked(asked) if state.count < LARGE else [place for place in scores if state.at(place).asked == asked]
+        scores = dict(sorted((scores | dict.fromkeys(own, 1.0)).items()))
         inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:
             nearest = max(scores, key=lambda place: (scores[place], place))
