@@ -77,7 +77,7 @@ class Codebook:
     width: int = 256
     """Of a key, >= 1; at most the module's. A part of a wide module's space keeps angles up to some 1 / sqrt(width)."""
 
-    reach: float = 0.78
+    reach: float = 0.86
     """The cosine from which a key speaks, in (-1, 1]: lower, and edits spread further and leak more."""
 
     follow: float = 0.4
@@ -89,7 +89,7 @@ class Codebook:
     weight: float = 3000.0
     """>= 0: how much what they have in common counts less (`errata.nn.codes.lens`); 0: raw inputs."""
 
-    same: float = 0.85
+    same: float = 0.98
     """The cosine of two edits' first keys from which the later one takes the earlier one's place, in (-1, 1]; 1: never."""
 
     steps: int = 12
