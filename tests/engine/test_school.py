@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,23 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("school") / "llava"
     train_model("llava", made, curriculum=SHORT, sizes=SMALL, progress=lambda what, done, total: None)
     return made
+
+
+def test_trained_weights_are_gone_on_with_without_a_warm_up_or_readers_and_in_a_precision_of_this_run(folder, tmp_path):
+    more = tmp_path / "more"
+    shutil.copytree(folder, more, ignore=shutil.ignore_patterns("*.pt", "*.tsv"))
+    (more / "precision.txt").write_text("bfloat16")  # of the run before, which may have been on a GPU
+    before = load(folder).digest
+    leg = Curriculum(looks=0, captions=0, questions=1, scenes=2, lessons=1, bfloat16=False)
+    train_model("llava", more, curriculum=leg, progress=_quiet)
+    assert not (more / "tower.pt").exists()
+    assert (more / "precision.txt").read_text() == "float32"
+    assert len((more / "training.tsv").read_text().splitlines()) == 1
+    saved = torch.load(more / "training.pt", weights_only=True)
+    fresh = torch.load(folder / "training.pt", weights_only=True)
+    adam, whole = (len(each["optimizers"][0]["state"]) for each in (saved, fresh))
+    assert whole - adam == len(list(Readers(SMALL.width).parameters()))  # what is never read isn't moved
+    assert load(more).digest != before
 
 
 def test_a_trained_folder_opens_like_any_checkpoint_and_is_stored_in_half_precision(folder):
