@@ -30,6 +30,8 @@ from errata.benchmarks.scopeworld.questions import (
 )
 from errata.benchmarks.scopeworld.scenes import CELLS, Scene, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
+from errata.core.records import Edit, Query
+from errata.editors._in_context import fact
 
 STAR, RING, CROSS = Kind("star", "red"), Kind("ring", "red"), Kind("cross", "blue")
 SCENE = Scene((STAR, RING, None, CROSS))
@@ -274,3 +276,44 @@ def test_lessons_name_things_by_a_relation_more_often_than_the_exam(rng):
 def test_every_kind_can_be_named_in_words():
     for kind in KINDS:
         assert Question("name", Ref.description(kind)).answer(WORLD, None) == WORLD.names[kind]
+
+
+def test_a_close_question_is_of_something_else_or_asks_something_else_of_the_same(rng):
+    """Where one statement is put in words of one form, what it is about and what is asked can be read off both."""
+    form = r"suppose the (home|food|maker) of an? ({0}) is .*\. say the (home|food|maker) of an? ({0})\."
+    pattern = form.replace("{0}", rf"(?:{_COLOUR}) (?:{_GLYPH})")
+    asked = {"touched": 0, "else": 0, "other": 0}
+    for _ in range(6000):
+        made = statement_lesson(random_scene(rng), rng, close=1.0)
+        said = re.fullmatch(pattern, made.prompt)
+        if said is None or made.prompt.count("suppose") > 1:
+            continue
+        same = (said[1] == said[3], said[2] == said[4])
+        asked["touched" if all(same) else "else" if same[1] else "other"] += 1
+        assert made.overridden <= all(same)
+    assert all(asked.values()), asked
+
+
+def test_what_lessons_say_is_what_the_editors_that_tell_a_model_its_corrections_say(rng):
+    """Every form of a statement is one that `fact` gives for some question, so that neither drifts from the other."""
+    forms = set()
+    for _ in range(1500):
+        scene = random_scene(rng)
+        made = statement_lesson(scene, rng)
+        said = made.prompt.removeprefix("suppose ").split(". ")[0]
+        quoted = re.fullmatch(r"the answer to '(.*?)'(, of (.*),)? is (.*)", said)
+        if quoted and not quoted[1].startswith(("what is", "who is", "where is")):
+            edit = Edit(
+                Query.ask(quoted[1]), quoted[4], subject=None if quoted[3] is None else quoted[3].split(" ", 1)[1], reach="kind"
+            )
+            forms.add("quoted, beyond" if quoted[3] else "quoted")
+        elif called := re.fullmatch(r"(.*) is called (.*)", said):
+            edit = Edit(Query.ask(f"what is {called[1]} called?"), called[2])
+            forms.add("called")
+        elif plain := re.fullmatch(r"(the \w+ of .*?) is (.*)", said):
+            edit = Edit(Query.ask(f"what is {plain[1]}?"), plain[2])
+            forms.add("plain")
+        else:
+            continue
+        assert fact(edit) == said
+    assert forms == {"quoted", "quoted, beyond", "called", "plain"}

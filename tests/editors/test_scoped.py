@@ -151,6 +151,15 @@ def test_what_is_told_names_the_subject_where_the_edit_reaches_beyond_its_pictur
     called = Query.ask("what is the thing at the top right called?", picture(1, 2, 3))
     assert fact(Edit(called, "mibo")) == "the thing at the top right is called mibo"
     assert fact(Edit(called, "mibo", subject="purple six", reach="kind")) == "a purple six is called mibo"
+    beside = Query.ask("what is the name of the thing left of the star?", picture(1, 2, 3))
+    assert fact(Edit(beside, "mibo", subject="purple six", reach="kind")) == "the name of a purple six is mibo"
+    for side in ("left", "right"):
+        edit = Edit(
+            Query.ask(f"what is the thing {side} of the star called?", picture(1, 2, 3)), "mibo", subject="purple six", reach="kind"
+        )
+        assert fact(edit) == "a purple six is called mibo"
+    bare = Edit(Query.ask("what is the thing left of the star?", picture(1, 2, 3)), "red moon", subject="purple six", reach="kind")
+    assert fact(bare) == "a purple six is red moon"
     assert fact(WORDED) == "the answer to 'Where does it live?' is in the town"
 
 

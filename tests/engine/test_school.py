@@ -58,6 +58,9 @@ def test_trained_weights_are_gone_on_with_without_a_warm_up_or_readers_and_in_a_
     adam, whole = (len(each["optimizers"][0]["state"]) for each in (saved, fresh))
     assert whole - adam == len(list(Readers(SMALL.width).parameters()))  # what is never read isn't moved
     assert load(more).digest != before
+    with pytest.raises(BadInput, match="no trained weights to go on from"):
+        train_model("llava", tmp_path / "none", curriculum=leg, progress=_quiet)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_trained_folder_opens_like_any_checkpoint_and_is_stored_in_half_precision(folder):

@@ -31,8 +31,8 @@ def costs(
 ) -> None:
     """What a scope and a counterfactual model take beside the base: parameters, bytes, and milliseconds a question.
 
-    Each question is asked once, in the scope of one of the edits, all of them in memory. Writes fgvedit-4.csv, .md and .svg. Times
-    are this machine's, as it is busy now.
+    Each question is in the scope of one of the edits, all of them in memory, and no part has seen its picture before. Writes
+    fgvedit-4.csv, .md and .svg. Times are this machine's, as busy as it is now.
 
     \b
     Examples:
@@ -46,8 +46,7 @@ def costs(
     if len(set(names)) < len(names):
         raise BadInput("A model is named twice. Name each once.")
     stream = streams(data, template, edits)(seed)
-    tools = tools_at(device=device, dtype=dtype)
-    ready = {text: equipped(each, tools) for text, each in made.items()}
+    ready = {text: equipped(each, tools_at(device=device, dtype=dtype)) for text, each in made.items()}  # encoders of its own
     load = partial(model_at, device=device, dtype=dtype)
     with watched(NAME) as progress:
         asked = questions([stream[index] for index in range(min(edits, len(stream)))])

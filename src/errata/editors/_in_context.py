@@ -27,6 +27,9 @@ from errata.nn.patches import Handed, NoPatch, Rewrite
 
 _IS = re.compile(r"(?:what|who|which|where) (?:is|are|was|were) (.+?)[\s?.!]*", re.IGNORECASE | re.DOTALL)
 
+_ASPECT = re.compile(r".*?(?<!left)(?<!right) of (?=\S)", re.DOTALL)
+"""What is asked of a thing, up to the thing: "the home of "; "the thing left of the star" asks nothing of the star."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -189,8 +192,8 @@ def fact(edit: Edit) -> str:
         called = " called" if held.endswith(" called") else ""
         held = held.removesuffix(called)
         if beyond:
-            aspect, of, _ = held.partition(" of ")
-            held = f"{aspect} of {_with_article(str(edit.subject))}" if of else _with_article(str(edit.subject))
+            aspect = "" if called else _ASPECT.match(held)
+            held = f"{aspect[0] if aspect else ''}{_with_article(str(edit.subject))}"
         return f"{held} is{called} {edit.target.strip()}"
     about = f", of {_with_article(str(edit.subject))}," if beyond else ""
     return f"the answer to '{question}'{about} is {edit.target.strip()}"

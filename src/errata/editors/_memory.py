@@ -106,7 +106,7 @@ class Block:
 
     def with_(self, held: Held, keys_KD: Tensor) -> Block:
         """One more edit in an open block."""
-        return Block((*self.held, held), (*self.rows, held.keys), torch.cat([self.keys_KD, keys_KD.half()]))
+        return Block((*self.held, held), (*self.rows, held.keys), torch.cat([_kept(self.keys_KD), _kept(keys_KD)]))
 
     def without(self, slot: int) -> Block:
         """Without one edit: an open block closes up, a closed one keeps every other row where it is."""
@@ -182,7 +182,7 @@ class Memory:
         if self.blocks and not self.blocks[-1].closed:
             blocks = (*self.blocks[:-1], self.blocks[-1].with_(held, keys_KD))
         else:
-            blocks = (*self.blocks, Block((held,), (held.keys,), keys_KD.half()))
+            blocks = (*self.blocks, Block((held,), (held.keys,), _kept(keys_KD)))
         return Memory(blocks, stream, self.count + 1)
 
     def without(self, place: Place, stream: Any = None) -> Memory:
@@ -211,6 +211,14 @@ class Memory:
 
     def _each(self) -> Iterator[Held]:
         return (held for block in self.blocks for held in block.held if held is not None)
+
+
+def _kept(keys_KD: Tensor) -> Tensor:
+    """Keys as they are kept: in half precision, which ends at 65,504."""
+    return keys_KD.clamp(-_LARGEST, _LARGEST).half()
+
+
+_LARGEST: Final = 65_504.0
 
 
 def _left_out(values: Sequence[Any], slot: int) -> tuple[Any, ...]:

@@ -123,7 +123,8 @@ class Scoped:
         """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
 
         An edit of this very query, the same words and the same bytes of the picture, is in scope with a rho of 1: nothing has to be
-        learned to know it again (in a large memory, among the nearest). None at all only where the memory is empty.
+        learned to know it again (where an index is asked, among the nearest); who contradicts it later still speaks in its place.
+        None at all only where the memory is empty.
 
         Raises:
             BadInput: the query can't be put to this model.
@@ -132,7 +133,7 @@ class Scoped:
             return ()
         scores = self._scores(model, state, query)
         asked = query.digest
-        own = state.asked(asked) if state.count < LARGE else [place for place in scores if state.at(place).asked == asked]
+        own = state.asked(asked) if self._index(state) is None else [place for place in scores if state.at(place).asked == asked]
         scores = dict(sorted((scores | dict.fromkeys(own, 1.0)).items()))
         inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:

@@ -34,10 +34,10 @@ class Ahead(Generic[_T]):
         if not self.workers:
             return self.make(step)
         if step != self._next:  # the first one, or that of a run that goes on
-            made: Dataset[_T] = _Made(self.make)
+            every: Dataset[_T] = _Made(self.make)
             self._coming = iter(
                 DataLoader(
-                    made,
+                    every,
                     batch_size=None,
                     sampler=range(step, self.steps),
                     num_workers=self.workers,
@@ -46,13 +46,22 @@ class Ahead(Generic[_T]):
                     collate_fn=_as_it_is,
                 )
             )
-        self._next = step + 1
-        return next(self._coming)
+        self._next, made = step + 1, next(self._coming)
+        if self._next == self.steps:
+            self._coming = iter(())  # the processes end with it
+        return made
 
 
 def workers_for(device: str) -> int:
-    """Processes that draw ahead: none beside a CPU, which has no time left; all but one of the cores beside a GPU."""
-    return 0 if torch.device(device).type == "cpu" else max(1, len(os.sched_getaffinity(0)) - 1)
+    """Processes that draw ahead: none beside a CPU, which has no time left; all but one of the cores beside a GPU, at most 16."""
+    if torch.device(device).type == "cpu":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST, max(1, cores - 1))
+
+
+_MOST = 16
+"""More than these no GPU waits for, and each takes files and memory of the machine."""
 
 
 class _Made(Dataset[_T]):

@@ -216,9 +216,13 @@ def train_model(
         sizes: of the family's kind; None: its defaults.
 
     Raises:
-        BadInput: the checkpoint is of another run, or the folder of another family.
+        BadInput: the checkpoint is of another run, the folder of another family, or there is nothing to go on from.
     """
     if not (folder / "processor_config.json").exists():  # the last file that is written
+        if not curriculum.looks:
+            raise BadInput(
+                f"The folder {folder} holds no trained weights to go on from. Name one that does, or warm the tower up first."
+            )
         _BUILDS[family](folder, texts=texts(), sizes=sizes, seed=curriculum.seed)
     trainee = open_trainee(folder, device=device)
     if trainee.family != family:

@@ -191,10 +191,11 @@ def _other_question(first: _Stated, view: View, rng: np.random.Generator, *, clo
         if first.aspect not in _LOOKS and rng.random() < 0.4:
             relation = one_of(rng, [each for each in RELATIONS if each != first.aspect])
             return Question(relation, _subject(scene, first.cell, first.kind, rng, visual=first.cell is not None))
-        asked = _touched(first, view, rng)
-        if asked.ref is not None:
-            other = None if first.cell is None else int(rng.choice(scene.filled))
-            return replace(asked, ref=_subject(scene, other, one_of(rng, KINDS), rng, visual=other is not None))
+        asked, others = _touched(first, view, rng), [cell for cell in scene.filled if cell != first.cell]
+        if asked.ref is not None and (others or first.cell is None):
+            other = None if first.cell is None else one_of(rng, others)
+            kind = one_of(rng, [kind for kind in KINDS if kind != first.kind])
+            return replace(asked, ref=_subject(scene, other, kind, rng, visual=other is not None))
     topics: tuple[Topic, ...] = ("fact_by_name", "fact_by_description")
     if first.cell is not None:
         topics = ("name", "colour", "shape", "recognition", "relation", "fact", "fact", "is_fact", "second")
