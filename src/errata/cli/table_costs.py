@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +46,10 @@ def costs(
     if len(set(names)) < len(names):
         raise BadInput("A model is named twice. Name each once.")
     stream = streams(data, template, edits)(seed)
-    ready = {text: equipped(each, tools_at(device=device, dtype=dtype)) for text, each in made.items()}  # encoders of its own
+
+    def ready() -> dict[str, Any]:
+        return {text: equipped(each, tools_at(device=device, dtype=dtype)) for text, each in made.items()}
+
     load = partial(model_at, device=device, dtype=dtype)
     with watched(NAME) as progress:
         asked = questions([stream[index] for index in range(min(edits, len(stream)))])

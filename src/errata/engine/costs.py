@@ -224,13 +224,17 @@ def questions(cases: Sequence[Any]) -> list[tuple[Edit, Query]]:
 
 def measure_all(
     models: Mapping[str, Callable[[], Model]],
-    editors: Mapping[str, Editor[Any]],
+    editors: Callable[[], Mapping[str, Editor[Any]]],
     asked: Sequence[tuple[Edit, Query]],
     progress: Progress,
 ) -> list[Costs]:
-    """Every editor on every model, one model at a time."""
+    """Every editor on every model, one model at a time.
+
+    Args:
+        editors: gives them anew for each model, with encoders that have seen nothing yet.
+    """
     found = []
     for label, load in models.items():
-        model = load()
-        found += [measure(label, model, system, editor, asked, progress) for system, editor in editors.items()]
+        made, model = editors(), load()
+        found += [measure(label, model, system, editor, asked, progress) for system, editor in made.items()]
     return found
