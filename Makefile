@@ -26,7 +26,8 @@ demo: $(VENV)/.run ## install, stream 200 corrections through six editors, print
 	$(BIN)/errata demo --out $(OUT)/demo
 
 test: $(VENV)/.test ## install what tests need and run them all
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not alone"
+	$(PY) -m pytest --quiet -m alone
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, size limits, docs
 	@echo "== format" && $(BIN)/ruff format --check --quiet . || { echo "Run: $(BIN)/ruff format ."; exit 1; }

@@ -102,6 +102,7 @@ def test_bad_input_gets_a_sentence_and_exit_code_2_and_changes_nothing(store, co
     assert not (store / "none.db").exists()
 
 
+@pytest.mark.alone
 def test_the_log_answers_without_torch_and_within_half_a_second(store):
     program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
     command = [sys.executable, "-c", program, "log", "show"]
