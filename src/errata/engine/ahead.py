@@ -56,8 +56,7 @@ def workers_for(device: str) -> int:
     """Processes that draw ahead: none beside a CPU, which has no time left; all but one of the cores beside a GPU, at most 16."""
     if torch.device(device).type == "cpu":
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST, max(1, cores - 1))
+    return min(_MOST, max(1, (os.cpu_count() or 1) - 1))
 
 
 _MOST = 16
