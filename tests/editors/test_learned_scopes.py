@@ -135,6 +135,16 @@ def test_either_side_may_come_without_a_picture(random_llava):
         assert ((rho >= 0) & (rho <= 1)).all()
 
 
+def test_what_a_scope_weighs_is_its_own_net_and_its_encoders():
+    encoder = load_encoder(clip())
+    seen, read_alone = MultimodalScope(encoder, FusionSizes("dot", "cosine", 32)), TextScope()
+    own = sum(parameter.numel() for parameter in seen.net.parameters())
+    assert encoder.parameters == sum(parameter.numel() for parameter in encoder.net.parameters()) > 0
+    assert seen.parameters == own + encoder.parameters
+    assert (seen.size, encoder.size) == (4 * seen.parameters, 4 * encoder.parameters)
+    assert read_alone.size == 4 * sum(parameter.numel() for parameter in read_alone.net.parameters())
+
+
 @pytest.mark.parametrize("fusion", ["concat", "cross", "dot", "joint"])
 def test_what_is_seen_of_a_query_does_not_depend_on_what_stands_beside_it(random_llava, fusion):
     scope = MultimodalScope(load_encoder(clip()), FusionSizes(fusion, "cosine", 32))

@@ -206,3 +206,22 @@ def test_seeds_that_draw_the_same_edits_are_no_spread(random_llava, tmp_path):
                 progress=lambda *seen: None,
             )
     assert not (tmp_path / "out").exists()
+
+
+def stars(table):
+    cells = [table.cell(each, "generated", "reliability") for each in table.rows]
+    return [cell is not None and cell.counts for cell in cells]
+
+
+def test_a_row_is_held_against_the_one_that_is_named_and_else_against_itself():
+    steady = {"reliability": (0.1, 0.1, 0.1)}
+    better = {"reliability": (0.9, 0.9, 0.9)}
+    made = tuple(
+        row("one", system, "made-up", generated=figures, forced=FORCED)
+        for system, figures in (("first", better), ("old", steady), ("new", better))
+    )
+    plain = Table("fgvedit-3", 10, 1, SEEDS, made)
+    named = Table("fgvedit-3", 10, 1, SEEDS, made, {"new": "old"})
+    assert stars(plain) == [False, True, False]
+    assert stars(named) == [False, False, True]
+    assert [named.held_against(each).system for each in made] == ["first", "old", "old"]

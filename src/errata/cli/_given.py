@@ -1,4 +1,4 @@
-"""Rules, recent questions and times as commands are given them."""
+"""Rules, recent questions, times and lists of names as commands are given them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from errata.core.errors import BadInput
 from errata.core.given import words
 from errata.core.records import Query, instant
 
@@ -58,3 +59,17 @@ def until_of(text: str) -> str:
         BadInput: it is no time.
     """
     return instant(words(text, "time")).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def once(names: list[str], what: str) -> list[str]:
+    """The names, of which none may come twice.
+
+    Args:
+        what: begins the sentence, as "A model is".
+
+    Raises:
+        BadInput: one does.
+    """
+    if len(set(names)) < len(names):
+        raise BadInput(f"{what} named twice. Name each once.")
+    return names

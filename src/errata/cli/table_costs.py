@@ -10,12 +10,11 @@ import typer
 
 from errata.cli import _print
 from errata.cli._open import model_at, tools_at
-from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._options import Device, Dtype
 from errata.cli._print import say, watched
 from errata.cli.bench import editors_named
 from errata.cli.table import Out
-from errata.cli.table_fgv import Data, Models, Template, streams
-from errata.core.errors import BadInput
+from errata.cli.table_fgv import Data, Models, Template, models_named, streams
 
 
 def costs(
@@ -42,9 +41,7 @@ def costs(
     from errata.engine.costs import HEADER, NAME, headline, measure_all, questions, rows, write_table
     from errata.engine.tools import equipped
 
-    made, names = editors_named(editor), model or [DEFAULT_MODEL]
-    if len(set(names)) < len(names):
-        raise BadInput("A model is named twice. Name each once.")
+    made, names = editors_named(editor), models_named(model)
     stream = streams(data, template, edits)(seed)
 
     def ready() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from errata.cli import _print
+from errata.cli._given import once
 from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, DtypeName
 from errata.cli._print import say, watched
@@ -64,8 +65,7 @@ def first(
       errata table fgvedit-1 --editor finetune --editor scopeedit --model one --model two --edits 200 --memory 200
     """
     editors = editors_named(editor)
-    asked = Asked(model or [DEFAULT_MODEL], streams(data, template, edits), seeds_in(seeds), edits, memory, device, dtype)
-    asked.check()
+    asked = Asked.of(model, streams(data, template, edits), seeds, edits=edits, memory=memory, device=device, dtype=dtype)
     compare(_NAME, editors, asked, out or Path("out") / _NAME)
 
 
@@ -80,19 +80,36 @@ class Asked(NamedTuple):
     device: str
     dtype: DtypeName
 
-    def check(self) -> None:
-        """Tell what can't be used before a model is loaded.
+    @staticmethod
+    def of(
+        models: list[str] | None,
+        stream_of: Callable[[int], Stream],
+        seeds: str,
+        *,
+        edits: int,
+        memory: int,
+        device: str,
+        dtype: DtypeName,
+    ) -> Asked:
+        """What was asked for; what can't be used is told before a model is loaded.
 
         Raises:
             BadInput: a model named twice, a memory that is too large, or files that can't be used.
         """
-        if len(set(self.models)) < len(self.models):
-            raise BadInput("A model is named twice. Name each once.")
-        if self.memory > self.edits:
-            raise BadInput(
-                f"{self.memory} edits in memory are more than the {self.edits} there are. Give at most {self.edits} to --memory."
-            )
-        self.stream_of(self.seeds[0])
+        asked = Asked(models_named(models), stream_of, seeds_in(seeds), edits, memory, device, dtype)
+        if memory > edits:
+            raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
+        stream_of(asked.seeds[0])
+        return asked
+
+
+def models_named(models: list[str] | None) -> list[str]:
+    """The base models of a table, the default where none is named.
+
+    Raises:
+        BadInput: one is named twice.
+    """
+    return once(models or [DEFAULT_MODEL], "A model is")
 
 
 def compare(

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from errata.cli._given import once
 from errata.cli._open import tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype
 from errata.cli._print import say, watched
 from errata.cli.bench_fgv import Memory
-from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
+from errata.cli.table import DEFAULT_SEEDS, Out, Seeds
 from errata.cli.table_fgv import Asked, Edits, Models, compare, streams
 from errata.core.errors import BadInput
 
@@ -52,10 +53,8 @@ def second(
     from errata.engine.learners import Wanted, training
 
     folder = out or Path("out") / _NAME
-    if len(set(encoders)) < len(encoders):
-        raise BadInput("Encoders are named twice. Name each once.")
-    asked = Asked(model or [DEFAULT_MODEL], streams(None, "{}", edits), seeds_in(seeds), edits, memory, device, dtype)
-    asked.check()
+    once(encoders, "Encoders are")
+    asked = Asked.of(model, streams(None, "{}", edits), seeds, edits=edits, memory=memory, device=device, dtype=dtype)
     scopes = {
         (each, kind): folder / "scopes" / folder_of(f"{Path(each).name}-{kind}") for each in encoders for kind in fusion or _FUSIONS
     }

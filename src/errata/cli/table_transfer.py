@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from errata.cli._options import DEFAULT_MODEL, Device, Dtype
+from errata.cli._given import once
+from errata.cli._options import Device, Dtype
 from errata.cli.bench_fgv import Memory
-from errata.cli.table import DEFAULT_SEEDS, Out, Seeds, seeds_in
+from errata.cli.table import DEFAULT_SEEDS, Out, Seeds
 from errata.cli.table_fgv import Asked, Edits, Models, compare, streams
 from errata.core.errors import BadInput
 
@@ -48,11 +49,8 @@ def third(
         raise BadInput(f"There is no scope {scope!r} that is trained. Use serac or mscke.")
     if Path(transferred).resolve() == Path(retrained).resolve():
         raise BadInput(f"Both scopes lie in {transferred}. Name two folders.")
-    inner = editor or ["counterfactual"]
-    if len(set(inner)) < len(inner):
-        raise BadInput("An inner editor is named twice. Name each once.")
-    asked = Asked(model or [DEFAULT_MODEL], streams(None, "{}", edits), seeds_in(seeds), edits, memory, device, dtype)
-    asked.check()
+    inner = once(editor or ["counterfactual"], "An inner editor is")
+    asked = Asked.of(model, streams(None, "{}", edits), seeds, edits=edits, memory=memory, device=device, dtype=dtype)
     systems = {
         f"{each}, {kind}": parse(f"{scope}:checkpoint={place},editor={each}")
         for each in inner

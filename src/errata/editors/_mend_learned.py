@@ -15,6 +15,7 @@ from errata.editors._checkpoints import Checkpoint, read
 from errata.editors._mend_plan import Plan
 from errata.editors._sites import linear
 from errata.nn.hypernetwork import Hypernetwork, Shape
+from errata.nn.weights import count_of
 
 NAME = "mend"
 
@@ -45,7 +46,7 @@ class Learned:
     def told(self) -> dict[str, JSON]:
         """The plan, the modules with their shapes, and the network's size."""
         modules: JSON = [[path, *shape] for path, shape in self.shapes.items()]  # a list: their order counts
-        size = sum(parameter.numel() for parameter in self.network.parameters())
+        size = count_of(self.network)
         return self.plan.to_json() | {"modules": modules, "parameters": size}
 
     def checkpoint(self) -> Checkpoint:

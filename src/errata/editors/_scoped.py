@@ -132,9 +132,6 @@ class Scoped:
         if not state.count:
             return ()
         scores = self._scores(model, state, query)
-        asked = query.digest
-        own = state.asked(asked) if self._index(state) is None else [place for place in scores if state.at(place).asked == asked]
-        scores = dict(sorted((scores | dict.fromkeys(own, 1.0)).items()))
         inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:
             nearest = max(scores, key=lambda place: (scores[place], place))
@@ -173,12 +170,18 @@ class Scoped:
     def _scores(self, model: Model, state: Memory, query: Query) -> dict[Place, float]:
         """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
 
-        An edit's is the highest of its keys'.
+        An edit's is the highest of its keys', and 1 where it is of this very query.
         """
-        asked_D = self.scope.key(model, query)
-        index = self._index(state)
+        asked_D, index = self.scope.key(model, query), self._index(state)
         if index is None:
-            return self._highest(asked_D, state)
+            found, own = self._highest(asked_D, state), list(state.asked(query.digest))
+        else:
+            found = self._near(asked_D, state, index)
+            own = [place for place in found if state.at(place).asked == query.digest]
+        return dict(sorted((found | dict.fromkeys(own, 1.0)).items()))
+
+    def _near(self, asked_D: Tensor, state: Memory, index: Index) -> dict[Place, float]:
+        """The scores of the edits that an index finds nearest, and those in scope of the open block."""
         places = sorted(index.nearest(state.blocks, asked_D, LOOKED_AT))
         some = Memory(state.blocks[-1:]) if not state.blocks[-1].closed else Memory()
         late = {Place(len(state.blocks) - 1, place.slot): rho for place, rho in self._highest(asked_D, some).items()}

@@ -8,7 +8,6 @@ after the other in one process.
 
 from __future__ import annotations
 
-import csv
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ from errata.core.records import Edit, Message, Query
 from errata.engine._bars import Bar, bars
 from errata.engine.decided import Decides
 from errata.engine.evaluate import Progress
-from errata.engine.figures import write_text
+from errata.engine.figures import csv_text, write_texts
 from errata.nn.patches import Handed, NoPatch, Rewrite
 
 NAME: Final = "fgvedit-4"
@@ -35,6 +34,9 @@ NAME: Final = "fgvedit-4"
 COLUMNS: Final = (
     "model", "system", "part", "parameters", "bytes", "milliseconds", "share_of_bytes", "share_of_time", "questions", "memory",
 )  # fmt: skip
+
+HEADER: Final = ("model", "system", "part", "parameters", "MB", "% of MB", "ms a question", "% of ms")
+"""The columns of what is shown."""
 
 PARTS: Final = ("base", "scope", "counterfactual")
 
@@ -61,9 +63,8 @@ class Costs:
     model: str
     system: str
     parts: tuple[Part, ...]
-    questions: int
-    memory: int
-    """Edits in memory."""
+    edits: int
+    """Edits in memory, and questions, one about each."""
 
     def share(self, part: Part, of: str) -> float:
         """What a part takes of all three; `of`: "size" or "milliseconds"."""
@@ -95,14 +96,12 @@ def measure(
     other: Model | None = None
     for place, (_, query) in enumerate(asked):
         progress(f"{system}: questions", place, len(asked))
-        new = [copied(query, f"{system}, question {place}, {name}") for name in PARTS]
-        _timed(took["scope"], editor.read, model, state, new[0])
-        _timed(took["base"], model.answers, [new[1]], [NoPatch()])
-        patch = editor.read(model, state, new[2])
+        bare, read, told = (copied(query, f"{system}, question {place}, {name}") for name in PARTS)
+        patch = _timed(took["scope"], editor.read, model, state, read)
+        _timed(took["base"], model.answers, [bare], [NoPatch()])
         if patch.edits:
-            new[2] = copied(query, f"{system}, question {place}, told")
-            patch = replace(patch, query=_with_pictures(patch.query, new[2])) if isinstance(patch, Handed | Rewrite) else patch
-            _timed(took["counterfactual"], model.answers, [new[2]], [patch])
+            patch = replace(patch, query=_with_pictures(patch.query, told)) if isinstance(patch, Handed | Rewrite) else patch
+            _timed(took["counterfactual"], model.answers, [told], [patch])
             other = patch.speaker if isinstance(patch, Handed) else None
     if not took["counterfactual"]:
         raise BadInput(f"{system} takes none of {len(asked)} questions to be about an edit, so no answer with an edit was timed.")
@@ -112,7 +111,7 @@ def measure(
         "counterfactual": (0, 0) if other is None else (other.parameters, other.size),
     }
     parts = tuple(Part(name, *weights[name], median(took[name])) for name in PARTS)
-    return Costs(label, system, parts, len(asked), len(asked))
+    return Costs(label, system, parts, len(asked))
 
 
 def copied(query: Query, mark: str) -> Query:
@@ -148,20 +147,18 @@ def write_table(folder: Path, found: Sequence[Costs]) -> tuple[Path, ...]:
         OSError: a file can't be written.
     """
     texts = {"csv": as_csv(found), "md": as_markdown(found), "svg": as_figure(found)}
-    return tuple(write_text(folder / f"{NAME}.{suffix}", text) for suffix, text in texts.items())
+    return write_texts(folder, NAME, texts)
 
 
 def as_csv(found: Sequence[Costs]) -> str:
     """A line for each model, system and part."""
-    text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
+    lines: list[Sequence[object]] = []
     for each in found:
         for part in each.parts:
             shares = (each.share(part, "size"), each.share(part, "milliseconds"))
             numbers = (part.parameters, part.size, part.milliseconds, *shares)
-            lines.writerow((each.model, each.system, part.name, *numbers, each.questions, each.memory))
-    return text.getvalue()
+            lines.append((each.model, each.system, part.name, *numbers, each.edits, each.edits))
+    return csv_text(COLUMNS, lines)
 
 
 def rows(found: Sequence[Costs]) -> list[tuple[str, ...]]:
@@ -182,12 +179,9 @@ def rows(found: Sequence[Costs]) -> list[tuple[str, ...]]:
     ]
 
 
-HEADER: Final = ("model", "system", "part", "parameters", "MB", "% of MB", "ms a question", "% of ms")
-
-
 def headline(found: Sequence[Costs]) -> str:
     """What the figures are of, in a line."""
-    return f"scopeworld-fgv, {found[0].memory} edits in memory, median of {found[0].questions} questions"
+    return f"scopeworld-fgv, {found[0].edits} edits in memory, median of {found[0].edits} questions"
 
 
 def as_markdown(found: Sequence[Costs]) -> str:

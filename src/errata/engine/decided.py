@@ -6,8 +6,6 @@ are those that words alone leave open; they have rows of their own, and one each
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.engine._bars import Bar, bars
 from errata.engine.evaluate import Progress
-from errata.engine.figures import write_text
+from errata.engine.figures import csv_text, write_texts
 from errata.engine.trials import Trial, difference, trial_of
 
 NAME: Final = "fgvedit-figure-4"
@@ -116,7 +114,7 @@ def write_table(folder: Path, found: Decisions) -> tuple[Path, ...]:
         OSError: a file can't be written.
     """
     texts = {"csv": as_csv(found), "md": as_markdown(found), "svg": as_figure(found)}
-    return tuple(write_text(folder / f"{NAME}.{suffix}", text) for suffix, text in texts.items())
+    return write_texts(folder, NAME, texts)
 
 
 def headline(found: Decisions) -> str:
@@ -134,15 +132,13 @@ def said(found: Decisions, trial: Trial, kind: str) -> str:
 
 def as_csv(found: Decisions) -> str:
     """A line for each scope and kind."""
-    text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
     seeds = " ".join(map(str, found.seeds))
+    lines: list[Sequence[object]] = []
     for trial in found.trials:
         for kind, n in found.n.items():
             error = repr(trial.error(kind)) if len(found.seeds) > 1 else ""
-            lines.writerow((found.benchmark, found.edits, seeds, trial.name, kind, repr(trial.mean(kind)), error, n))
-    return text.getvalue()
+            lines.append((found.benchmark, found.edits, seeds, trial.name, kind, repr(trial.mean(kind)), error, n))
+    return csv_text(COLUMNS, lines)
 
 
 def as_markdown(found: Decisions) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from errata.engine._report_kinds import known
@@ -34,16 +34,36 @@ def write_csv(path: Path, runs: Sequence[Run]) -> Path:
     Raises:
         OSError: the file can't be written.
     """
+    rates_of = [
+        (label, horizon.edits, protocol, rates)
+        for run, label in zip(runs, labels(runs), strict=True)
+        for horizon in run.horizons
+        for protocol, rates in (("generated", horizon.rates), ("teacher_forced", horizon.teacher_forced))
+    ]
+    lines = [
+        (label, edits, kind.name, protocol, "" if (rate := rates[kind.name]).rate is None else repr(rate.rate), rate.n)
+        for label, edits, protocol, rates in rates_of
+        for kind in known(rates)
+    ]
+    return write_text(path, csv_text(COLUMNS, lines))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV with plain newlines: the columns, then a line for each row."""
     text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for run, label in zip(runs, labels(runs), strict=True):
-        for horizon in run.horizons:
-            for protocol, rates in (("generated", horizon.rates), ("teacher_forced", horizon.teacher_forced)):
-                for kind in known(rates):
-                    rate = rates[kind.name]
-                    rows.writerow((label, horizon.edits, kind.name, protocol, "" if rate.rate is None else repr(rate.rate), rate.n))
-    return write_text(path, text.getvalue())
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(columns)
+    lines.writerows(rows)
+    return text.getvalue()
+
+
+def write_texts(folder: Path, stem: str, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write a table in several forms: suffix -> text, as `write_text` does.
+
+    Raises:
+        OSError: a file can't be written.
+    """
+    return tuple(write_text(folder / f"{stem}.{suffix}", text) for suffix, text in texts.items())
 
 
 def folder_of(name: str) -> str:

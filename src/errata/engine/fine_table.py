@@ -5,8 +5,6 @@ Every run is kept as it ends (`trials`), and the table is made of what is kept: 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +21,7 @@ from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.engine._bars import Bar, bars
 from errata.engine.evaluate import Baseline, Progress
-from errata.engine.figures import folder_of, write_text
+from errata.engine.figures import csv_text, folder_of, write_texts
 from errata.engine.fine import protocol, run_fine
 from errata.engine.results import Run
 from errata.engine.trials import Result, Trial, difference, run_each, silent, trial_of
@@ -93,13 +91,12 @@ class Table:
     seeds: tuple[int, ...]
     rows: tuple[Row, ...]
     against: Mapping[str, str] = field(default_factory=dict)
-    """A system -> the one that it is held against; each other one is held against its model's first."""
+    """A system -> the one that it is held against; none: each is held against its model's first."""
 
     def held_against(self, row: Row) -> Row:
-        """The row of the same model that a row is held against: itself where there is none."""
-        others = [other for other in self.rows if other.model == row.model]
-        wanted = self.against.get(row.system, others[0].system if row.system not in self.against.values() else row.system)
-        return next(other for other in others if other.system == wanted)
+        """The row of the same model that a row is held against; itself where there is none."""
+        others = {other.system: other for other in self.rows if other.model == row.model}
+        return others[self.against.get(row.system, row.system)] if self.against else next(iter(others.values()))
 
     def cell(self, row: Row, protocol: str, figure: str) -> Cell | None:
         """A figure of a row; None where some seed had no probe of it."""
@@ -176,15 +173,13 @@ def write_table(folder: Path, table: Table) -> tuple[Path, ...]:
     """
     stem = table.name if table.memory == 1 else f"{table.name}-memory-{table.memory}"
     texts = {"csv": as_csv(table), "md": as_markdown(table), "svg": as_figure(table)}
-    return tuple(write_text(folder / f"{stem}.{suffix}", text) for suffix, text in texts.items())
+    return write_texts(folder, stem, texts)
 
 
 def as_csv(table: Table) -> str:
     """A line for each model, system, protocol and figure."""
-    text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(COLUMNS)
     seeds = " ".join(map(str, table.seeds))
+    lines: list[Sequence[object]] = []
     for row in table.rows:
         told = row.results[0]
         ran = (told["benchmark"]["name"], table.memory, table.edits, seeds, row.model, told["model"]["digest"], row.system)
@@ -192,8 +187,8 @@ def as_csv(table: Table) -> str:
             for figure in FIGURES:
                 cell = table.cell(row, way, figure)
                 shown = ("", "", 0) if cell is None else (repr(cell.mean), "" if cell.error is None else repr(cell.error), cell.n)
-                lines.writerow((*ran, way, figure, *shown))
-    return text.getvalue()
+                lines.append((*ran, way, figure, *shown))
+    return csv_text(COLUMNS, lines)
 
 
 def as_markdown(table: Table) -> str:

@@ -7,8 +7,6 @@ ODEdit's terms; each of the others leaves one term out. A trained editor has two
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.engine.evaluate import PROTOCOL, Baseline, Progress, run_stream
-from errata.engine.figures import write_text
+from errata.engine.figures import csv_text, write_texts
 from errata.engine.fine import protocol, run_fine
 from errata.engine.results import Run
 from errata.engine.trials import Result, Trial, difference, run_each, silent, trial_of
@@ -154,12 +152,10 @@ def said(row: Row, rows: Sequence[Row], count: int, figure: str) -> str:
     return f"{100 * trial.mean(figure):.1f} ± {100 * trial.error(figure):.1f}{'*' if counts else ' '}"
 
 
-def write_table(folder: Path, rows: Sequence[Row], *, title: str) -> list[Path]:
+def write_table(folder: Path, rows: Sequence[Row], *, title: str) -> tuple[Path, ...]:
     """`odedit.csv` and `odedit.md` with every figure; where they are."""
     figures = (*KINDS, "mean")
-    held = io.StringIO()
-    lines = csv.writer(held, lineterminator="\n")
-    lines.writerow(("editor", "against", "edits", "figure", "mean", "standard_error", "counts"))
+    lines: list[Sequence[object]] = []
     page = [f"# {title}"]
     for count in rows[0].trials:
         page += [
@@ -175,8 +171,6 @@ def write_table(folder: Path, rows: Sequence[Row], *, title: str) -> list[Path]:
             for figure, cell in zip(figures, cells, strict=True):
                 if cell != "-":
                     trial = row.trials[count]
-                    lines.writerow((row.name, row.against, count, figure, trial.mean(figure), trial.error(figure), "*" in cell))
-    paths = [folder / f"{NAME}.csv", folder / f"{NAME}.md"]
-    write_text(paths[0], held.getvalue())
-    write_text(paths[1], "\n".join(page) + "\n")
-    return paths
+                    lines.append((row.name, row.against, count, figure, trial.mean(figure), trial.error(figure), "*" in cell))
+    columns = ("editor", "against", "edits", "figure", "mean", "standard_error", "counts")
+    return write_texts(folder, NAME, {"csv": csv_text(columns, lines), "md": "\n".join(page) + "\n"})

@@ -33,6 +33,7 @@ from errata.models._groups import chunks, group
 from errata.models._lower import Lower
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows
+from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -113,11 +114,11 @@ class TransformersModel:
 
     @cached_property
     def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.net.parameters())
+        return count_of(self.net)
 
     @cached_property
     def size(self) -> int:
-        return sum(parameter.nbytes for parameter in self.net.parameters())
+        return bytes_of(self.net)
 
     @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:

@@ -42,6 +42,7 @@ from errata.models._transformers import timeless
 from errata.models.build import spare, train_core
 from errata.models.training import normaliser, saver
 from errata.nn.digest import hash_of
+from errata.nn.weights import bytes_of, count_of
 
 SEEN_BYTES = 256 * 1024 * 1024
 """The most bytes that are kept of texts and pictures seen, each."""
@@ -117,11 +118,11 @@ class ClipEncoder:
 
     @cached_property
     def parameters(self) -> int:
-        return sum(parameter.numel() for parameter in self.net.parameters())
+        return count_of(self.net)
 
     @cached_property
     def size(self) -> int:
-        return sum(parameter.nbytes for parameter in self.net.parameters())
+        return bytes_of(self.net)
 
     @cached_property
     def digest(self) -> str:

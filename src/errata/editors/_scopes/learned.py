@@ -13,6 +13,7 @@ from torch import nn
 
 from errata.core.benchmark import Pair
 from errata.editors._scopes.pairs import read, sides
+from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -52,12 +53,12 @@ class LearnedScope:
     @property
     def parameters(self) -> int:
         """How many parameters there are."""
-        return sum(parameter.numel() for parameter in self.net.parameters())
+        return count_of(self.net)
 
     @property
     def size(self) -> int:
         """Bytes that they take."""
-        return sum(parameter.nbytes for parameter in self.net.parameters())
+        return bytes_of(self.net)
 
     def near(self, keys_KZ: Float[Tensor, "K Z"]) -> Float[Tensor, "K Z"] | None:
         """See `core.editor.Nears`."""
