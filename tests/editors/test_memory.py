@@ -56,6 +56,14 @@ def test_a_version_is_never_changed_and_shares_its_closed_blocks_with_the_next()
     assert later.last == edit("more")
 
 
+def test_keys_are_kept_in_half_precision_and_end_where_it_ends():
+    keys = torch.tensor([[1e9, -1e9, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    state = Memory().added(edit(0), keys).added(edit(1), keys)
+    kept = vectors_of(state)
+    assert kept.dtype == torch.float16
+    assert kept.tolist() == [[65504, -65504, float(torch.tensor(0.1).half()), 0, 0, 0, 0, 0]] * 2
+
+
 @pytest.mark.parametrize("number", [0, 5, ROWS - 1, ROWS, ROWS + 2])
 def test_forgetting_equals_never_having_had_the_edit_and_leaves_nothing_of_it(number):
     state, vectors = memory(ROWS + 3, keys=1)
