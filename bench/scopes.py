@@ -24,7 +24,7 @@ from errata.core.records import Edit, Query
 from errata.editors import Counterfactual, MultimodalScope, Nearest, Scoped, TextScope
 from errata.engine.school import texts
 from errata.models import load
-from errata.models.clip import SMALL, build_clip, load_encoder
+from errata.models.clip import SIZES, build_clip, load_encoder
 from errata.nn.patches import NoPatch
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     given = options.parse_args()
     model, stream = load("llava-tiny"), ScopeWorldStream(seed=7, edits=given.queries)
     with tempfile.TemporaryDirectory() as folder:
-        build_clip(Path(folder), texts=texts(count=200), sizes=SMALL)
+        build_clip(Path(folder), texts=texts(count=200), sizes=SIZES["tiny"])
         scopes: dict[str, Scope] = {
             "nearest": Nearest(0.85, 0.5),
             "text (serac)": TextScope(),

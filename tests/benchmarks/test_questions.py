@@ -248,6 +248,30 @@ def test_what_is_said_of_a_things_looks_holds_for_all_that_follows_from_them(rng
     assert all(asked.values()), asked
 
 
+def test_after_a_statement_on_looks_those_that_look_so_now_or_did_are_counted(rng):
+    """Worked out from the words of statement and question, and the scene."""
+    counted = {"now": 0, "before": 0}
+    for _ in range(1500):
+        scene = random_scene(rng)
+        made = statement_lesson(scene, rng, counted=1.0)
+        said = re.fullmatch(
+            r"suppose the (colour|shape) of the thing at the (?P<place>\w+ \w+) is (?P<value>\w+)\. (?P<asked>.*\b\w+)[?.]?",
+            made.prompt,
+        )
+        if said is None or made.prompt.count("suppose") > 1 or made.answer not in {str(count) for count in range(10)}:
+            continue
+        cell = CELLS.index(said["place"])
+        glyph, colour = scene.at(cell)
+        was, of = (glyph, 0) if said[1] == "shape" else (colour, 1)
+        words = set(re.findall(r"\w+", said["asked"]))
+        plural = {word: {word, f"{word}s", f"{word}es"} for word in (said["value"], was)}
+        for when, word, change in (("now", said["value"], 1), ("before", was, -1)):
+            if plural[word] & words:
+                assert int(made.answer) == sum(scene.at(other)[of] == word for other in scene.filled) + change, made
+                counted[when] += 1
+    assert min(counted.values()) > 20, counted
+
+
 def test_a_copy_lesson_says_what_is_to_be_said_again(rng):
     made = [copy_lesson(rng) for _ in range(40)]
     assert all(each.prompt == f"after me: {each.answer}." and not each.visual for each in made)

@@ -42,6 +42,22 @@ def test_a_bench_of_two_editors_writes_figures_and_a_report_and_its_rates_come_a
     assert json.loads((tmp_path / "again" / "result.json").read_text())["horizons"] == results["finetune-steps-1"]["horizons"]
 
 
+def test_editors_that_run_side_by_side_give_what_they_give_one_after_another(inside, untrained, tmp_path):
+    options = ("--model", untrained, "--edits", 1, "--horizons", 1, "--seed", 7, "--editor", "none", "--editor", "finetune:steps=1")
+    figures = {}
+    for jobs in (1, 2):
+        done = inside("bench", "scopeworld-stream", *options, "--jobs", jobs, "--out", f"by{jobs}")
+        assert done.code == 0, done.err
+        figures[jobs] = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / f"by{jobs}").glob("*/result.json")}
+        rows = list(csv.DictReader((tmp_path / f"by{jobs}" / "result.csv").read_text().splitlines()))
+        assert list(dict.fromkeys(row["editor"] for row in rows)) == ["none", "finetune:steps=1"], "in the order that was asked for"
+    assert set(figures[1]) == set(figures[2]) == {"none", "finetune-steps-1"}
+    for name, result in figures[1].items():
+        assert {key: result[key] for key in result if key != "cost"} == {
+            key: figures[2][name][key] for key in result if key != "cost"
+        }
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -108,12 +124,16 @@ def test_a_clip_is_trained_as_a_folder_that_a_scope_sees_with_and_takes_only_its
     assert json.loads((tmp_path / "clip" / "config.json").read_text())["model_type"] == "clip"
     for words, why in (
         (("clip", "--captions", 3), "The option --captions says nothing of a clip. Leave it out."),
-        (("llava", "--teacher", "llava-tiny"), "The option --teacher says nothing of a llava. Leave it out."),
+        (("clip", "--teacher", "llava-tiny"), "The option --teacher says nothing of a clip. Leave it out."),
+        (("llava", "--layers", 2), "The option --layers says nothing of a llava. Leave it out."),
+        (("llava", "--teacher", "llava-tiny", "--looks", 1), "The option --looks says nothing of a llava that has a teacher."),
+        (("llava", "--teacher", "llava-tiny", "--layers", 6), "llava-tiny has 6 layers, so a smaller one has 1 to 5, not 6."),
+        (("llava", "--teacher", "blip2-tiny"), "blip2-tiny is a blip2; only a LLaVA can be cut down."),
         (
             ("blip2", "--teacher", "llava-tiny", "--captions", 1),
             "The option --captions says nothing of a blip2 that has a teacher.",
         ),
-        (("llava", "--size", "small"), "The option --size says nothing of a llava. Leave it out."),
+        (("llava", "--size", "mini"), "The option --size says nothing of a llava. Leave it out."),
     ):
         refused = inside("model", "train", *words, "--out", "other")
         assert (refused.code, why in refused.err, (tmp_path / "other").exists()) == (2, True, False)
@@ -126,6 +146,27 @@ def test_a_minigpt4_learns_from_the_model_that_is_named(inside, untrained, tmp_p
     assert json.loads((tmp_path / "tiny" / "config.json").read_text())["text_config"]["model_type"] == "llama"
     refused = inside("model", "train", "blip2", "--teacher", "nobody", "--out", "other")
     assert (refused.code, "nobody" in refused.err, (tmp_path / "other").exists()) == (2, True, False)
+
+
+def test_a_smaller_llava_is_cut_from_the_one_that_is_named_and_taught_on(inside, untrained, tmp_path):
+    train = (
+        "model",
+        "train",
+        "llava",
+        "--teacher",
+        untrained,
+        "--layers",
+        1,
+        "--statements",
+        0.75,
+        "--questions",
+        1,
+        "--scenes",
+        2,
+    )
+    trained = inside(*train, "--out", "smaller")
+    assert (trained.code, "check it with: errata model check smaller" in trained.out) == (0, True)
+    assert json.loads((tmp_path / "smaller" / "config.json").read_text())["text_config"]["num_hidden_layers"] == 1
 
 
 def test_a_model_that_does_not_pass_the_exam_exits_with_1(inside, untrained):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -15,7 +16,8 @@ from errata.cli._print import Show, percent, say, table, watched
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from errata.core.editor import Editor
+    from errata.core.benchmark import Stream
+    from errata.core.editor import Editor, Tools
     from errata.core.model import Model
     from errata.engine.evaluate import Baseline
     from errata.engine.results import Horizon, Run
@@ -36,6 +38,15 @@ Editors = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Editors that run at a time, each in a process. Not given: what there are cores for. 1: each is timed alone.",
+    ),
+]
+
 
 @app.command(BENCHMARK)
 def stream(
@@ -52,6 +63,7 @@ def stream(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
+    jobs: Jobs = None,
 ) -> None:
     """Stream corrections of facts through one or more editors and measure what was learned, what it spread to and what it broke.
 
@@ -64,7 +76,7 @@ def stream(
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
     """
     wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
-    _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype))
+    _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype, jobs))
 
 
 def demo(
@@ -72,6 +84,7 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
     out: Annotated[Path, typer.Option("--out", help="Folder for the figures and the report.")] = Path("out/demo"),
     device: Device = "cpu",
+    jobs: Jobs = None,
 ) -> None:
     """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published, M-ORE, ScopeEdit and the codebook.
 
@@ -81,7 +94,7 @@ def demo(
       errata demo --edits 20 --out out/quick
     """
     wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
-    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto"))
+    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto", jobs))
 
 
 @dataclass(frozen=True)
@@ -95,34 +108,38 @@ class _Wanted:
 
 
 class Where(NamedTuple):
-    """The model of a run."""
+    """The model of a run, and how many editors run on it at a time; None: what there are cores for."""
 
     model: str
     device: str
     dtype: DtypeName
+    jobs: int | None
 
 
 def _run(wanted: _Wanted, out: Path, where: Where) -> None:
     from errata.engine import registry
-    from errata.engine.evaluate import run_stream
 
     editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
     stream = registry.benchmark(BENCHMARK, seed=wanted.seed, edits=wanted.edits)
+    run_all(editors, partial(_streamed, stream, wanted), out, where=where, seed=wanted.seed)
 
-    def run(model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
-        return run_stream(
-            model,
-            editor,
-            stream,
-            horizons=wanted.horizons,
-            seed=wanted.seed,
-            edits=wanted.edits,
-            progress=progress,
-            baseline=baseline,
-            asked=text,
-        )
 
-    run_all(editors, run, out, where=where, seed=wanted.seed)
+def _streamed(
+    stream: Stream, wanted: _Wanted, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show
+) -> Run:
+    from errata.engine.evaluate import run_stream
+
+    return run_stream(
+        model,
+        editor,
+        stream,
+        horizons=wanted.horizons,
+        seed=wanted.seed,
+        edits=wanted.edits,
+        progress=progress,
+        baseline=baseline,
+        asked=text,
+    )
 
 
 def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:
@@ -151,32 +168,77 @@ def run_all(
 
     Args:
         editors: by the texts that name them.
-        run: a run of an editor, which a text names, on a model.
+        run: a run of an editor, which a text names, on a model; a function of a module or a `partial` of one, so that other
+            processes can be handed it.
         seed: of the report's gallery.
     """
-    from errata.engine.evaluate import Baseline
     from errata.engine.figures import folder_of, write_csv, write_json
     from errata.engine.report import write_report
-    from errata.engine.tools import equipped
+    from errata.engine.side_by_side import jobs_for
 
-    model, tools = model_at(where.model, device=where.device, dtype=where.dtype), tools_at(device=where.device, dtype=where.dtype)
-    ready = {text: equipped(editor, tools) for text, editor in editors.items()}
+    desk = _Desk.at(where)
+    for editor in editors.values():
+        desk.equipped(editor)  # what an editor names and can't be had is told before any of them runs
     out.mkdir(parents=True, exist_ok=True)
-    baseline = Baseline(model)
-    runs: dict[str, Run] = {}
-    for text, editor in ready.items():
-        with watched(text) as progress:
-            runs[text] = run(model, editor, text, baseline, progress)
+    jobs = min(where.jobs or jobs_for(where.device), len(editors))
+    found: dict[str, Run] = {}
+    for text, made in _one_by_one(desk, editors, run) if jobs == 1 else _at_a_time(jobs, where, list(editors), run):
+        found[text] = made
         # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
         folder = out if len(editors) == 1 else out / folder_of(text)
-        write_json(folder / "result.json", runs[text])
-        write_csv(folder / "result.csv", [runs[text]])
+        write_json(folder / "result.json", made)
+        write_csv(folder / "result.csv", [made])
+    runs = {text: found[text] for text in editors}
     if len(editors) > 1:
         write_csv(out / "result.csv", list(runs.values()))
     report = write_report(out / "report.html", list(runs.values()), seed=seed)
     _print(runs)
     say(f"figures: {out}")
     say(f"report: {report}")
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What runs need in one process: the model, what its editors name, and the unedited answers, each asked for once."""
+
+    model: Model
+    tools: Tools
+    baseline: Baseline
+
+    @staticmethod
+    def at(where: Where) -> _Desk:
+        from errata.engine.evaluate import Baseline
+
+        model = model_at(where.model, device=where.device, dtype=where.dtype)
+        return _Desk(model, tools_at(device=where.device, dtype=where.dtype), Baseline(model))
+
+    def equipped(self, editor: Editor[Any]) -> Editor[Any]:
+        from errata.engine.tools import equipped
+
+        return equipped(editor, self.tools)
+
+
+_OneRun = Callable[["Model", "Editor[Any]", str, "Baseline", Show], "Run"]
+
+
+def _one_by_one(desk: _Desk, editors: Mapping[str, Editor[Any]], run: _OneRun) -> Iterator[tuple[str, Run]]:
+    for text, editor in editors.items():
+        with watched(text) as progress:
+            made = run(desk.model, desk.equipped(editor), text, desk.baseline, progress)
+        yield text, made
+
+
+def _at_a_time(jobs: int, where: Where, texts: Sequence[str], run: _OneRun) -> Iterator[tuple[str, Run]]:
+    from errata.engine.side_by_side import side_by_side
+
+    with watched(f"{jobs} at a time") as progress:
+        yield from side_by_side(texts, opened=partial(_Desk.at, where), work=partial(_ran, run), jobs=jobs, progress=progress)
+
+
+def _ran(run: _OneRun, desk: _Desk, text: str, progress: Show) -> Run:
+    from errata.engine import registry
+
+    return run(desk.model, desk.equipped(registry.editor(text)), text, desk.baseline, progress)
 
 
 def _horizons(text: str | None, edits: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ import typer
 
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
-from errata.cli.bench import Editors, Out, Where, editors_named, run_all
+from errata.cli.bench import Editors, Jobs, Out, Where, editors_named, run_all
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def scopeworld(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
+    jobs: Jobs = None,
 ) -> None:
     """Correct one thing of one picture at a time, and ask about it, about its neighbours, about other pictures, and in words alone.
 
@@ -54,7 +56,7 @@ def scopeworld(
 
     editors = editors_named(editor or (DEFAULT_EDITOR,))
     stream = registry.benchmark(SCOPEWORLD, seed=seed, edits=edits)
-    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype))
+    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype, jobs))
 
 
 def published(
@@ -76,6 +78,7 @@ def published(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
+    jobs: Jobs = None,
 ) -> None:
     """Run the FGVEdit benchmark from its authors' files, or from files that `errata bench build-fgv` made.
 
@@ -90,27 +93,29 @@ def published(
 
     editors = editors_named(editor or (DEFAULT_EDITOR,))
     stream = FGVEdit(data, split=split, edits=edits, seed=seed, template=template)
-    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype))
+    _run(editors, stream, out, memory=memory, seed=seed, where=Where(model, device, dtype, jobs))
 
 
 def _run(editors: Mapping[str, Editor[Any]], stream: Stream, out: Path | None, *, memory: int, seed: int, where: Where) -> None:
-    from errata.engine.fine import run_fine
-
     edits = len(stream)
     if memory > edits:
         raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
+    run_all(editors, partial(_put, stream, memory, seed), out or Path("out") / stream.name, where=where, seed=seed)
 
-    def run(model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
-        return run_fine(
-            model,
-            editor,
-            stream,
-            edits=edits,
-            memory=memory,
-            seed=seed,
-            progress=progress,
-            baseline=baseline,
-            asked=text,
-        )
 
-    run_all(editors, run, out or Path("out") / stream.name, where=where, seed=seed)
+def _put(
+    stream: Stream, memory: int, seed: int, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show
+) -> Run:
+    from errata.engine.fine import run_fine
+
+    return run_fine(
+        model,
+        editor,
+        stream,
+        edits=len(stream),
+        memory=memory,
+        seed=seed,
+        progress=progress,
+        baseline=baseline,
+        asked=text,
+    )

@@ -66,11 +66,20 @@ def train(
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
+    statements: Annotated[
+        float | None,
+        typer.Option("--statements", min=0.0, max=0.9, help="Share of the questions that stand behind a statement. [0.45]"),
+    ] = None,
     teacher: Annotated[
         str | None,
-        typer.Option("--teacher", help="Of blip2 and minigpt4: a LLaVA to learn from, by name, folder or hub id; much shorter."),
+        typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter."),
     ] = None,
-    size: Annotated[Literal["small", "large"] | None, typer.Option("--size", help="Of clip: which of its sizes. [small]")] = None,
+    layers: Annotated[
+        int | None, typer.Option("--layers", min=1, help="Of a llava with a teacher: how many of its layers stay. [4]")
+    ] = None,
+    size: Annotated[
+        Literal["mini", "tiny", "large"] | None, typer.Option("--size", help="Of clip: which of its sizes. [tiny]")
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of clip: how many.")] = None,
     rate: Annotated[
         float, typer.Option("--rate", min=0.001, max=10.0, help="Learning rates, in usual ones; 0.5 to go on from trained weights.")
@@ -83,26 +92,28 @@ def train(
     Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 80 minutes on two
     cores; one that knows nearly all of the exam takes ten on a GPU (the second example). A small CLIP takes some 15 minutes on two
     cores; its vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4 begins with a LLaVA's
-    words, tower and language model, and learns from its answers and its states.
+    words, tower and language model, and learns from its answers and its states; and a LLaVA is a smaller one, without the layers
+    that are missed least, that is taught on: a counterfactual model, if most of its questions stand behind statements.
 
     \b
     Examples:
       errata model train llava --out out/llava-tiny
       errata model train llava --device cuda --captions 200 --questions 5400 --scenes 256
       errata model train minigpt4 --teacher llava-tiny
+      errata model train llava --teacher llava-tiny --layers 4 --statements 0.75 --out out/counterfactual
       errata model train blip2 --device cuda --captions 400 --questions 5200 --scenes 128
-      errata model train clip --out out/clip-tiny --size small
+      errata model train clip --out out/clip-mini --size mini
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
     from errata.core.errors import BadInput
 
-    way = "clip" if family == "clip" else "teacher" if teacher is not None and family != "llava" else "school"
-    numbers = {"looks": looks, "captions": captions, "questions": questions, "scenes": scenes, "steps": steps}
-    words = {"size": size, "teacher": teacher}
-    given: dict[str, Any] = {name: value for name, value in {**numbers, **words}.items() if value is not None}
+    way = "clip" if family == "clip" else "school" if teacher is None else "smaller" if family == "llava" else "teacher"
+    numbers = {"looks": looks, "captions": captions, "questions": questions, "scenes": scenes, "steps": steps, "layers": layers}
+    others = {"size": size, "teacher": teacher, "statements": statements}
+    given: dict[str, Any] = {name: value for name, value in {**numbers, **others}.items() if value is not None}
     for name in given:
         if name not in _SAYS[way]:
-            whom = f"{family} that has a teacher" if way == "teacher" else family
+            whom = f"{family} that has a teacher" if way in ("teacher", "smaller") else family
             raise BadInput(f"The option --{name} says nothing of a {whom}. Leave it out.")
     out = out or Path(f"out/{family}-tiny")
     with watched(f"train {family}") as progress:
@@ -115,7 +126,8 @@ _SAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clip": ("looks", "steps", "scenes", "size"),
         "teacher": ("looks", "questions", "scenes", "teacher"),
-        "school": ("looks", "captions", "questions", "scenes"),
+        "smaller": ("questions", "scenes", "statements", "teacher", "layers"),
+        "school": ("looks", "captions", "questions", "scenes", "statements"),
     }
 )
 """A way of training -> the options that it takes."""
@@ -139,15 +151,29 @@ def _with_a_teacher(family: Any, out: Path, given: Any, rate: float, seed: int, 
     train_apprentice(family, out, teacher=teacher, plan=plan, progress=progress, device=device)
 
 
+def _cut_down(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
+    """Train a smaller model from another's weights."""
+    from errata.engine.school import Curriculum
+    from errata.engine.smaller import LAYERS, QUESTIONS, RATE, SCENES, train_smaller
+
+    teacher, layers = given.pop("teacher"), given.pop("layers", LAYERS)
+    curriculum = Curriculum(**{"questions": QUESTIONS, "scenes": SCENES, **given}, looks=0, captions=0, seed=seed)
+    train_smaller(
+        out, teacher=teacher, layers=layers, curriculum=_planned(curriculum, rate * RATE), progress=progress, device=device
+    )
+
+
 def _encoders(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
     """Train a scope's encoders."""
     from errata.engine.clip_school import ClipPlan, train_clip
-    from errata.models.clip import LARGE, SMALL
+    from errata.models.clip import SIZES
 
-    small = given.pop("size", "small") == "small"
-    own = {"pictures" if name == "scenes" else name: value for name, value in given.items()} | ({} if small else {"tower": None})
+    size = given.pop("size", "tiny")
+    own = {"pictures" if name == "scenes" else name: value for name, value in given.items()}
+    if size == "large":  # no LLaVA has a tower of its width
+        own["tower"] = None
     plan = _planned(ClipPlan(**own, seed=seed), rate)
-    train_clip(out, sizes=SMALL if small else LARGE, plan=plan, progress=progress, device=device)
+    train_clip(out, sizes=SIZES[size], plan=plan, progress=progress, device=device)
 
 
 def _planned(plan: Any, rate: float) -> Any:
@@ -158,7 +184,7 @@ def _planned(plan: Any, rate: float) -> Any:
 
 
 _WAYS: Mapping[str, Callable[[Any, Path, Any, float, int, Progress, str], None]] = MappingProxyType(
-    {"clip": _encoders, "teacher": _with_a_teacher, "school": _at_school}
+    {"clip": _encoders, "teacher": _with_a_teacher, "smaller": _cut_down, "school": _at_school}
 )
 
 

@@ -163,8 +163,7 @@ class _Learner(nn.Module):
         super().__init__()
         self.model = mine.module
         self._mine, self._theirs, self._plan = mine, [theirs], plan
-        layers = _layers(mine)
-        self.bridges = nn.ModuleList(_bridge(mine.width, theirs.width) for _ in range(layers))
+        self.bridges = nn.ModuleList(_bridge(mine.width, theirs.width) for _ in mine.layers)
 
     def parts(self, rows: Sequence[Row]) -> list[Part]:
         """A step's loss as a sum of parts."""
@@ -198,7 +197,3 @@ def _bridge(mine: int, theirs: int) -> nn.Linear:
         nn.init.eye_(made.weight)
         made.bias.zero_()
     return made
-
-
-def _layers(mine: Trainee) -> int:
-    return int(mine.module.config.get_text_config().num_hidden_layers)  # type: ignore[union-attr, operator]

@@ -46,10 +46,11 @@ _CAPTION_SHARE = 0.04
 
 _KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
 
-_STATEMENT_SHARE = 0.45
-
 _CLOSE = 0.6
 """How often a question beside a statement asks the same of something else."""
+
+_COUNTED = 0.25
+"""How often a question after a statement on looks counts what looks so."""
 
 _COPY_SHARE = 0.06
 
@@ -86,6 +87,9 @@ class Curriculum:
 
     lessons: int = 3
     """Questions on each picture."""
+
+    statements: float = 0.45
+    """The share of them that stand behind a statement, 0 to 0.9."""
 
     seed: int = 0
     learning_rate: float = 2e-3
@@ -172,18 +176,20 @@ def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
             known = rng.random() < min(0.8, 2 * step / max(1, curriculum.captions))
             items = [caption(scene, WORLD, style="looks")] + ([_told(scene, rng)] if known else [])
         else:
-            items = [_draw(scene, rng, topics, weights) for _ in range(curriculum.lessons)]
+            items = [_draw(scene, rng, topics, weights, curriculum.statements) for _ in range(curriculum.lessons)]
         rows.append(Row(pixels, items))
     return rows
 
 
-def _draw(scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64]) -> Lesson:
+def _draw(
+    scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64], statements: float
+) -> Lesson:
     chance = rng.random()
     if chance < _CAPTION_SHARE:
         return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
-    if chance < _CAPTION_SHARE + _STATEMENT_SHARE:
-        return statement_lesson(scene, rng, close=_CLOSE)
-    if chance < _CAPTION_SHARE + _STATEMENT_SHARE + _COPY_SHARE:
+    if chance < _CAPTION_SHARE + statements:
+        return statement_lesson(scene, rng, close=_CLOSE, counted=_COUNTED)
+    if chance < _CAPTION_SHARE + statements + _COPY_SHARE:
         return copy_lesson(rng)
     return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
 

@@ -1,4 +1,5 @@
-"""A small BLIP-2 or MiniGPT-4 that begins with what a small LLaVA knows: its words, its vision tower, its language model.
+"""Models that begin with what a small LLaVA knows: a BLIP-2 or MiniGPT-4 with its words, vision tower and language model, and a
+smaller LLaVA with some of its layers.
 
 The LLaVA's tokenizer is taken over, with the words of the other prompt added. A MiniGPT-4's LLaMA is the LLaVA's own; an OPT takes
 the embeddings, the head, the norms and the attention's matrices, and learns the rest (its positions and its MLPs are other ones).
@@ -8,13 +9,14 @@ length. The Q-Former has nothing to begin with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
-from transformers import AutoTokenizer, Blip2Config, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from torch import Tensor, nn
+from transformers import Blip2Config, LlavaForConditionalGeneration, LlavaProcessor, PreTrainedTokenizerFast
 
 from errata.core.errors import BadInput
 from errata.models._load import brief, quiet, source_of
@@ -46,13 +48,8 @@ def build_apprentice(
         BadInput: there is no such LLaVA, its parts don't fit, or the folder holds a checkpoint of another type.
     """
     spare(folder, Blip2Config.model_type)
-    source = source_of(str(teacher))
-    with quiet():
-        try:
-            net: Any = LlavaForConditionalGeneration.from_pretrained(source, dtype=torch.float32)
-            known: Any = AutoTokenizer.from_pretrained(source)
-        except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
-            raise BadInput(f"{teacher} can't teach: {brief(error)} Name a LLaVA.") from error
+    net, processor_of_net = _llava(teacher)
+    known = processor_of_net.tokenizer
     tokenizer = _tokenizer(known, _WORDS[family])
     sizes = _sizes(net, sizes or Blip2Sizes())
     text = llama_of(sizes, tokenizer) if family == "minigpt4" else opt_of(sizes, tokenizer, tied=False)
@@ -70,6 +67,38 @@ def build_apprentice(
         _tower(model.vision_model, net.model.vision_tower, pixels_NCHW)
         _projection(model.language_projection, net, pixels_NCHW)
     write(folder, made, processor, tokenizer)
+
+
+def cut_llava(folder: Path, *, teacher: str | Path, layers: Sequence[int]) -> None:
+    """Write a LLaVA that has only some of another's decoder layers to `folder`, as `from_pretrained` opens it.
+
+    Args:
+        folder: made if missing.
+        teacher: the other: a shipped name, a checkpoint folder or a hub id.
+        layers: the places of those that stay, in order.
+
+    Raises:
+        BadInput: there is no such LLaVA, or the folder holds a checkpoint of another type.
+    """
+    net, processor = _llava(teacher)
+    spare(folder, net.config.model_type)
+    speaker = net.model.language_model
+    speaker.layers = nn.ModuleList(speaker.layers[place] for place in layers)
+    for place, layer in enumerate(speaker.layers):
+        layer.self_attn.layer_idx = place
+    net.config.text_config.num_hidden_layers = len(layers)
+    write(folder, net, processor, processor.tokenizer)
+
+
+def _llava(teacher: str | Path) -> tuple[Any, Any]:
+    """The model and its processor."""
+    source = source_of(str(teacher))
+    with quiet():
+        try:
+            net = LlavaForConditionalGeneration.from_pretrained(source, dtype=torch.float32)
+            return net, LlavaProcessor.from_pretrained(source)
+        except (OSError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
+            raise BadInput(f"{teacher} can't teach: {brief(error)} Name a LLaVA.") from error
 
 
 def _tokenizer(known: Any, words: list[str]) -> PreTrainedTokenizerFast:

@@ -9,11 +9,12 @@ Shapes: N rows, T tokens, P patches, D width of the shared space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast, final
+from types import MappingProxyType
+from typing import Any, Literal, cast, final
 
 import torch
 from safetensors import SafetensorError
@@ -88,11 +89,16 @@ class ClipSizes:
     vocabulary: int = 1024
 
 
-SMALL = ClipSizes()
-"""About 1.9 million parameters."""
+Size = Literal["mini", "tiny", "large"]
 
-LARGE = ClipSizes(width=224, layers=4, ffn=896, text_width=192, text_layers=3, text_ffn=768, patch=8)
-"""About 4.2 million parameters, patches half as large."""
+SIZES: Mapping[Size, ClipSizes] = MappingProxyType(
+    {
+        "mini": ClipSizes(layers=3, text_width=96, text_layers=1, text_ffn=384),
+        "tiny": ClipSizes(),
+        "large": ClipSizes(width=224, layers=4, ffn=896, text_width=192, text_layers=3, text_ffn=768, patch=8),
+    }
+)
+"""About 1.3, 1.9 and 4.2 million parameters; the mini's tower is the small LLaVA's, the large's patches are half as large."""
 
 
 @final
@@ -190,7 +196,7 @@ def build_clip(
     folder: Path,
     *,
     texts: Iterable[str],
-    sizes: ClipSizes = SMALL,
+    sizes: ClipSizes = SIZES["tiny"],
     seed: int = 0,
     tower: str | Path | None = None,
 ) -> None:

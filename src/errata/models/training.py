@@ -89,6 +89,9 @@ class Trainee:
     head: Callable[[Tensor], Tensor]
     """Hidden states [N, D] -> logits [N, V]."""
 
+    layers: nn.ModuleList
+    """The decoder's. One that is taken out is no longer passed through."""
+
     save: Callable[[Path], None]
     """Write the weights, in half precision, as an ordinary checkpoint folder."""
 
@@ -120,7 +123,8 @@ def _open_llava(folder: Path, device: str) -> Trainee:
         found: Tensor = model.model.multi_modal_projector(look(pixels_RHWC))
         return found
 
-    states = _states(model.model.language_model.layers)
+    layers = model.model.language_model.layers
+    states = _states(layers)
 
     def hidden(pixels_RHWC: Tensor, ids_RL: Tensor, positions_RL: Tensor, allowed_R1LL: Tensor) -> tuple[Tensor, ...]:
         output = model.model(
@@ -150,6 +154,7 @@ def _open_llava(folder: Path, device: str) -> Trainee:
         look=look,
         features=features,
         head=model.lm_head,
+        layers=layers,
         save=saver(model, folder, processor),
     )
 
@@ -163,7 +168,8 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
     tokenizer, config = processor.tokenizer, model.config
     normalised, encode = normaliser(processor.image_processor, device), _encoder(tokenizer)
     speaker: Any = model.language_model
-    states = _states(speaker.get_decoder().layers)
+    layers = speaker.get_decoder().layers
+    states = _states(layers)
 
     def look(pixels_RHWC: Tensor) -> Tensor:
         features: Tensor = model.vision_model(normalised(pixels_RHWC)).last_hidden_state[:, 1:]
@@ -205,6 +211,7 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
         look=look,
         features=features,
         head=speaker.lm_head,
+        layers=layers,
         save=saver(model, folder, processor),
     )
 
@@ -232,9 +239,16 @@ def _prefix(encode: Callable[[Sequence[str]], list[list[int]]], wording: Wording
     return tuple(encode([wording.picture.replace(IMAGE, IMAGE * count)])[0])
 
 
+class _Kept(threading.local):
+    """One thread's states."""
+
+    def __init__(self) -> None:
+        self.states: list[Tensor] = []
+
+
 def _states(layers: Any) -> Callable[[], tuple[Tensor, ...]]:
     """What gives the states after each layer of the last pass: of this thread's, since parts of a step run in some."""
-    kept = threading.local()
+    kept = _Kept()
 
     def keep(place: int) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(module: nn.Module, given: object, output: Tensor) -> None:

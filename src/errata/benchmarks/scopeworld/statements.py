@@ -90,9 +90,13 @@ class _Stated:
     cell: int | None
     kind: Kind
     value: str
+    seen: Kind
+    """What was to be seen in the cell before it; the kind where there is none."""
 
 
-def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool = False, close: float = 0.0) -> Lesson:
+def statement_lesson(
+    scene: Scene, rng: np.random.Generator, *, held_out: bool = False, close: float = 0.0, counted: float = 0.0
+) -> Lesson:
     """A question after one or two statements ("suppose the home of a red star is the harbor."), answered as if they held.
 
     Two in five questions are drawn without regard to the statements, so that reading them is not enough: what they are about must
@@ -102,14 +106,16 @@ def statement_lesson(scene: Scene, rng: np.random.Generator, *, held_out: bool =
         held_out: ask in a wording that no lesson has.
         close: how often one of these two in five asks what a statement said, of something else, or something else of what it said
             it of: the hardest to tell apart.
+        counted: how often, once a thing's colour or shape was said to be another, things that look like it now, or as it did, are
+            counted; beside what `_FOLLOWS` draws.
     """
     while True:
-        made = _made(scene, rng, held_out=held_out, close=close)
+        made = _made(scene, rng, held_out=held_out, close=close, counted=counted)
         if made is not None:
             return made
 
 
-def _made(scene: Scene, rng: np.random.Generator, *, held_out: bool, close: float) -> Lesson | None:
+def _made(scene: Scene, rng: np.random.Generator, *, held_out: bool, close: float, counted: float) -> Lesson | None:
     """A lesson, or None where what was drawn doesn't fit together."""
     supposed = _Supposed(View(scene))
     on_image = rng.random() < _ON_IMAGE
@@ -126,7 +132,7 @@ def _made(scene: Scene, rng: np.random.Generator, *, held_out: bool, close: floa
     if rng.random() < _ELSEWHERE:
         asked = _other_question(first, supposed.view, rng, close=close)
     else:
-        asked = _touched(first, supposed.view, rng)
+        asked = _touched(first, supposed.view, rng, counted=counted)
     answer = asked.answer(supposed.world, supposed.view)
     if answer is None:
         return None
@@ -159,7 +165,7 @@ def _suppose(supposed: _Supposed, cell: int | None, kind: Kind, rng: np.random.G
         supposed.view = _seen(view, cast(int, cell), aspect, value)
     else:
         supposed.world = supposed.world.with_fact(kind, FACT_OF[aspect], value)
-    return _Stated(aspect, cell, kind, value)
+    return _Stated(aspect, cell, kind, value, seen)
 
 
 def _seen(view: View, cell: int, aspect: Aspect, value: str) -> View:
@@ -202,13 +208,16 @@ def _other_question(first: _Stated, view: View, rng: np.random.Generator, *, clo
     return draw_question(one_of(rng, topics), scene, rng)
 
 
-def _touched(stated: _Stated, view: View, rng: np.random.Generator) -> Question:
+def _touched(stated: _Stated, view: View, rng: np.random.Generator, *, counted: float = 0.0) -> Question:
     """A question that a statement entails, or is likely to."""
     aspect, cell, value = stated.aspect, stated.cell, stated.value
     ref = _subject(view.scene, cell, stated.kind, rng, visual=cell is not None)
     if aspect not in _LOOKS:
         return _touched_fact(FACT_OF[aspect], ref, value, rng)
     assert cell is not None, "what is said of looks is said of a thing on the picture"
+    if counted and aspect != "name" and rng.random() < counted:
+        word = one_of(rng, (value, stated.seen.glyph if aspect == "shape" else stated.seen.colour))
+        return Question("count", None, (word if aspect == "shape" else f"{word} thing",))
     chance = rng.random()
     if chance < 0.4:
         return Question(cast(Family, aspect), ref)
