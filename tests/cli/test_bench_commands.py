@@ -49,6 +49,8 @@ def test_editors_that_run_side_by_side_give_what_they_give_one_after_another(ins
         done = inside("bench", "scopeworld-stream", *options, "--jobs", jobs, "--out", f"by{jobs}")
         assert done.code == 0, done.err
         figures[jobs] = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / f"by{jobs}").glob("*/result.json")}
+        assert {result["cost"]["at_a_time"] for result in figures[jobs].values()} == {jobs}
+        assert ("2 ran at a time" in done.out) == (jobs == 2)
         rows = list(csv.DictReader((tmp_path / f"by{jobs}" / "result.csv").read_text().splitlines()))
         assert list(dict.fromkeys(row["editor"] for row in rows)) == ["none", "finetune:steps=1"], "in the order that was asked for"
     assert set(figures[1]) == set(figures[2]) == {"none", "finetune-steps-1"}

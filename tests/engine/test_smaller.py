@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -81,10 +82,29 @@ def test_layers_are_left_out_one_after_another_by_what_lessons_lose(teacher):
 
 
 def test_training_goes_on_where_it_was_and_takes_no_other_number_of_layers(teacher, tmp_path):
-    train_smaller(tmp_path / "cut", teacher=teacher, layers=2, curriculum=SHORT, progress=quiet)
-    weights = (tmp_path / "cut" / "model.safetensors").read_bytes()
-    train_smaller(tmp_path / "cut", teacher=teacher, layers=2, curriculum=SHORT, progress=quiet)
-    assert (tmp_path / "cut" / "model.safetensors").read_bytes() == weights
+    class Stopped(Exception):
+        pass
+
+    def stopping(what, done, total):
+        if done == 1:
+            raise Stopped
+
+    def train(name, progress=quiet, teacher=teacher, layers=2):
+        train_smaller(tmp_path / name, teacher=teacher, layers=layers, curriculum=SHORT, progress=progress)
+        return (tmp_path / name / "model.safetensors").read_bytes()
+
+    weights = train("cut")
+    assert train("cut") == weights
+    with pytest.raises(Stopped):
+        train("stopped", stopping)
+    assert train("stopped") == weights
+    for other in ({"layers": 3}, {"teacher": "llava-tiny"}):
+        with pytest.raises(BadInput, match="holds something else than"):
+            train("cut", **other)
+    whole = shutil.copytree(teacher, tmp_path / "whole")
+    with pytest.raises(BadInput, match="holds something else than"):
+        train("whole")
+    assert (whole / "model.safetensors").read_bytes() == (teacher / "model.safetensors").read_bytes()
     for layers in (0, 4):
         with pytest.raises(BadInput, match=f"has 4 layers, so a smaller one has 1 to 3, not {layers}"):
             train_smaller(tmp_path / "other", teacher=teacher, layers=layers, curriculum=SHORT, progress=quiet)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -43,7 +44,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         min=1,
-        help="Editors that run at a time, each in a process. Not given: what there are cores for. 1: each is timed alone.",
+        help="Editors that run at a time, each in a process with a model of its own. Not given: 1, so that each is timed alone.",
     ),
 ]
 
@@ -84,7 +85,9 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
     out: Annotated[Path, typer.Option("--out", help="Folder for the figures and the report.")] = Path("out/demo"),
     device: Device = "cpu",
-    jobs: Jobs = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Editors that run at a time. Not given: as many as there are cores for.")
+    ] = None,
 ) -> None:
     """Stream the same corrections through no editor, fine-tuning, ScopeEdit as published, M-ORE, ScopeEdit and the codebook.
 
@@ -94,7 +97,9 @@ def demo(
       errata demo --edits 20 --out out/quick
     """
     wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
-    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto", jobs))
+    from errata.engine.side_by_side import jobs_for
+
+    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto", jobs or jobs_for(device)))
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class _Wanted:
 
 
 class Where(NamedTuple):
-    """The model of a run, and how many editors run on it at a time; None: what there are cores for."""
+    """The model of a run, and how many editors run at a time; None: one."""
 
     model: str
     device: str
@@ -174,20 +179,15 @@ def run_all(
     """
     from errata.engine.figures import folder_of, write_csv, write_json
     from errata.engine.report import write_report
-    from errata.engine.side_by_side import jobs_for
 
-    desk = _Desk.at(where)
-    for editor in editors.values():
-        desk.equipped(editor)  # what an editor names and can't be had is told before any of them runs
-    out.mkdir(parents=True, exist_ok=True)
-    jobs = min(where.jobs or jobs_for(where.device), len(editors))
     found: dict[str, Run] = {}
-    for text, made in _one_by_one(desk, editors, run) if jobs == 1 else _at_a_time(jobs, where, list(editors), run):
-        found[text] = made
-        # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
-        folder = out if len(editors) == 1 else out / folder_of(text)
-        write_json(folder / "result.json", made)
-        write_csv(folder / "result.csv", [made])
+    with closing(_each(editors, run, where, out)) as coming:
+        for text, made in coming:
+            found[text] = made
+            # Saved as soon as it is known: a comparison that is stopped later keeps what it has.
+            folder = out if len(editors) == 1 else out / folder_of(text)
+            write_json(folder / "result.json", made)
+            write_csv(folder / "result.csv", [made])
     runs = {text: found[text] for text in editors}
     if len(editors) > 1:
         write_csv(out / "result.csv", list(runs.values()))
@@ -221,18 +221,31 @@ class _Desk:
 _OneRun = Callable[["Model", "Editor[Any]", str, "Baseline", Show], "Run"]
 
 
-def _one_by_one(desk: _Desk, editors: Mapping[str, Editor[Any]], run: _OneRun) -> Iterator[tuple[str, Run]]:
-    for text, editor in editors.items():
+def _each(editors: Mapping[str, Editor[Any]], run: _OneRun, where: Where, out: Path) -> Generator[tuple[str, Run]]:
+    """The runs as they end. What an editor names and can't be had is told before any of them runs, and so is a folder."""
+    jobs, desk = min(where.jobs or 1, len(editors)), _Desk.at(where)
+    ready = {text: desk.equipped(editor) for text, editor in editors.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    if jobs > 1:
+        del desk, ready  # each process has a model of its own
+        yield from _at_a_time(jobs, where, list(editors), run)
+        return
+    for text, editor in ready.items():
         with watched(text) as progress:
-            made = run(desk.model, desk.equipped(editor), text, desk.baseline, progress)
+            made = run(desk.model, editor, text, desk.baseline, progress)
         yield text, made
 
 
-def _at_a_time(jobs: int, where: Where, texts: Sequence[str], run: _OneRun) -> Iterator[tuple[str, Run]]:
+def _at_a_time(jobs: int, where: Where, texts: Sequence[str], run: _OneRun) -> Generator[tuple[str, Run]]:
     from errata.engine.side_by_side import side_by_side
 
-    with watched(f"{jobs} at a time") as progress:
-        yield from side_by_side(texts, opened=partial(_Desk.at, where), work=partial(_ran, run), jobs=jobs, progress=progress)
+    work = partial(_ran, run)
+    with (
+        watched(f"{jobs} at a time") as progress,
+        closing(side_by_side(texts, opened=partial(_Desk.at, where), work=work, jobs=jobs, progress=progress)) as coming,
+    ):
+        for text, made in coming:
+            yield text, replace(made, cost=replace(made.cost, at_a_time=jobs))
 
 
 def _ran(run: _OneRun, desk: _Desk, text: str, progress: Show) -> Run:
@@ -270,6 +283,9 @@ def _print(runs: dict[str, Run]) -> None:
     rows.append(("write, ms", *(f"{_write_ms(run):.0f}" for run in runs.values())))
     say(f"{_after(first.edits, runs)}: share of probes that met their expectation (%), answers generated, exact match")
     table(("", *last), rows, numbers=tuple(last))
+    together = max(run.cost.at_a_time for run in runs.values())
+    if together > 1:
+        say(f"{together} ran at a time, so a write's milliseconds are of shared cores; --jobs 1 times each alone")
 
 
 def _after(edits: int, runs: dict[str, Run]) -> str:

@@ -27,6 +27,14 @@ FAILED = 1
 _BATCH = 256
 
 
+Statements = Annotated[
+    float | None,
+    typer.Option("--statements", min=0.0, max=0.9, help="Share of the questions that stand behind a statement. [0.45]"),
+]
+Teacher = Annotated[str | None, typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter.")]
+Layers = Annotated[int | None, typer.Option("--layers", min=1, help="Of a llava with a teacher: how many of its layers stay. [5]")]
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the models that ship inside the package, and the families that a checkpoint may be of.
@@ -57,7 +65,10 @@ def train(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the checkpoint; one that is there is gone on from. Left out: out/FAMILY-tiny."),
+        typer.Option(
+            "--out",
+            help="Folder for the checkpoint; one that is there is gone on from. Left out: out/FAMILY-tiny, or out/llava-smaller.",
+        ),
     ] = None,
     looks: Annotated[
         int | None,
@@ -66,17 +77,9 @@ def train(
     captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
-    statements: Annotated[
-        float | None,
-        typer.Option("--statements", min=0.0, max=0.9, help="Share of the questions that stand behind a statement. [0.45]"),
-    ] = None,
-    teacher: Annotated[
-        str | None,
-        typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter."),
-    ] = None,
-    layers: Annotated[
-        int | None, typer.Option("--layers", min=1, help="Of a llava with a teacher: how many of its layers stay. [4]")
-    ] = None,
+    statements: Statements = None,
+    teacher: Teacher = None,
+    layers: Layers = None,
     size: Annotated[
         Literal["mini", "tiny", "large"] | None, typer.Option("--size", help="Of clip: which of its sizes. [tiny]")
     ] = None,
@@ -100,26 +103,35 @@ def train(
       errata model train llava --out out/llava-tiny
       errata model train llava --device cuda --captions 200 --questions 5400 --scenes 256
       errata model train minigpt4 --teacher llava-tiny
-      errata model train llava --teacher llava-tiny --layers 4 --statements 0.75 --out out/counterfactual
+      errata model train llava --teacher llava-tiny --layers 5 --statements 0.7 --out out/counterfactual
       errata model train blip2 --device cuda --captions 400 --questions 5200 --scenes 128
       errata model train clip --out out/clip-mini --size mini
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
-    from errata.core.errors import BadInput
-
     way = "clip" if family == "clip" else "school" if teacher is None else "smaller" if family == "llava" else "teacher"
     numbers = {"looks": looks, "captions": captions, "questions": questions, "scenes": scenes, "steps": steps, "layers": layers}
-    others = {"size": size, "teacher": teacher, "statements": statements}
-    given: dict[str, Any] = {name: value for name, value in {**numbers, **others}.items() if value is not None}
-    for name in given:
-        if name not in _SAYS[way]:
-            whom = f"{family} that has a teacher" if way in ("teacher", "smaller") else family
-            raise BadInput(f"The option --{name} says nothing of a {whom}. Leave it out.")
-    out = out or Path(f"out/{family}-tiny")
+    given = _taken(family, way, {**numbers, "size": size, "teacher": teacher, "statements": statements})
+    out = out or Path(f"out/{family}-{'smaller' if way == 'smaller' else 'tiny'}")
     with watched(f"train {family}") as progress:
         _WAYS[way](family, out, given, rate, seed, progress, device)
     say(f"saved: {out}")
     say(f"train a scope that sees with it: --encoders {out}" if way == "clip" else f"check it with: errata model check {out}")
+
+
+def _taken(family: str, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given.
+
+    Raises:
+        BadInput: one that says nothing of this way of training.
+    """
+    from errata.core.errors import BadInput
+
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given:
+        if name not in _SAYS[way]:
+            whom = f"{family} that has a teacher" if way in ("teacher", "smaller") else family
+            raise BadInput(f"The option --{name} says nothing of a {whom}. Leave it out.")
+    return given
 
 
 _SAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(

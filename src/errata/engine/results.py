@@ -84,6 +84,8 @@ class Cost:
 
     log_bytes_per_edit: float
     snapshot_bytes: int
+    at_a_time: int = 1
+    """Runs that shared the machine's cores, this one included."""
 
     def to_json(self) -> dict[str, JSON]:
         writes, tenth = self.write_ms, max(1, len(self.write_ms) // 10)
@@ -97,6 +99,7 @@ class Cost:
             "state_bytes": {"first": self.state_bytes[0], "last": self.state_bytes[1]},
             "log_bytes_per_edit": self.log_bytes_per_edit,
             "snapshot_bytes": self.snapshot_bytes,
+            "at_a_time": self.at_a_time,
         }
 
 

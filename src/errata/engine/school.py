@@ -50,7 +50,7 @@ _CLOSE = 0.6
 """How often a question beside a statement asks the same of something else."""
 
 _COUNTED = 0.25
-"""How often a question after a statement on looks counts what looks so."""
+"""How often a question that a statement on looks touches counts what looks so."""
 
 _COPY_SHARE = 0.06
 

@@ -18,7 +18,7 @@ from errata.engine.school import Batch, Curriculum, lessons_of, packed_loss, pac
 from errata.models.apprentices import cut_llava
 from errata.models.training import Trainee, open_trainee
 
-LAYERS, QUESTIONS, SCENES = 4, 700, 24
+LAYERS, QUESTIONS, SCENES = 5, 900, 24
 """By default: layers that stay, steps, and pictures in a step."""
 
 RATE = 0.5
@@ -39,9 +39,13 @@ def train_smaller(
         curriculum: without warm-up and captions: the weights are trained already.
 
     Raises:
-        BadInput: the teacher is no LLaVA or has no more layers than that, or the folder holds another run or family.
+        BadInput: the teacher is no LLaVA or has no more layers than that, or the folder holds another model or run.
     """
-    if not (folder / "processor_config.json").exists():  # the last file that is written
+    mark, begun = folder / "cut.txt", (folder / "processor_config.json").exists()  # the last file that is written
+    wanted = f"{layers} layers of {teacher}\n"
+    if begun and (not mark.exists() or mark.read_text(encoding="utf-8") != wanted):
+        raise BadInput(f"The folder {folder} holds something else than {wanted.strip()}. Name another folder.")
+    if not begun:
         theirs = open_trainee(teacher, device=device)
         if theirs.family != "llava":
             raise BadInput(f"{teacher} is a {theirs.family}; only a LLaVA can be cut down. Name one to --teacher.")
@@ -50,6 +54,8 @@ def train_smaller(
                 f"{teacher} has {len(theirs.layers)} layers, so a smaller one has 1 to {len(theirs.layers) - 1}, not {layers}."
             )
         progress(f"choosing {layers} layers", 0, curriculum.steps)
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(wanted, encoding="utf-8")
         cut_llava(folder, teacher=teacher, layers=missed_most(theirs, layers, seed=curriculum.seed))
     train_model("llava", folder, curriculum=curriculum, progress=progress, device=device)
 

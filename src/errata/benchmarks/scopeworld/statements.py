@@ -106,8 +106,8 @@ def statement_lesson(
         held_out: ask in a wording that no lesson has.
         close: how often one of these two in five asks what a statement said, of something else, or something else of what it said
             it of: the hardest to tell apart.
-        counted: how often, once a thing's colour or shape was said to be another, things that look like it now, or as it did, are
-            counted; beside what `_FOLLOWS` draws.
+        counted: how often a question that a statement on a thing's colour or shape touches counts the things that look so now, or
+            as it did; beside what `_FOLLOWS` draws.
     """
     while True:
         made = _made(scene, rng, held_out=held_out, close=close, counted=counted)
