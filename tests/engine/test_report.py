@@ -460,3 +460,10 @@ def test_a_run_is_labelled_as_it_was_asked_for(runs: list[Run]) -> None:
     named = [replace(run, asked=f"editor:number={index}") for index, run in enumerate(runs)]
     assert labels(named) == tuple(run.asked for run in named)
     assert labels([replace(run, asked="same") for run in runs]) == labels(runs)
+
+
+def test_the_report_says_where_runs_shared_the_cores_that_their_times_are_of(tmp_path: Path) -> None:
+    alone = four_runs()
+    together = [replace(run, cost=replace(run.cost, at_a_time=3)) for run in alone]
+    said = [re.search(r"3 runs shared the machine.{1,6}s cores", page_of(tmp_path, runs)) for runs in (alone, together)]
+    assert [each is not None for each in said] == [False, True]

@@ -108,6 +108,9 @@ def cost(view: View) -> Markup:
         cells = [*(_number(value) for value in times), *(el("td", {}, size(value)) for value in sizes)]
         body.append(el("tr", {}, _row_head(one), *cells))
     caption = "One pass is a forward and backward of the edit's own input through the whole model, timed between the writes."
+    together = max(one.run.cost.at_a_time for one in view.shown)
+    if together > 1:
+        caption += f" {together} runs shared the machine's cores."
     return table(caption, head=head, body=body)
 
 
