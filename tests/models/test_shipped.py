@@ -21,6 +21,7 @@ from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.models import load
 from errata.models import shipped as names
+from errata.models.clip import SHIPPED as ENCODERS
 from errata.models.clip import load_encoder
 from errata.nn.patches import NoPatch
 
@@ -43,9 +44,10 @@ def test_each_takes_at_most_sixteen_megabytes_and_three_to_eight_million_paramet
     assert sum(file.stat().st_size for file in ASSETS.rglob("*") if file.is_file()) <= 40 * 1024 * 1024
 
 
-def test_the_shipped_encoders_point_at_what_a_question_is_about():
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_shipped_encoders_point_at_what_a_question_is_about(name):
     """In handwriting that no training saw, by place, look and relation; chance is one in as many as there are things."""
-    encoder, rng, right = load_encoder("clip-tiny"), np.random.default_rng(9), []
+    encoder, rng, right = load_encoder(name), np.random.default_rng(9), []
     for _ in range(40):
         scene = random_scene(rng)
         patches_PD = torch.nn.functional.normalize(encoder.image(picture(scene, rng)).parts_PD, dim=-1)

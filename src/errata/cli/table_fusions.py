@@ -46,7 +46,7 @@ def second(
 
     \b
     Examples:
-      errata table fgvedit-2 --encoders out/clip-tiny --encoders out/clip-large --model minigpt4-tiny
+      errata table fgvedit-2 --encoders clip-tiny --encoders clip-mini --model blip2-tiny
     """
     from errata.editors import parse
     from errata.engine.figures import folder_of

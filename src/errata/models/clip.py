@@ -57,7 +57,7 @@ _MEAN, _STD = 0.5, 0.25
 _SPECIAL = ["<unk>", "<pad>", "<s>", "</s>"]
 """The end token isn't number 2: with that number transformers pools a text at its largest id, as the first CLIP did."""
 
-SHIPPED = ("clip-tiny",)
+SHIPPED = ("clip-tiny", "clip-mini")
 """The names of the encoders inside the package."""
 
 _NAMEABLE = (*SHIPPED, "a folder of a CLIP model", "owner/name on the hub when it can be reached")
