@@ -84,8 +84,6 @@ def cut_llava(folder: Path, *, teacher: str | Path, layers: Sequence[int]) -> No
     spare(folder, net.config.model_type)
     speaker = net.model.language_model
     speaker.layers = nn.ModuleList(speaker.layers[place] for place in layers)
-    for place, layer in enumerate(speaker.layers):
-        layer.self_attn.layer_idx = place
     net.config.text_config.num_hidden_layers = len(layers)
     write(folder, net, processor, processor.tokenizer)
 

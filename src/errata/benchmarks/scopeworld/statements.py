@@ -90,8 +90,6 @@ class _Stated:
     cell: int | None
     kind: Kind
     value: str
-    seen: Kind
-    """What was to be seen in the cell before it; the kind where there is none."""
 
 
 def statement_lesson(
@@ -165,7 +163,7 @@ def _suppose(supposed: _Supposed, cell: int | None, kind: Kind, rng: np.random.G
         supposed.view = _seen(view, cast(int, cell), aspect, value)
     else:
         supposed.world = supposed.world.with_fact(kind, FACT_OF[aspect], value)
-    return _Stated(aspect, cell, kind, value, seen)
+    return _Stated(aspect, cell, kind, value)
 
 
 def _seen(view: View, cell: int, aspect: Aspect, value: str) -> View:
@@ -216,7 +214,7 @@ def _touched(stated: _Stated, view: View, rng: np.random.Generator, *, counted: 
         return _touched_fact(FACT_OF[aspect], ref, value, rng)
     assert cell is not None, "what is said of looks is said of a thing on the picture"
     if counted and aspect != "name" and rng.random() < counted:
-        word = one_of(rng, (value, stated.seen.glyph if aspect == "shape" else stated.seen.colour))
+        word = one_of(rng, (value, stated.kind.glyph if aspect == "shape" else stated.kind.colour))
         return Question("count", None, (word if aspect == "shape" else f"{word} thing",))
     chance = rng.random()
     if chance < 0.4:
