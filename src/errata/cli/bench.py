@@ -40,11 +40,9 @@ Editors = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]
 
 Jobs = Annotated[
-    int | None,
+    int,
     typer.Option(
-        "--jobs",
-        min=1,
-        help="Editors that run at a time, each in a process with a model of its own. Not given: 1, so that each is timed alone.",
+        "--jobs", min=1, help="Editors that run at a time, each in a process with a model of its own. 1: each is timed alone."
     ),
 ]
 
@@ -64,7 +62,7 @@ def stream(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
-    jobs: Jobs = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Stream corrections of facts through one or more editors and measure what was learned, what it spread to and what it broke.
 
@@ -96,9 +94,9 @@ def demo(
       errata demo
       errata demo --edits 20 --out out/quick
     """
-    wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
     from errata.engine.side_by_side import jobs_for
 
+    wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
     _run(wanted, out, Where(DEFAULT_MODEL, device, "auto", jobs or jobs_for(device)))
 
 
@@ -113,12 +111,12 @@ class _Wanted:
 
 
 class Where(NamedTuple):
-    """The model of a run, and how many editors run at a time; None: one."""
+    """The model of a run, and how many editors run at a time."""
 
     model: str
     device: str
     dtype: DtypeName
-    jobs: int | None
+    jobs: int
 
 
 def _run(wanted: _Wanted, out: Path, where: Where) -> None:
@@ -223,7 +221,7 @@ _OneRun = Callable[["Model", "Editor[Any]", str, "Baseline", Show], "Run"]
 
 def _each(editors: Mapping[str, Editor[Any]], run: _OneRun, where: Where, out: Path) -> Generator[tuple[str, Run]]:
     """The runs as they end. What an editor names and can't be had is told before any of them runs, and so is a folder."""
-    jobs, desk = min(where.jobs or 1, len(editors)), _Desk.at(where)
+    jobs, desk = min(where.jobs, len(editors)), _Desk.at(where)
     ready = {text: desk.equipped(editor) for text, editor in editors.items()}
     out.mkdir(parents=True, exist_ok=True)
     if jobs > 1:

@@ -40,7 +40,7 @@ def scopeworld(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
-    jobs: Jobs = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Correct one thing of one picture at a time, and ask about it, about its neighbours, about other pictures, and in words alone.
 
@@ -78,7 +78,7 @@ def published(
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
-    jobs: Jobs = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Run the FGVEdit benchmark from its authors' files, or from files that `errata bench build-fgv` made.
 

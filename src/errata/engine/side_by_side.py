@@ -12,7 +12,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -117,7 +117,7 @@ class _Desk:
 
     process: BaseProcess
     pipe: Connection
-    piece: str = field(default="")
+    piece: str = ""
 
     @staticmethod
     def begun(opened: Callable[[], Any], work: Callable[[Any, str, Progress], Any], *, threads: int) -> _Desk:

@@ -213,7 +213,7 @@ def _touched(stated: _Stated, view: View, rng: np.random.Generator, *, counted: 
     if aspect not in _LOOKS:
         return _touched_fact(FACT_OF[aspect], ref, value, rng)
     assert cell is not None, "what is said of looks is said of a thing on the picture"
-    if counted and aspect != "name" and rng.random() < counted:
+    if counted and aspect != "name" and rng.random() < counted:  # where none are wanted nothing is drawn: the exam stays as it was
         word = one_of(rng, (value, stated.kind.glyph if aspect == "shape" else stated.kind.colour))
         return Question("count", None, (word if aspect == "shape" else f"{word} thing",))
     chance = rng.random()
