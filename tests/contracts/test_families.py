@@ -267,6 +267,27 @@ def test_a_loss_asked_for_again_and_again_is_the_loss_under_what_is_in_force_the
     assert _traces(model) == before
 
 
+@pytest.mark.parametrize("where", ["upper layers", "all"])
+def test_rows_that_speak_together_say_what_each_says_alone(model, where):
+    text = model.writable["text"]
+    upper = tuple(path for path in text if model.groups[path] > 0)
+    changing = {"upper layers": upper, "all": sum(model.writable.values(), ())}[where]
+    queries, targets = [TOLD, SEEN, TOLD], [f"{TARGET} {TARGET}", TARGET, TARGET]  # rows and targets of several lengths
+    together = model.speaking_together(queries, targets, changing=changing)
+    for seed in range(2):
+        deltas = _random_deltas(model, changing, seed=seed)
+        with LowRank(deltas).on(model):
+            found = together()
+            alone = [model.speaking(query, target, changing=changing)() for query, target in zip(queries, targets, strict=True)]
+        assert [each.wanted for each in found] == [each.wanted for each in alone]
+        for each, due in zip(found, alone, strict=True):
+            assert torch.allclose(each.logs_KV, due.logs_KV, atol=1e-4), (where, seed)
+        wanted = [deltas[path].b_OR for path in changing if path in text]
+        got, due = (_gradients(torch.stack([each.loss for each in said]).sum(), wanted) for said in (found, alone))
+        assert all(torch.allclose(g, d, atol=1e-4, rtol=1e-3) for g, d in zip(got, due, strict=True))
+    assert model.speaking_together([], [], changing=changing)() == []
+
+
 def test_what_lies_under_every_changing_module_runs_once(model):
     text, ran = model.writable["text"], []
     top = [path for path in text if model.groups[path] == max(model.groups.values())]

@@ -131,10 +131,11 @@ def test_a_mend_asks_the_edit_itself_first_and_once(random_llava):
     training = MendTraining(replace(PLAN, invariance=0.0), random_llava)
     network = training.network
     network.train(False)
-    answered = _mend_loss.answered(random_llava, network, CASE, own=True)
+    (still,) = _mend_loss.unedited(random_llava, [CASE])
+    answered = _mend_loss.answered(random_llava, network, CASE, still, own=True)
     assert len(answered.inside) == 2  # the reliability probe is the edit's own query
-    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), own=True).inside) == 2
-    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1])).inside) == 1
+    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still, own=True).inside) == 2
+    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still).inside) == 1
     weights = Weights(PLAN.locality_weight / PLAN.edit_weight, PLAN.generality_weight, 0.0)
     due = PLAN.edit_weight * total(terms(*answered), weights, None)
     assert torch.allclose(training.objective([CASE]), due, atol=1e-6)

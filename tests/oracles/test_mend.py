@@ -14,7 +14,7 @@ from errata.nn.hypernetwork import Hypernetwork, Statistics, Transform
 from errata.nn.patches import LowRank, NoPatch, Replaced
 from tests.editors.samples import PICTURED, SECOND, WORDED
 
-PLAN = MendPlan(layers=2, edit_rate=0.003, rank_share=0.1)
+PLAN = MendPlan(layers=2, edit_rate=0.003, rank_share=0.1, edit_weight=0.3, locality_weight=0.7)
 OTHER = Query.ask("Say what is at the top left.", *PICTURED.query.images)
 CASE = Case(
     PICTURED,
@@ -147,10 +147,15 @@ def written(model, training, edit=PICTURED):
     return LowRank(network(_mend_loss.raw(model, network.paths, edit).factors))
 
 
+def risk_of(model, training, case):
+    (still,) = _mend_loss.unedited(model, [case])
+    return _mend_loss.risk(_mend_loss.answered(model, training.network, case, still))
+
+
 def test_the_training_loss_is_the_edited_models_own_loss_and_its_divergence_token_by_token(random_llava):
     training = MendTraining(PLAN, random_llava)
     shaken(training.trainee()).train(False)
-    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.network, CASE))
+    risk = risk_of(random_llava, training, CASE)
     with written(random_llava, training).on(random_llava):
         learned = [float(random_llava.loss(query, PICTURED.target).detach()) for query in (OTHER, PICTURED.query)]
     assert float(risk.edit_nats.detach()) == pytest.approx(sum(learned) / 2, abs=1e-5)
@@ -166,18 +171,27 @@ def test_the_training_loss_is_the_edited_models_own_loss_and_its_divergence_toke
         apart.append(sum(each) / len(each))
     assert float(risk.locality_nats.detach()) == pytest.approx(sum(apart) / 2, rel=1e-3)
     assert float(risk.locality_nats.detach()) > 1e-3
-    whole = 0.1 * risk.edit_nats + 1.0 * risk.locality_nats
+    whole = PLAN.edit_weight * risk.edit_nats + PLAN.locality_weight * risk.locality_nats
     assert float(training.objective([CASE]).detach()) == pytest.approx(float(whole.detach()), abs=1e-6)
 
 
 def test_without_an_equivalent_probe_the_edits_own_query_is_learned(random_llava):
     training = MendTraining(PLAN, random_llava)
     training.trainee().train(False)
-    risk = _mend_loss.risk(_mend_loss.answered(random_llava, training.network, Case(PICTURED, ())))
+    risk = risk_of(random_llava, training, Case(PICTURED, ()))
     with written(random_llava, training).on(random_llava):
         own = float(random_llava.loss(PICTURED.query, PICTURED.target).detach())
     assert float(risk.edit_nats.detach()) == pytest.approx(own, abs=1e-5)
     assert float(risk.locality_nats) == 0
+
+
+def test_cases_that_are_asked_together_count_as_each_alone(random_llava):
+    training = MendTraining(PLAN, random_llava)
+    shaken(training.trainee()).train(False)
+    other = Case(SECOND, (Probe("reliability", SECOND.query, SECOND.target), Probe("text_locality", PICTURED.query, UNCHANGED)))
+    alone = [float(training.objective([case]).detach()) for case in (CASE, other)]
+    assert alone[0] != pytest.approx(alone[1], rel=0.01)
+    assert float(training.objective([CASE, other]).detach()) == pytest.approx(sum(alone) / 2, rel=1e-4)
 
 
 def test_the_training_losss_gradient_is_that_of_finite_differences(random_llava):

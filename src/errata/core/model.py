@@ -177,6 +177,12 @@ class Model(Protocol):
         """
         ...
 
+    def speaking_together(
+        self, queries: Sequence[Query], targets: Sequence[str], *, changing: Collection[str]
+    ) -> Callable[[], list[Spoken]]:
+        """`speaking` for several rows, in as few passes as they fit in."""
+        ...
+
     def predict(self, query: Query, target: str) -> TokenScores:
         """Teacher-forced scores of the target's own tokens (the end-of-answer token left out)."""
         ...

@@ -72,26 +72,47 @@ def risk(found: Answered) -> Risk:
     return Risk(learned, torch.stack(moved).mean())
 
 
-def answered(model: Model, network: Hypernetwork, case: Case, *, own: bool = False) -> Answered:
+class Still(NamedTuple):
+    """What must not move for one case."""
+
+    queries: list[Query]
+    answers: list[str]
+    """What the unedited model says."""
+
+    spoken: list[Spoken]
+    """What it gives to its own answers."""
+
+
+def unedited(model: Model, cases: Sequence[Case]) -> list[Still]:
+    """Each case's probes that expect UNCHANGED, with what the unedited model says; where that can't be said again, a probe is left
+    out. The cases are asked together: that takes little longer than one of them."""
+    asked = [probe.query for case in cases for probe in case.probes if probe.expect is UNCHANGED]
+    usable = {query: answer for query, answer in zip(asked, base_answers(model, asked), strict=True) if answer is not None}
+    with torch.no_grad():
+        given = dict(zip(usable, model.spoken(list(usable), list(usable.values())), strict=True)) if usable else {}
+
+    def still(case: Case) -> Still:
+        kept = [probe.query for probe in case.probes if probe.expect is UNCHANGED and probe.query in usable]
+        return Still(kept, [usable[query] for query in kept], [given[query] for query in kept])
+
+    return [still(case) for case in cases]
+
+
+def answered(model: Model, network: Hypernetwork, case: Case, still: Still, *, own: bool = False) -> Answered:
     """Write the case's edit into the unedited model and see what came of it.
 
-    Equivalent queries are the probes that expect the edit's own target (the edit's query where there are none); those that must
-    not move expect UNCHANGED; other probes are left out. One pass serves all of them.
+    Equivalent queries are the probes that expect the edit's own target (the edit's query where there are none); other probes, but
+    for those that must not move, are left out. One pass serves all of them.
 
     Args:
+        still: of this case, from `unedited`.
         own: ask the edit's own query in any case, and first.
     """
     edit = case.edit
     same = [probe.query for probe in case.probes if probe.expect == edit.target] or [edit.query]
     if own:
         same = [edit.query, *(query for query in same if query.digest != edit.query.digest)]
-    apart = [probe.query for probe in case.probes if probe.expect is UNCHANGED]
-    answers = base_answers(model, apart)
-    kept = [(query, answer) for query, answer in zip(apart, answers, strict=True) if answer is not None]
-    still, said = [query for query, _ in kept], [answer for _, answer in kept]
-    with torch.no_grad():
-        before = model.spoken(still, said) if still else []
     patch = LowRank(network(raw(model, network.paths, edit).factors))
     with patch.on(model):
-        after = model.spoken([*same, *still], [*[edit.target] * len(same), *said])
-    return Answered(after[: len(same)], after[len(same) :], before)
+        after = model.spoken([*same, *still.queries], [*[edit.target] * len(same), *still.answers])
+    return Answered(after[: len(same)], after[len(same) :], still.spoken)

@@ -59,16 +59,17 @@ class MendTraining:
     def objective(self, examples: Sequence[Case]) -> Float[Tensor, ""]:
         """The mean over some edits of c_e L_e + c_loc L_loc (see `_mend_loss`), or of ODEdit's objective (see `_invariance`)."""
         each = self._published if self._learned.plan.objective == "mend" else self._invariant
-        return torch.stack([each(case) for case in examples]).mean()
+        still = _mend_loss.unedited(self._model, examples)
+        return torch.stack([each(case, kept) for case, kept in zip(examples, still, strict=True)]).mean()
 
-    def _published(self, case: Case) -> Float[Tensor, ""]:
+    def _published(self, case: Case, still: _mend_loss.Still) -> Float[Tensor, ""]:
         plan = self._learned.plan
-        risk = _mend_loss.risk(_mend_loss.answered(self._model, self._learned.network, case))
+        risk = _mend_loss.risk(_mend_loss.answered(self._model, self._learned.network, case, still))
         return plan.edit_weight * risk.edit_nats + plan.locality_weight * risk.locality_nats
 
-    def _invariant(self, case: Case) -> Float[Tensor, ""]:
+    def _invariant(self, case: Case, still: _mend_loss.Still) -> Float[Tensor, ""]:
         """Whoever goes down this gradient takes Psi up: lambda's own share comes in with its sign turned, and counts nothing."""
-        found = terms(*_mend_loss.answered(self._model, self._learned.network, case, own=True))
+        found = terms(*_mend_loss.answered(self._model, self._learned.network, case, still, own=True))
         if self._players is None:
             return self._learned.plan.edit_weight * total(found, self._weights, None)
         weight: Tensor = self._players.dual(found)

@@ -108,11 +108,12 @@ class FineTune:
         optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay)
         losses: list[float] = []
         patch, changing = Replaced(leaves), tuple(leaves)
-        views = [model.speaking(query, edit.target, changing=changing) for query in self.objective.views(edit)]
+        asked = self.objective.views(edit)
+        speak = model.speaking_together(asked, [edit.target] * len(asked), changing=changing)
         lower = self.objective.opened(model, edit, changing=changing)
         for _ in range(self.steps):
             with torch.enable_grad(), patch.on(model):
-                spoken = [speak() for speak in views]
+                spoken = speak()
                 loss = lower(spoken)
             losses.append(float(mean_nats(spoken).detach()))
             if self.stop_nats is not None and losses[-1] < self.stop_nats:

@@ -158,13 +158,13 @@ class _Environments:
     def opened(self, model: Model, edit: Edit, *, changing: Collection[str]) -> Lower:
         """The objective at each step; lambda's network begins anew with each write."""
         weights = self.editor.weights()
-        speaking = [model.speaking(query, answer, changing=changing) for query, answer in self.out]
+        speak = model.speaking_together([query for query, _ in self.out], [answer for _, answer in self.out], changing=changing)
         with torch.no_grad():
-            before = [speak() for speak in speaking]
+            before = speak()
         dual = Dual(weights.invariance, seed=self.editor.seed) if weights.invariance else None
 
         def lower(inside: Sequence[Spoken]) -> Tensor:
-            found = terms(inside, [speak() for speak in speaking], before)
+            found = terms(inside, speak(), before)
             loss = total(found, weights, None if dual is None else dual(found))
             if dual is not None:
                 ascend(dual, found, rate=weights.dual_rate)

@@ -9,7 +9,7 @@ Shapes: B rows, T positions, D width of the text stack, K positions at the end, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -64,6 +64,17 @@ class _Pass:
     x_BTD: Float[Tensor, "B T D"]
     mask_BT: Int[Tensor, "B T"]
     positions_BT: Int[Tensor, "B T"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Together:
+    """Rows that are asked in one pass, again and again."""
+
+    rows: list[_Row]
+    lower: Lower
+    held: list[_Pass] = field(default_factory=list)
+    """Their embeddings, once they are known to stay."""
 
 
 @final
@@ -168,22 +179,38 @@ class TransformersModel:
         return self.speaking(query, target, changing=self._paths)().loss
 
     def speaking(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Spoken]:
-        row = self._checked(query, target, reserve=0)
-        wanted = (*row.target, self._end)
+        speak = self.speaking_together([query], [target], changing=changing)
+        return lambda: speak()[0]
+
+    def speaking_together(
+        self, queries: Sequence[Query], targets: Sequence[str], *, changing: Collection[str]
+    ) -> Callable[[], list[Spoken]]:
+        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         layers = [self._groups[path] for path in changing if path in self._groups]
         outside = len(layers) < len(changing)  # a module that words and pictures pass before any layer
-        lower = Lower(self._layers, 0 if outside else min(layers, default=0))
-        held: list[_Pass] = []
+        order = chunks([len(row.ids) for row in rows])
+        lowest = 0 if outside else min(layers, default=0)
+        together = [_Together([rows[i] for i in chunk], Lower(self._layers, lowest)) for chunk in order]
 
-        def speak() -> Spoken:
-            batch = held[0] if held else self._embed([row], [NoPatch()])
-            if not (held or outside):
-                held.append(batch)
-            with lower.on():
-                logits_KV = self._logits(batch, keep=len(wanted))[0]
-            return Spoken(log_softmax(logits_KV.float(), dim=-1), wanted)
+        def speak() -> list[Spoken]:
+            found: dict[int, Spoken] = {}
+            for chunk, each in zip(order, together, strict=True):
+                found.update(zip(chunk, self._speak(each, hold=not outside), strict=True))
+            return [found[i] for i in range(len(rows))]
 
         return speak
+
+    def _speak(self, chunk: _Together, *, hold: bool) -> list[Spoken]:
+        batch = chunk.held[0] if chunk.held else self._embed(chunk.rows, [NoPatch()] * len(chunk.rows))
+        if hold and not chunk.held:
+            chunk.held.append(batch)
+        with chunk.lower.on():
+            logits_BKV = self._logits(batch, keep=max(len(row.target) for row in chunk.rows) + 1)
+        found = []
+        for row, logits_KV in zip(chunk.rows, logits_BKV, strict=True):
+            wanted = (*row.target, self._end)
+            found.append(Spoken(log_softmax(logits_KV[-len(wanted) :].float(), dim=-1), wanted))
+        return found
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.predict_many([query], [target], [NoPatch()])[0]
@@ -205,15 +232,7 @@ class TransformersModel:
         return [score for score in scores if score is not None]
 
     def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
-        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
-        found: dict[int, Spoken] = {}
-        for chunk in chunks([len(row.ids) for row in rows]):
-            batch = self._embed([rows[i] for i in chunk], [NoPatch()] * len(chunk))
-            logits_BKV = self._logits(batch, keep=max(len(rows[i].target) for i in chunk) + 1)
-            for i, logits_KV in zip(chunk, logits_BKV, strict=True):
-                wanted = (*rows[i].target, self._end)
-                found[i] = Spoken(log_softmax(logits_KV[-len(wanted) :].float(), dim=-1), wanted)
-        return [found[i] for i in range(len(rows))]
+        return self.speaking_together(queries, targets, changing=self._paths)()
 
     def positions(self, query: Query, target: str) -> Positions:
         """See `Model.positions`.

@@ -231,6 +231,11 @@ class Rewritten:
     def speaking(self, query: Query, target: str, *, changing: Collection[str]) -> Callable[[], Spoken]:
         return self.model.speaking(self.query, target, changing=changing)
 
+    def speaking_together(
+        self, queries: Sequence[Query], targets: Sequence[str], *, changing: Collection[str]
+    ) -> Callable[[], list[Spoken]]:
+        return self.model.speaking_together([self.query] * len(queries), targets, changing=changing)
+
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.model.predict(self.query, target)
 
