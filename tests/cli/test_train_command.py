@@ -118,6 +118,7 @@ def test_an_answer_says_what_the_scope_decided(inside, random_llava, random_llav
         (("train", "mend", "--out", "x", "--steps", 0), "--steps"),
         (("train", "mend"), "--out"),
         (("train", "mend", "--out", "x", "--edits", 9), "Leave the number of edits out."),
+        (("train", "serac", "--out", "x", "--without", "near_locality"), "Leave --without out."),
         (("train", "serac:width=40", "--out", "x"), "width that 32 divides"),
         (("train", "serac", "--out", "x", "--batch", 1), "2 pairs in it"),
         (("train", "serac", "--out", "x", "--edits", 9, "--validation", 9), "leave none of 9 to train on."),

@@ -10,7 +10,7 @@ import torch
 
 from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV, split_of
 from errata.core.benchmark import UNCHANGED
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, Unknown
 from errata.editors import MendPlan, MendTraining, _checkpoints
 from errata.engine import registry
 from errata.engine.learn import EDITS, TRAINING_SEEDS, Course, Stock, _drawn, learn
@@ -89,6 +89,16 @@ def test_a_case_keeps_as_many_probes_of_each_sort_as_wanted_and_all_others():
     assert all(probe in drawn.probes for probe in rest)
     none = _drawn(case, replace(course, same=0, apart=99), 5)
     assert [probe for probe in none.probes if probe.expect is UNCHANGED] == [p for p in case.probes if p.expect is UNCHANGED]
+
+
+def test_a_kind_that_is_left_out_is_neither_trained_nor_validated_on(model, tmp_path):
+    case, course = Stock(stream).training(3), Course(same=99, apart=99)
+    kinds = {probe.kind for probe in case.probes}
+    without = {probe.kind for probe in _drawn(case, replace(course, without=("near_locality",)), 5).probes}
+    assert (kinds - without, without - kinds) == ({"near_locality"}, set())
+    with pytest.raises(Unknown, match="no kind of probe named 'near'"):
+        run(model, tmp_path / "none", course=replace(SHORT, without=("near",)))
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_killed_training_ends_where_an_unbroken_one_ends(model, tmp_path):

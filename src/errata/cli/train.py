@@ -41,6 +41,10 @@ def train(
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
     ] = 0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="Of mend: a kind of probe that it doesn't learn from, as near_locality; one or more."),
+    ] = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
 ) -> None:
@@ -53,12 +57,14 @@ def train(
     Examples:
       errata train mend --out out/mend
       errata train mend:where=vision --model llava-tiny --benchmark scopeworld-stream --out out/mend-vision --steps 500
+      errata train mend --model blip2-tiny --benchmark scopeworld-fgv --without near_locality --out out/mend-blip2
       errata train serac --out out/serac
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """
     from errata.engine.learners import Wanted, training
 
-    wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed)
+    left_out = tuple(without or ())
+    wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed, left_out)
     ready = training(editor, wanted)  # a wrong name is told before anything is loaded
     with watched(f"train {editor}") as progress:
         fitted, told = ready(tools_at(device=device, dtype=dtype), progress)

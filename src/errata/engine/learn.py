@@ -17,7 +17,7 @@ import numpy as np
 
 from errata.core.benchmark import UNCHANGED, Benchmark, Case, Probe
 from errata.core.editor import Trainable
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, Unknown
 from errata.engine.fit import Fitted, Progress, Schedule, Validation, fit
 
 E = TypeVar("E")
@@ -46,6 +46,9 @@ class Course:
 
     apart: int = 4
     """Probes of a case that must not move, drawn likewise."""
+
+    without: tuple[str, ...] = ()
+    """Kinds of probe that aren't trained on, nor validated on."""
 
     learning_rate: float = 1e-3
     """Peak of AdamW, > 0; published 1e-6, for layers that aren't scaled to their width."""
@@ -93,9 +96,15 @@ def learn(
 
     Raises:
         BadInput: `folder/training.pt` is of another run.
+        Unknown: no case has a probe of a kind that is to be left out.
     """
     stock = Stock(benchmark)
-    held_out = [_drawn(stock.validation(i), course, i) for i in range(course.validation)]
+    watched = [stock.validation(i) for i in range(course.validation)]
+    kinds = {probe.kind for case in watched for probe in case.probes}
+    for kind in course.without:
+        if kind not in kinds:
+            raise Unknown("kind of probe", kind, sorted(kinds))
+    held_out = [_drawn(case, course, i) for i, case in enumerate(watched)]
     schedule = Schedule(
         course.steps,
         learning_rate=course.learning_rate,
@@ -188,11 +197,12 @@ def _cases(stock: Stock, course: Course, step: int) -> list[Case]:
 def _drawn(case: Case, course: Course, number: int) -> Case:
     """The case with as many probes of each sort as the course wants. Other probes are kept: whoever trains on them may."""
     rng = np.random.default_rng([course.seed, 17, number])
-    same = [probe for probe in case.probes if probe.expect == case.edit.target]
-    apart = [probe for probe in case.probes if probe.expect is UNCHANGED]
+    probes = [probe for probe in case.probes if probe.kind not in course.without]
+    same = [probe for probe in probes if probe.expect == case.edit.target]
+    apart = [probe for probe in probes if probe.expect is UNCHANGED]
     chosen = {id(probe) for probe in (*_some(same, course.same, rng), *_some(apart, course.apart, rng))}
     sorted_out = {id(probe) for probe in (*same, *apart)} - chosen
-    return replace(case, probes=tuple(probe for probe in case.probes if id(probe) not in sorted_out))
+    return replace(case, probes=tuple(probe for probe in probes if id(probe) not in sorted_out))
 
 
 def _some(probes: Sequence[Probe], count: int, rng: np.random.Generator) -> list[Probe]:

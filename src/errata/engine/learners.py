@@ -43,6 +43,8 @@ class Wanted:
     every: int | None = None
     patience: int | None = None
     seed: int = 0
+    without: tuple[str, ...] = ()
+    """Kinds of probe that an editor isn't trained on."""
 
 
 class Done(NamedTuple):
@@ -89,7 +91,7 @@ def training(text: str, wanted: Wanted) -> Training:
 def _mend(plan: MendPlan, wanted: Wanted, benchmark: str) -> Training:
     if wanted.edits is not None:
         raise BadInput("MEND is trained on every edit of the training seeds. Leave the number of edits out.")
-    course = Course(**_course(wanted, cases=wanted.batch, validation=wanted.validation))
+    course = Course(**_course(wanted, cases=wanted.batch, validation=wanted.validation), without=wanted.without)
 
     def run(tools: Tools, progress: Progress) -> Done:
         model = tools.model(wanted.model)
@@ -117,6 +119,8 @@ def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
 
 
 def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: str) -> Training:
+    if wanted.without:
+        raise BadInput("A scope learns from labelled pairs of every kind. Leave --without out.")
     edits = wanted.edits or PAIRED
     if wanted.validation is not None and wanted.validation >= edits:
         raise BadInput(f"{wanted.validation} edits to validate on leave none of {edits} to train on. Give more edits.")
