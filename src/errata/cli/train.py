@@ -28,16 +28,14 @@ def train(
     edits: Annotated[
         int | None, typer.Option("--edits", min=2, help="Of serac and mscke: of how many edits the labelled pairs are. [2000]")
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 2000, a scope 3000]")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, a scope 3000]")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64]")] = None,
     rate: Annotated[float | None, typer.Option("--rate", min=1e-9, max=1.0, help="Peak of the learning rate. [0.001]")] = None,
     validation: Annotated[
-        int | None, typer.Option("--validation", min=1, help="Edits that a look at the validation takes. [40, a tenth of all]")
+        int | None, typer.Option("--validation", min=1, help="Edits that a look at the validation takes. [100, a tenth of all]")
     ] = None,
-    every: Annotated[int | None, typer.Option("--every", min=1, help="Steps between looks, and between checkpoints. [100]")] = None,
-    patience: Annotated[
-        int | None, typer.Option("--patience", min=1, help="Looks without a new best after which the training stops. [5, 8]")
-    ] = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, help="Steps between looks and checkpoints. [400, 100]")] = None,
+    patience: Annotated[int | None, typer.Option("--patience", min=1, help="Looks without a best that end it. [5, 8]")] = None,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
     ] = 0,

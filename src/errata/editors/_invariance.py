@@ -61,7 +61,7 @@ _ROOM = 10.0
 class Weights:
     """What each part of the objective counts beside R_rel; 0 takes a part out."""
 
-    locality: float = 5.0
+    locality: float = 20.0
     """a >= 0."""
 
     generality: float = 1.0

@@ -48,7 +48,7 @@ class Odedit:
     editor: str = "finetune"
     """What writes: finetune or scopeedit, its fields separated by semicolons."""
 
-    locality: float = 5.0
+    locality: float = 20.0
     """What R_loc counts beside R_rel, >= 0."""
 
     generality: float = 1.0

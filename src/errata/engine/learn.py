@@ -37,7 +37,7 @@ EDITS = 100
 class Course:
     """How long, on how much a step, and how it is watched."""
 
-    steps: int = 2000
+    steps: int = 3600
     cases: int = 2
     """Edits in a step; their losses are averaged. Published 2."""
 
@@ -56,10 +56,10 @@ class Course:
     clip: float = 1.0
     """Largest gradient norm; published 100."""
 
-    validation: int = 40
+    validation: int = 100
     """Cases that a look takes."""
 
-    every: int = 100
+    every: int = 400
     """Steps between looks."""
 
     patience: int = 5
