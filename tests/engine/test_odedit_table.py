@@ -17,10 +17,10 @@ def test_an_editors_rows_are_one_environment_with_more_and_fewer_terms():
     terms = {name.removeprefix(first): (e.locality, e.generality, e.invariance) for name, e in rows.items()}
     assert terms == {
         "": (0, 0, 0),
-        " + odedit": (5, 1, 0.1),
+        " + odedit": (20, 1, 0.1),
         " + odedit - locality": (0, 1, 0.1),
-        " + odedit - generality": (5, 0, 0.1),
-        " + odedit - invariance": (5, 1, 0),
+        " + odedit - generality": (20, 0, 0.1),
+        " + odedit - invariance": (20, 1, 0),
     }
     assert {(editor.views, editor.outside, editor.made) for editor in rows.values()} == {(1, 4, parse(first))}
 
