@@ -61,10 +61,10 @@ _ROOM = 10.0
 class Weights:
     """What each part of the objective counts beside R_rel; 0 takes a part out."""
 
-    locality: float = 20.0
+    locality: float
     """a >= 0."""
 
-    generality: float = 1.0
+    generality: float
     """b >= 0."""
 
     invariance: float = 0.1

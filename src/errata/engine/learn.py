@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
@@ -99,12 +100,7 @@ def learn(
         Unknown: no case has a probe of a kind that is to be left out.
     """
     stock = Stock(benchmark)
-    watched = [stock.validation(i) for i in range(course.validation)]
-    kinds = {probe.kind for case in watched for probe in case.probes}
-    for kind in course.without:
-        if kind not in kinds:
-            raise Unknown("kind of probe", kind, sorted(kinds))
-    held_out = [_drawn(case, course, i) for i, case in enumerate(watched)]
+    held_out = _held_out(stock, course)
     schedule = Schedule(
         course.steps,
         learning_rate=course.learning_rate,
@@ -116,7 +112,8 @@ def learn(
     return taught(
         learner,
         batch=lambda step: _cases(stock, course, step),
-        watched=lambda: float(learner.objective(held_out)),
+        # One at a time: what a look holds doesn't grow with the number of its cases.
+        watched=lambda: fmean(float(learner.objective([case])) for case in held_out),
         schedule=schedule,
         patience=course.patience,
         run=f"{run}, {course}",
@@ -187,6 +184,16 @@ class Stock:
     def _case(self, number: int) -> Case:
         stream = self._of(number // EDITS)
         return stream[number % EDITS % len(stream)]
+
+
+def _held_out(stock: Stock, course: Course) -> list[Case]:
+    """What a look takes. A kind to be left out that none of these has is one that there isn't."""
+    whole = [stock.validation(i) for i in range(course.validation)]
+    kinds = {probe.kind for case in whole for probe in case.probes}
+    for kind in course.without:
+        if kind not in kinds:
+            raise Unknown("kind of probe", kind, kinds)
+    return [_drawn(case, course, i) for i, case in enumerate(whole)]
 
 
 def _cases(stock: Stock, course: Course, step: int) -> list[Case]:
