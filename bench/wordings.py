@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
 from errata.benchmarks.scopeworld.questions import LESSON_WORDINGS, TRAINED_WORDINGS, WORDINGS
@@ -44,13 +45,13 @@ def main() -> None:
     model, asked = load(given.model), drawn(ScopeWorldFGV(seed=given.seed, edits=given.edits))
     paths = model.writable["text"]
     found = beginnings_of(model, paths, [query for each in asked for query in each.queries])
+    lengths = [len(each.queries) for each in asked]
+    alike = {path: torch.stack([cosines(x_QI) for x_QI in torch.split(x - x.mean(0), lengths)]) for path, x in found.items()}
     for family in sorted({each.family for each in asked}):
-        count = sum(each.family == family for each in asked)
-        print(f"{f'{family}, {count} edits':44} {'taught':>10} {'held out 1':>10} {'held out 2':>10} {'other':>10}")
+        of_it = torch.tensor([each.family == family for each in asked])
+        print(f"{f'{family}, {int(of_it.sum())} edits':44} {'taught':>10} {'held out 1':>10} {'held out 2':>10} {'other':>10}")
         for path in paths:
-            parts = torch.split(found[path] - found[path].mean(0), [len(each.queries) for each in asked])
-            rows = [cosines(x_QI) for each, x_QI in zip(asked, parts, strict=True) if each.family == family]
-            print(f"{path:44} " + " ".join(f"{value:10.2f}" for value in torch.stack(rows).mean(0).tolist()), flush=True)
+            print(f"{path:44} " + " ".join(f"{value:10.2f}" for value in alike[path][of_it].mean(0).tolist()))
 
 
 def drawn(benchmark: ScopeWorldFGV) -> Sequence[Asked]:
@@ -67,7 +68,7 @@ def drawn(benchmark: ScopeWorldFGV) -> Sequence[Asked]:
 
 def cosines(x_QI: Tensor) -> Tensor:
     """Taught with taught, each held-out wording with the taught ones, and the nearest other question with them."""
-    unit_QI = x_QI / x_QI.norm(dim=1, keepdim=True)
+    unit_QI = normalize(x_QI)
     taught = len(LESSON_WORDINGS)
     alike_TQ = unit_QI[:taught] @ unit_QI.T
     among = (alike_TQ[:, :taught].sum() - taught) / (taught * (taught - 1))
