@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
-from errata.core.editor import Protects
+from errata.core.editor import Merges, Protects
 from errata.editors import parse, state_bytes
 from errata.engine.evaluate import pass_ms, read_over_base
 from errata.engine.school import texts
@@ -56,6 +56,12 @@ def main() -> None:
         print(f"the last tenth of the writes over the first {median(ratios[-tenth:]) / median(ratios[:tenth]):.3f}, in passes")
         print(f"state {sizes[0] / 1e6:.1f} MB after the first edit, {sizes[-1] / 1e6:.1f} MB after the last")
         print(f"read over base {read:.3f}")
+        merged = editor.merged(model, state) if isinstance(editor, Merges) else None
+        if merged is not None:
+            print(f"read over base, merged {read_over_base(model, lambda _: merged, queries):.3f}")
+            apart = model.answers(queries, [editor.read(model, state, query) for query in queries], max_new_tokens=8)
+            agree = sum(a == b for a, b in zip(apart, model.answers(queries, [merged] * len(queries), max_new_tokens=8), strict=True))
+            print(f"merged and unmerged agree on {agree} of {len(queries)} answers")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from errata.core.canonical import canonical
-from errata.core.editor import Editor, Explains, Forgets, protected
+from errata.core.editor import Editor, Explains, Forgets, Merges, protected
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query
 from errata.editors import EDITORS, from_tensors, parse, state_bytes, to_tensors
@@ -214,6 +214,22 @@ def test_forgetting_an_edit_equals_never_having_had_it(trial):
             if forgotten is not None:  # None: only a fold can tell
                 without = fold(trial.model, trial.editor, [edit for edit in EDITS if edit is not gone])
                 assert same(bits(forgotten), bits(without))
+
+
+@every
+def test_merged_into_weights_it_says_what_its_reads_say(trial):
+    merged = trial.editor.merged(trial.model, trial.states[3]) if isinstance(trial.editor, Merges) else None
+    if merged is None:
+        return
+    for edit in EDITS:
+        with merged.on(trial.model):
+            as_weights = trial.model.loss(edit.query, edit.target)
+        with trial.editor.read(trial.model, trial.states[3], edit.query).on(trial.model):
+            apart = trial.model.loss(edit.query, edit.target)
+        assert abs(as_weights - apart) < 1e-3
+        if edit is PICTURED:  # words alone write nothing into a projector
+            assert abs(as_weights - trial.model.loss(edit.query, edit.target)) > 0.01
+    assert merged.edits == tuple(edit.id for edit in EDITS)
 
 
 @every

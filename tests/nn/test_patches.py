@@ -7,7 +7,7 @@ import torch
 
 from errata.core.errors import Unknown
 from errata.core.records import Query
-from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite, in_rows
+from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite, in_rows, merged
 
 TEXT = "model.language_model.layers.1.mlp.up_proj"
 PROJECTOR = "model.multi_modal_projector.linear_1"
@@ -25,8 +25,23 @@ def test_a_low_rank_patch_computes_what_the_merged_weight_computes(random_llava)
     module, change, x = random_llava.module(TEXT), delta(random_llava, TEXT), torch.randn(2, 5, 64)
     with LowRank({TEXT: change}).on(random_llava):
         patched = module(x)
-    merged = torch.nn.functional.linear(x, module.weight + change.b_OR @ change.a_RI)
-    torch.testing.assert_close(patched, merged)
+    by_hand = torch.nn.functional.linear(x, module.weight + change.b_OR @ change.a_RI)
+    torch.testing.assert_close(patched, by_hand)
+
+
+def test_merging_adds_up_in_single_precision_and_keeps_the_weights_own(random_llava):
+    path = random_llava.writable["text"][-1]
+    own = random_llava.module(path).weight
+    small = Delta(torch.full((1, own.shape[1]), 1e-3), torch.full((own.shape[0], 1), 1e-2))
+    weight = merged(random_llava, LowRank({path: small}, ("an edit",))).weights[path]
+    assert weight.dtype == own.dtype
+    torch.testing.assert_close(weight - own, torch.full_like(own, 1e-5), rtol=0, atol=1e-7)
+
+
+def test_what_depends_on_the_question_is_not_merged(random_llava):
+    path = random_llava.writable["text"][-1]
+    with pytest.raises(AssertionError, match="depends on the question"):
+        merged(random_llava, LowRank({path: object()}))
 
 
 def test_gradients_reach_both_factors_of_a_low_rank_patch(random_llava):

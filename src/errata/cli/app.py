@@ -58,8 +58,9 @@ def _log() -> typer.Typer:
 
 
 def _model() -> typer.Typer:
-    from errata.cli import model
+    from errata.cli import merge, model
 
+    model.app.command("merge")(merge.merge)
     return model.app
 
 

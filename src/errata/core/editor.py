@@ -85,6 +85,16 @@ class Forgets(Protocol):
         ...
 
 
+@runtime_checkable
+class Merges(Protocol[S_contra]):
+    """An editor that reads every query alike, so that its state is other weights. Contract: answers under `merged` are those under
+    each `read`, as far as rounding goes."""
+
+    def merged(self, model: Model, state: S_contra) -> Patch | None:
+        """Weights with every edit in them, for every query; None where what is inside (another editor) can't be merged."""
+        ...
+
+
 class Written(Protocol):
     """What a training leaves."""
 

@@ -100,6 +100,10 @@ class FineTune:
         """The trained weights, for every query alike."""
         return Replaced(state.weights, state.edits)
 
+    def merged(self, model: Model, state: State) -> Replaced:
+        """The trained weights as they are."""
+        return Replaced(state.weights, state.edits)
+
     def telemetry(self, state: State) -> Mapping[str, JSON]:
         """What the last write did."""
         return state.last

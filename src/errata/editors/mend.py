@@ -31,7 +31,7 @@ from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors import _mend_loss
 from errata.editors._mend_learned import Learned, learned_in
 from errata.nn.factors import added, norm
-from errata.nn.patches import Delta, LowRank
+from errata.nn.patches import Delta, LowRank, Replaced, merged
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,10 @@ class Mend:
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """The sum of the writes, for every query alike."""
         return LowRank(state.deltas, state.edits)
+
+    def merged(self, model: Model, state: State) -> Replaced:
+        """The sum of the writes added to the weights."""
+        return merged(model, LowRank(state.deltas, state.edits))
 
     def telemetry(self, state: State) -> Mapping[str, JSON]:
         """What the last write did."""

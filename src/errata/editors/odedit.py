@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Explains, protected
+from errata.core.editor import Editor, Explains, Merges, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model, Patch, Spoken
 from errata.core.records import Edit, Query, Spec
@@ -115,6 +115,11 @@ class Odedit:
     def read(self, model: Model, state: State, query: Query) -> Patch:
         """What the inner editor says."""
         return self._inner().read(model, state.inner, query)
+
+    def merged(self, model: Model, state: State) -> Patch | None:
+        """The inner editor's weights, where it has some."""
+        inner = self._inner()
+        return inner.merged(model, state.inner) if isinstance(inner, Merges) else None
 
     def telemetry(self, state: State) -> Mapping[str, JSON]:
         """What the inner editor says of its last write."""

@@ -43,7 +43,7 @@ from errata.editors._scope_measure import measure
 from errata.editors._scope_state import State, Written
 from errata.editors._scope_write import Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_rows
-from errata.nn.patches import Delta, LowRank
+from errata.nn.patches import Delta, LowRank, Replaced, merged
 from errata.nn.recursion import untouched
 
 
@@ -256,7 +256,11 @@ class ScopeEdit:
 
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """Both branches of every written module, for every query alike."""
-        return LowRank({path: module.delta for path, module in state.modules.items() if module.edits}, state.edits)
+        return _written(state)
+
+    def merged(self, model: Model, state: State) -> Replaced:
+        """Both branches added to the weights."""
+        return merged(model, _written(state))
 
     def telemetry(self, state: State) -> Mapping[str, JSON]:
         """What the last write did."""
@@ -297,6 +301,10 @@ class ScopeEdit:
         place = int(digest_of_json([self.seed, len(state.edits)])[:15], 16)
         answers = dict(usable)
         return tuple((query, answers[query]) for each in (texts, pictures) for query in draw(each, self.protect, place))
+
+
+def _written(state: State) -> LowRank:
+    return LowRank({path: module.delta for path, module in state.modules.items() if module.edits}, state.edits)
 
 
 _PAPER = ScopeEdit(

@@ -86,7 +86,7 @@ def cost(view: View) -> Markup:
     """Time and memory, one row an editor."""
     titles = (
         ("Write, median", "ms"), ("first tenth", "ms"), ("last tenth", "ms"), ("One pass", "ms"),
-        ("Write / pass", "times"), ("Guard, median", "ms"), ("Read / base", "times"),
+        ("Write / pass", "times"), ("Guard, median", "ms"), ("Read / base", "times"), ("Merged / base", "times"),
         ("State, first", ""), ("State, last", ""), ("Log per edit", ""), ("Snapshots", ""),
     )  # fmt: skip
     head = [
@@ -103,7 +103,7 @@ def cost(view: View) -> Markup:
         write, whole, tenths = middle(cost.write_ms), middle(cost.pass_ms), ends(cost.write_ms)
         first, last = tenths or (None, None)
         over = write / whole if write is not None and whole else None
-        times = (write, first, last, whole, over, middle(cost.guard_ms), cost.read_over_base)
+        times = (write, first, last, whole, over, middle(cost.guard_ms), cost.read_over_base, cost.read_over_base_merged)
         sizes = (*cost.state_bytes, cost.log_bytes_per_edit, cost.snapshot_bytes)
         cells = [*(_number(value) for value in times), *(el("td", {}, size(value)) for value in sizes)]
         body.append(el("tr", {}, _row_head(one), *cells))

@@ -18,7 +18,7 @@ import torch
 
 from errata.core.benchmark import Case, Outcome, Stream
 from errata.core.canonical import JSON
-from errata.core.editor import Editor
+from errata.core.editor import Editor, Merges
 from errata.core.errors import BadInput
 from errata.core.matching import MATCHER
 from errata.core.model import Model, Patch
@@ -184,11 +184,13 @@ class _Meter:
     def cost(self, session: Session, queries: Sequence[Query]) -> Cost:
         receipts = self.receipts.values()
         editor, model, state = session.editor, session.model, session.state
+        merged = editor.merged(model, state) if isinstance(editor, Merges) else None
         return Cost(
             write_ms=tuple(receipt.write_ms for receipt in receipts),
             pass_ms=tuple(self._pass_ms),
             guard_ms=tuple(receipt.guard_ms for receipt in receipts),
             read_over_base=read_over_base(model, lambda query: editor.read(model, state, query), queries),
+            read_over_base_merged=None if merged is None else read_over_base(model, lambda _: merged, queries),
             state_bytes=(self._state_bytes[0], self._state_bytes[-1]),
             log_bytes_per_edit=sum(self._log_bytes) / len(self._log_bytes),
             snapshot_bytes=session.snapshot_bytes(),

@@ -84,6 +84,9 @@ class Cost:
 
     log_bytes_per_edit: float
     snapshot_bytes: int
+    read_over_base_merged: float | None = None
+    """The same with the edits merged into the weights; None for an editor that can't be."""
+
     at_a_time: int = 1
     """Runs that shared the machine's cores, this one included."""
 
@@ -96,6 +99,7 @@ class Cost:
             "guard_ms": {"median": _median(self.guard_ms)},
             "write_over_pass": _median(writes) / pass_median if pass_median else 0.0,
             "read_over_base": self.read_over_base,
+            "read_over_base_merged": self.read_over_base_merged,
             "state_bytes": {"first": self.state_bytes[0], "last": self.state_bytes[1]},
             "log_bytes_per_edit": self.log_bytes_per_edit,
             "snapshot_bytes": self.snapshot_bytes,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from safetensors import SafetensorError
 from transformers import AutoProcessor, PretrainedConfig
-from transformers.utils import logging
 
 from errata.core.errors import BadInput, Unknown
 from errata.models._family import Family
+from errata.models._quiet import quiet
 from errata.models._transformers import TransformersModel
 from errata.models.blip2 import BLIP2
 from errata.models.llava import LLAVA
@@ -170,17 +169,3 @@ def brief(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
     return first if first.endswith((".", "!", "?")) else f"{first}."
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No bars and no advice from transformers while a model is opened: what matters is checked and said in a sentence."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -31,6 +31,7 @@ from errata.models._eyes import Eyes
 from errata.models._family import Family
 from errata.models._groups import chunks, group
 from errata.models._lower import Lower
+from errata.models._quiet import quiet
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows
 from errata.nn.weights import bytes_of, count_of
@@ -154,7 +155,8 @@ class TransformersModel:
         speaker = self.family.speaker(self.net)
         plain, speaker.generation_config = speaker.generation_config, self._saved_generation
         try:
-            self.net.save_pretrained(folder)
+            with quiet():
+                self.net.save_pretrained(folder)
             self.processor.save_pretrained(folder)
         finally:
             speaker.generation_config = plain

@@ -38,7 +38,8 @@ from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
 from errata.models._cache import Recent
-from errata.models._load import asset, brief, device_at, fitting, quiet, source_of
+from errata.models._load import asset, brief, device_at, fitting, source_of
+from errata.models._quiet import quiet
 from errata.models._transformers import timeless
 from errata.models.build import spare, train_core
 from errata.models.training import normaliser, saver

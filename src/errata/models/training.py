@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from errata.models import _qformer
-from errata.models._load import family_of, quiet, source_of
+from errata.models._load import family_of, source_of
+from errata.models._quiet import quiet
 from errata.models.build import IMAGE
 
 

@@ -1,0 +1,130 @@
+"""The same number of tuning trials for every editor: fields drawn at random, streamed on seeds below 100, the best one named.
+
+    OMP_NUM_THREADS=1 .venv/bin/python -m bench.tuning --editor finetune --editor scopeedit --trials 12 --seeds 3 --edits 100
+
+The first trial of each editor is the editor as it stands; of the others every field in `SPACES` is drawn anew, by the seed. What
+counts is the balance: the harmonic mean of what spreads (reliability, other wordings, other pictures, across to words) and of what
+stays (the four kinds out of scope). Runs are kept under `--out` and not run again, so trials or editors can be added later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from errata.benchmarks.scopeworld.stream import ScopeWorldStream
+from errata.core.editor import Editor
+from errata.editors import parse
+from errata.engine.trials import Trial, run_trials
+from errata.models import load
+
+Draw = Callable[[random.Random], str]
+"""One field's value, as a spec writes it."""
+
+SPREADS = ("reliability", "text_generality", "image_generality", "cross_modal")
+STAYS = ("specificity_out", "near_locality", "image_locality", "text_locality")
+
+
+def among(*values: object) -> Draw:
+    """One of these."""
+    return lambda dice: str(dice.choice(values)).lower()
+
+
+def between(low: float, high: float) -> Draw:
+    """Evenly between these."""
+    return lambda dice: f"{dice.uniform(low, high):.3g}"
+
+
+def sized(low: float, high: float) -> Draw:
+    """Between these, every size alike."""
+    return lambda dice: f"{low * (high / low) ** dice.random():.3g}"
+
+
+_STEPS = {"eta_local": sized(0.02, 3), "eta_vision": sized(1e-4, 0.1), "steps": among(3, 5, 8, 12)}
+
+SPACES: Mapping[str, Mapping[str, Draw]] = {
+    "finetune": {"lr": sized(1e-4, 5e-3), "steps": among(3, 5, 8, 15), "stop_nats": among("none", 0.1, 0.5)},
+    "finetune:where=vision": {"lr": sized(1e-4, 1e-2), "steps": among(3, 5, 8, 15), "stop_nats": among("none", 0.1, 0.5)},
+    "scopeedit:preset=more": _STEPS | {"lambda_local": sized(20, 2e5), "protect": among(1, 2, 4)},
+    "scopeedit:preset=paper": _STEPS
+    | {"eta_shared": sized(0.05, 10), "lambda_local": sized(0.1, 100), "lambda_shared": sized(0.1, 100), "protect": among(1, 2, 4)},
+    "scopeedit": {
+        "layers": among(1, 2, 3),
+        "top_k": among(2, 4, 8),
+        "eta_shared": sized(0.02, 2),
+        "lambda_local": sized(0.1, 100),
+        "traffic": sized(3e3, 3e6),
+        "relaxation": between(0.8, 1.4),
+        "stop_nats": among(0.05, 0.1, 0.3),
+        "protect": among(0, 1, 2),
+    },
+    "codebook": {
+        "layer": among(1, 2, 3),
+        "reach": between(0.74, 0.92),
+        "follow": between(0.3, 0.6),
+        "same": among(0.95, 0.98, 0.99),
+        "weight": sized(300, 3e4),
+        "stop_nats": among(0.01, 0.02, 0.1),
+    },
+}
+"""What is drawn of each editor."""
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--editor", action="append", choices=sorted(SPACES), help="once for each; not given: all")
+    options.add_argument("--model", default="llava-tiny")
+    options.add_argument("--trials", type=int, default=12)
+    options.add_argument("--seeds", default="3", help="below 100, with commas")
+    options.add_argument("--edits", type=int, default=100)
+    options.add_argument("--out", type=Path, default=Path("out/tuning"))
+    given = options.parse_args()
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    if max(seeds) >= 100:
+        options.error("seeds from 100 on are for reporting")
+    model = load(given.model)
+    for name in given.editor or SPACES:
+        specs = drawn(name, given.trials)
+        editors: dict[str, Editor[Any]] = {spec: parse(spec) for spec in specs}
+
+        def stream_of(seed: int) -> ScopeWorldStream:
+            return ScopeWorldStream(seed=seed, edits=given.edits)
+
+        tried = run_trials(model, editors, stream_of, seeds=seeds, edits=given.edits, folder=given.out, progress=told)
+        report(name, tried)
+
+
+def drawn(name: str, trials: int) -> list[str]:
+    """The editor as it stands, and as many others as make up the number."""
+    specs = [name]
+    for trial in range(1, trials):
+        dice = random.Random(f"{name} {trial}")
+        fields = ",".join(f"{field}={draw(dice)}" for field, draw in SPACES[name].items())
+        specs.append(f"{name}{',' if ':' in name else ':'}{fields}")
+    return specs
+
+
+def report(name: str, tried: list[Trial]) -> None:
+    """Every trial, the best first."""
+    print(f"\n{name}: {len(tried)} trials; balance, proper | {', '.join(SPREADS)} | {', '.join(STAYS)}")
+    for trial in sorted(tried, key=balance, reverse=True):
+        spreads, stays = (" ".join(f"{100 * trial.mean(kind):3.0f}" for kind in kinds) for kinds in (SPREADS, STAYS))
+        print(f"{100 * balance(trial):5.1f} {100 * trial.mean('proper'):5.1f} | {spreads} | {stays}  {trial.name}")
+
+
+def balance(trial: Trial) -> float:
+    """The harmonic mean of what spreads and what stays."""
+    spread, stay = (sum(trial.mean(kind) for kind in kinds) / len(kinds) for kinds in (SPREADS, STAYS))
+    return 2 * spread * stay / (spread + stay) if spread + stay else 0.0
+
+
+def told(what: str, done: int, total: int) -> None:
+    """Progress, a line for each run."""
+    print(f"{done} of {total}: {what}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
