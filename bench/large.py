@@ -60,7 +60,8 @@ def main() -> None:
         if merged is not None:
             print(f"read over base, merged {read_over_base(model, lambda _: merged, queries):.3f}")
             apart = model.answers(queries, [editor.read(model, state, query) for query in queries], max_new_tokens=8)
-            agree = sum(a == b for a, b in zip(apart, model.answers(queries, [merged] * len(queries), max_new_tokens=8), strict=True))
+            together = model.answers(queries, [merged] * len(queries), max_new_tokens=8)
+            agree = sum(a == b for a, b in zip(apart, together, strict=True))
             print(f"merged and unmerged agree on {agree} of {len(queries)} answers")
 
 

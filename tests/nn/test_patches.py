@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from errata.core.errors import Unknown
-from errata.core.records import Query
+from errata.core.records import EditId, Query
+from errata.nn.codes import Codes
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite, in_rows, merged
 
 TEXT = "model.language_model.layers.1.mlp.up_proj"
@@ -33,15 +34,16 @@ def test_merging_adds_up_in_single_precision_and_keeps_the_weights_own(random_ll
     path = random_llava.writable["text"][-1]
     own = random_llava.module(path).weight
     small = Delta(torch.full((1, own.shape[1]), 1e-3), torch.full((own.shape[0], 1), 1e-2))
-    weight = merged(random_llava, LowRank({path: small}, ("an edit",))).weights[path]
+    weight = merged(random_llava, LowRank({path: small}, (EditId("an edit"),))).weights[path]
     assert weight.dtype == own.dtype
     torch.testing.assert_close(weight - own, torch.full_like(own, 1e-5), rtol=0, atol=1e-7)
 
 
 def test_what_depends_on_the_question_is_not_merged(random_llava):
-    path = random_llava.writable["text"][-1]
+    slots = torch.zeros(4, dtype=torch.bool)
+    book = Codes(torch.eye(2, 3), torch.zeros(4, 2), torch.zeros(4, 5), slots, slots, reach=0.9, follow=0.4, used=0)
     with pytest.raises(AssertionError, match="depends on the question"):
-        merged(random_llava, LowRank({path: object()}))
+        merged(random_llava, LowRank({TEXT: book}))
 
 
 def test_gradients_reach_both_factors_of_a_low_rank_patch(random_llava):
