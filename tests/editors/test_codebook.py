@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from errata.core.errors import BadInput
-from errata.core.records import Edit, Query
+from errata.core.records import Edit, EditId, Query
 from errata.editors import parse, state_bytes
-from errata.editors.codebook import Codebook
+from errata.editors.codebook import Codebook, _leaving, _making_room
 from tests.editors.samples import EDITS, PICTURED, SECOND, WORDED, picture
 
 BOOK = Codebook(slots=48, steps=20, chatter=20)
@@ -95,7 +95,22 @@ def test_what_is_out_of_reach_gives_the_models_own_logits_to_the_bit(random_llav
         assert random_llava.predict(elsewhere, "two").losses_nats != bare.losses_nats
 
 
-def test_the_oldest_edits_make_room_and_then_only_a_fold_can_tell(random_llava):
+def test_silent_edits_leave_first_and_then_the_older_of_the_two_that_are_nearest():
+    firsts = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.3, 1.0], [-1.0, 0.0]]), dim=1)
+    assert list(_leaving(firsts, [False, False, False, False, False])) == [0, 1, 2, 3, 4]
+    assert list(_leaving(firsts, [False, False, True, False, True])) == [2, 4, 1, 0, 3]
+    assert list(_leaving(firsts.flip(0), [False] * 5))[:2] == [2, 1]
+
+
+def test_when_no_slot_is_free_a_part_of_them_is_freed_at_once(random_llava):
+    state = written(random_llava, replace(BOOK, slots=640), PICTURED)
+    many = replace(state, edits=tuple(EditId(str(index)) for index in range(100)), spans=((6,),) * 100)
+    assert len(_making_room(many, 1)) == 2  # ten slots
+    assert len(_making_room(many, 13)) == 3
+    assert _making_room(many, 0) == []
+
+
+def test_the_older_edit_makes_room_and_then_only_a_fold_can_tell(random_llava):
     need = written(random_llava, BOOK, PICTURED).book.used
     small = replace(BOOK, slots=written(random_llava, BOOK, SECOND, WORDED).book.used)
     assert small.slots < need + written(random_llava, BOOK, SECOND, WORDED).book.used

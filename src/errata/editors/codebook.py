@@ -14,8 +14,8 @@ holds slots (`errata.nn.codes`):
 
 Keys come from layers that no edit touches and values from the unedited model, so an edit's slots are the same whatever came before:
 writes have no order, an edit is forgotten exactly by taking its slots away, and the state has one size from the first edit on. Of
-two edits whose questions begin alike (`same`) the later one speaks. When all slots are taken, silent edits make room, then the
-oldest.
+two edits whose questions begin alike (`same`) the later one speaks. When all slots are taken, silent edits make room, then of the
+two whose keys are nearest the older.
 
 Where it comes from: GRACE (Hartvigsen et al., arXiv 2211.11031) keeps keys and values at a layer, with one key an edit and a radius
 in raw activations; the metric is the root of a preconditioner as ScopeEdit's (arXiv 2607.01978), made once, before the first edit;
@@ -24,10 +24,10 @@ a key for each position, the added value, and the order-free write are ours.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
-from typing import Literal, NamedTuple, final
+from typing import Final, Literal, NamedTuple, final
 
 import torch
 from jaxtyping import Float
@@ -43,6 +43,12 @@ from errata.nn.codes import Codes, coded, lens
 from errata.nn.lowrank import orthonormal_rows
 from errata.nn.patches import LowRank
 from errata.nn.trace import beginnings_of, inputs_of
+
+_AT_ONCE: Final = 64
+"""When no slot is free a part of them is freed at once, so that most writes need not look for who leaves."""
+
+_GONE: Final = -2.0
+"""Below any cosine."""
 
 
 @dataclass(frozen=True)
@@ -282,15 +288,35 @@ def _alike(keys_MR: Float[Tensor, "M R"], spans: Sequence[tuple[int, ...]], edit
 
 
 def _making_room(state: State, slots: int) -> list[EditId]:
-    """The edits that leave so that so many more slots are free: silent ones first, then the oldest."""
+    """The edits that leave so that so many more slots are free, and some for later edits: see `_leaving`."""
+    if slots <= 0:
+        return []
     bounds, gone = _bounds(state.spans), list[EditId]()
-    silent = state.book.shut_M[bounds[:-1]].tolist()
-    for index in sorted(range(len(state.edits)), key=lambda index: (not silent[index], index)):
-        if slots <= 0:
-            break
+    slots = max(slots, len(state.book.keys_MR) // _AT_ONCE)
+    for index in _leaving(state.book.keys_MR[bounds[:-1]], state.book.shut_M[bounds[:-1]].tolist()):
         gone.append(state.edits[index])
         slots -= bounds[index + 1] - bounds[index]
+        if slots <= 0:
+            break
     return gone
+
+
+def _leaving(firsts_ER: Float[Tensor, "E R"], silent: Sequence[bool]) -> Iterator[int]:
+    """Which edits leave, in their order: silent ones, the oldest first; then of the two whose first keys are nearest the older,
+    again and again, since what it was asked is likeliest to be answered by the other one; the last is the last."""
+    near_EE = (firsts_ER @ firsts_ER.T).masked_fill_(
+        torch.ones(len(firsts_ER), len(firsts_ER), device=firsts_ER.device).tril().bool(), _GONE
+    )
+    here = [index for index, shut in enumerate(silent) if not shut]
+    for index in [index for index, shut in enumerate(silent) if shut]:
+        near_EE[index], near_EE[:, index] = _GONE, _GONE
+        yield index
+    while len(here) > 1:
+        index = int(near_EE.argmax()) // len(firsts_ER)
+        near_EE[index], near_EE[:, index] = _GONE, _GONE
+        here.remove(index)
+        yield index
+    yield from here
 
 
 def _without(state: State, leaving: Collection[EditId]) -> State:
