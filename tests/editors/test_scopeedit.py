@@ -64,8 +64,9 @@ def test_the_vision_side_never_writes_its_shared_branch(random_llava):
 
 
 def test_what_an_edit_does_not_write_is_the_very_same_tensor(random_llava):
-    before = QUICK.begin(random_llava)
-    after = QUICK.write(random_llava, before, PICTURED)
+    editor = replace(QUICK, layers=2, top_k=1)
+    before = editor.begin(random_llava)
+    after = editor.write(random_llava, before, PICTURED)
     untouched = [path for path in after.modules if not after.modules[path].edits]
     assert untouched
     for path in after.modules:
@@ -115,8 +116,8 @@ def test_one_forward_and_one_backward_for_each_inner_step(random_llava):
 
 def test_protection_leaves_weights_alone_and_takes_local_room(random_llava):
     begun = QUICK.begin(random_llava)
-    bare = QUICK.write(random_llava, begun, PICTURED)
-    kept = replace(QUICK, protect=1).write(random_llava, begun, PICTURED)
+    bare = replace(QUICK, protect=0).write(random_llava, begun, PICTURED)
+    kept = QUICK.write(random_llava, begun, PICTURED)
     for path, module in kept.modules.items():
         assert torch.equal(module.delta.b_OR, bare.modules[path].delta.b_OR)
         assert torch.equal(module.p_shared_SS, bare.modules[path].p_shared_SS)
@@ -290,3 +291,17 @@ def test_one_step_over_views_is_the_mean_of_their_gradients_and_all_their_keys_a
         keys = [torch.linalg.inv(state.modules[path].p_local_LL.double()) - torch.eye(len(module.p_local_LL)) for state in alone]
         room = torch.linalg.inv(module.p_local_LL.double()) - torch.eye(len(module.p_local_LL))
         torch.testing.assert_close(room, sum(keys), rtol=1e-2, atol=1e-3)
+
+
+def test_the_output_side_factor_turns_every_step_away_from_what_ordinary_answers_feel(random_llava):
+    plain = replace(QUICK, steps=1, step_length="fixed", outward=0.0, protect=0)
+    begun = plain.begin(random_llava)
+    assert all(module.outward is None for module in begun.modules.values())
+    turned = replace(plain, outward=10.0)
+    with_factor = turned.begin(random_llava)
+    bare = plain.write(random_llava, begun, PICTURED)
+    for path, module in turned.write(random_llava, with_factor, PICTURED).modules.items():
+        factor = with_factor.modules[path].outward
+        assert factor is not None
+        torch.testing.assert_close(module.delta.b_OR, factor.of(bare.modules[path].delta.b_OR))
+        assert not torch.allclose(module.delta.b_OR, bare.modules[path].delta.b_OR, rtol=1e-2)

@@ -62,8 +62,8 @@ CORRECTIONS: tuple[Correction, ...] = (
     ),
     Correction(
         "keys in their module's units",
-        ("normalise_keys",),
-        "lambda = 1 means something else in every module while keys come in raw sizes.",
+        ("normalise_keys", "lambda_local"),
+        "One lambda means something else in every module while keys come in raw sizes; it is given in the new units.",
     ),
     Correction(
         "steps in their module's units",
@@ -78,13 +78,22 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "protection where answers are predicted",
         ("protect_positions",),
-        "The published protection key is the mean over all positions, where the write's key is that of the answer. No difference "
-        "where nothing is protected after an edit.",
+        "The published protection key is the mean over all positions, where the write's key is that of the answer.",
     ),
     Correction(
         "P knows ordinary queries from the start",
-        ("traffic", "protect", "pool_size"),
-        "Two protected queries an edit come late, since the first edits are protected by none, and cost two passes each time.",
+        ("traffic", "pool_size"),
+        "Two protected queries an edit come late: the first edits are protected by none.",
+    ),
+    Correction(
+        "steps that ordinary answers don't feel",
+        ("outward",),
+        "P keeps writes from being read where ordinary inputs are; nothing keeps them from moving what ordinary answers hang on.",
+    ),
+    Correction(
+        "the last layer alone",
+        ("layers",),
+        "In the trials of bench/tuning.py those with one layer kept the most; and the layers below it run once for an edit.",
     ),
     Correction(
         "the text side alone",

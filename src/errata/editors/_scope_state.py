@@ -10,6 +10,7 @@ from torch import Tensor
 
 from errata.core.canonical import JSON
 from errata.core.records import EditId
+from errata.nn.outward import Outward
 from errata.nn.patches import Delta
 from errata.nn.recursion import started
 
@@ -32,6 +33,9 @@ class Written:
 
     unit_local: float | None = None
     """The same for the local codes."""
+
+    outward: Outward | None = None
+    """Q, what steps leave out on the output side; None: nothing."""
 
     edits: int = 0
     """How many edits wrote here; a module that none wrote has nothing to say when read."""

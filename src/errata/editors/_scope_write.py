@@ -213,7 +213,7 @@ class Writer:
         return in_units(codes_KL, module.unit_local if self.editor.normalise_keys else None)
 
     def _direction(self, site: Site, gradient_OR: Float[Tensor, "O R"], code: Code) -> Float[Tensor, "O R"]:
-        """eta G P of both branches, with P of earlier keys, or of this one too (`preconditioner`).
+        """eta Q G P of both branches, with P of earlier keys, or of this one too (`preconditioner`).
 
         The factor is kept as s B, and G is taken for it, hence s squared.
         """
@@ -228,7 +228,7 @@ class Writer:
             stride = self._stride(self.editor.eta_shared * code.gate.own, module.unit_shared)
             p_shared_SS = self._shared_after(module, code.shared_S) if current else module.p_shared_SS
             direction_OR[:, :cut] = stride * gradient_OR[:, :cut] @ p_shared_SS
-        return direction_OR
+        return direction_OR if module.outward is None else module.outward.of(direction_OR)
 
     def _length(self, nats: float, slope: float) -> float:
         """How far to go along the directions: once, or as far as the loss would need to reach zero if it went on falling at this

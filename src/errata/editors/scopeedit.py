@@ -62,8 +62,8 @@ class ScopeEdit:
     """In (0, 1]: r_l + r_s takes at most this share of a module's width. Published: 512 of 4096, 11008 and (projector) 1024, so a
     half."""
 
-    layers: int | None = None
-    """n_last_layers >= 1, from the end; None: 12 of 32, rounded up."""
+    layers: int | None = 1
+    """n_last_layers >= 1, from the end; None, as published: 12 of 32, rounded up."""
 
     projector: bool = False
     """Whether the projector's linear modules are written too, as one group, as published. Without them the vision side and the
@@ -84,17 +84,17 @@ class ScopeEdit:
     eta_vision: float = 0.1
     """eta_v >= 0: step of the local branch on the vision side; published 0.001, of raw steps."""
 
-    eta_shared: float = 0.2
+    eta_shared: float = 0.5
     """eta_s >= 0: step of the shared branch, times gamma_self; published 1.0, of raw steps."""
 
     step_length: Literal["polyak", "fixed"] = "polyak"
     """How far a step goes: "fixed", eta as it stands, as published; or "polyak", as far as the loss would need to reach zero at the
     slope it has, whatever the model's units (Polyak 1969): then the etas only say how branches and sides share a step."""
 
-    relaxation: float = 1.2
-    """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
+    relaxation: float = 0.85
+    """Of Polyak's step, > 0: 1 goes to where the tangent meets zero."""
 
-    lambda_local: float = 1.0
+    lambda_local: float = 2.5
     """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
 
     lambda_shared: float = 1.0
@@ -137,10 +137,14 @@ class ScopeEdit:
     normalise_step: bool = True
     """Divide steps by the module's mean squared code, so that eta means the same everywhere; published: raw steps."""
 
-    traffic: float = 30_000.0
+    traffic: float = 10_000.0
     """>= 0: how much the pool weighs in P_l before the first edit: P_l = (I + traffic C)^-1, C the mean outer product of its keys'
     codes over their mean squared norm. 0, as published: P_l starts at I and knows nothing. (P_s takes in no ordinary query, as
     published: what it is for is what text and image say alike.)"""
+
+    outward: float = 10.0
+    """>= 0: how much the pool's own answers weigh in the output-side factor Q that steps are multiplied by (`errata.nn.outward`);
+    0, as published: none."""
 
     centre: bool = True
     """Subtract each modality's mean over the pool from the evidence; published: raw evidence, which shares a large common part."""
@@ -148,9 +152,9 @@ class ScopeEdit:
     evidence: Literal["shared", "full"] = "full"
     """Measure evidence in the module's whole input, or in the r_s shared coordinates as published (a noisy estimate)."""
 
-    protect: int = 0
-    """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0; published: 1. With
-    `traffic` the whole pool is in P from the start, at no cost for an edit."""
+    protect: int = 1
+    """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0; published: 1. They are
+    seen through the edited model, where those of `traffic` are the unedited one's."""
 
     protect_positions: Literal["all", "predicting"] = "predicting"
     """What is pooled for their keys: all positions as published, or those that predict the answer."""
@@ -195,6 +199,7 @@ class ScopeEdit:
         at_least(who, 0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect)
         at_least(who, 0, pool_size=self.pool_size, eta_vision=self.eta_vision, eta_shared=self.eta_shared)
         at_least(who, 0, stop_nats=self.stop_nats, gate_floor=self.gate_floor, traffic=self.traffic)
+        at_least(who, 0, outward=self.outward)
         above(who, 0, rank_share=self.rank_share, scale=self.scale, eta_local=self.eta_local, relaxation=self.relaxation)
         above(who, 0, lambda_local=self.lambda_local, lambda_shared=self.lambda_shared, beta=self.beta)
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
@@ -242,9 +247,11 @@ class ScopeEdit:
         modules = {site.path: self._blank(model, site) for site in plan.sites}
         answers = base_answers(model, pool)
         state = State((), modules, {}, answers, {})
-        if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic)):
+        if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)):
             return state
-        return measure(model, state, plan.sites, pool, at=self.key_positions, traffic=self.traffic)
+        return measure(
+            model, state, plan.sites, pool, at=self.key_positions, traffic=self.traffic, outward=self.outward, seed=self.seed
+        )
 
     def write(self, model: Model, state: State, edit: Edit) -> State:
         """Inner steps until the target is learned, then the protection keys."""
@@ -309,10 +316,12 @@ def _written(state: State) -> LowRank:
 
 _PAPER = ScopeEdit(
     rank_share=0.5,
+    layers=None,
     projector=True,
     eta_local=0.1,
     eta_vision=0.001,
     eta_shared=1.0,
+    lambda_local=1.0,
     steps=5,
     stop_nats=None,
     environments="query",
@@ -325,6 +334,7 @@ _PAPER = ScopeEdit(
     normalise_step=False,
     step_length="fixed",
     traffic=0.0,
+    outward=0.0,
     centre=False,
     evidence="shared",
     protect=1,
