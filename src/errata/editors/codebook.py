@@ -74,7 +74,7 @@ class State:
 class Codebook:
     """Edits as keys with values in one late layer; a read is moved by the nearest key within reach."""
 
-    layer: int = 2
+    layer: int = 1
     """Which decoder layer holds the slots, >= 1, from the end; the module is the last of those that may be written in it."""
 
     slots: int = 4096
