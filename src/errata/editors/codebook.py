@@ -83,7 +83,7 @@ class Codebook:
     width: int = 256
     """Of a key, >= 1; at most the module's. A part of a wide module's space keeps angles up to some 1 / sqrt(width)."""
 
-    reach: float = 0.86
+    reach: float = 0.88
     """The cosine from which a key speaks, in (-1, 1]: lower, and edits spread further and leak more."""
 
     follow: float = 0.4
@@ -98,13 +98,13 @@ class Codebook:
     same: float = 0.98
     """The cosine of two edits' first keys from which the later one takes the earlier one's place, in (-1, 1]; 1: never."""
 
-    steps: int = 12
+    steps: int = 60
     """Steps for a wording's values at most, >= 1."""
 
-    stop_nats: float = 0.02
-    """Stop once the target's mean loss is below this, > 0."""
+    stop_nats: float = 0.001
+    """Stop once the target's mean loss is below this, > 0. Answers are ended elsewhere only where they are sure here."""
 
-    relaxation: float = 1.2
+    relaxation: float = 2.0
     """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
 
     environments: Literal["query", "also"] = "also"
