@@ -86,7 +86,7 @@ class Codebook:
     reach: float = 0.88
     """The cosine from which a key speaks, in (-1, 1]: lower, and edits spread further and leak more."""
 
-    follow: float = 0.4
+    follow: float = 0.05
     """The cosine from which an answer that was begun goes on, in (-1, 1]."""
 
     chatter: int = 300
