@@ -168,7 +168,7 @@ def test_every_mend_is_one_field_that_changes_what_is_computed(random_llava, men
         modules = editor.write(random_llava, editor.begin(random_llava), PICTURED).modules.values()
         return [tensor for module in modules for tensor in (module.delta.b_OR, module.p_shared_SS, module.p_local_LL)]
 
-    plain = replace(QUICK, beta=2.0, tau=0.0, gate_floor=0.0, protect=1)
+    plain = replace(QUICK, beta=2.0, tau=0.0, gate_floor=0.0, longest=None)
     mended = tensors(replace(plain, **mend))
     assert any(not torch.equal(one, other) for one, other in zip(tensors(plain), mended, strict=True))
 
@@ -201,7 +201,15 @@ def test_ranks_follow_the_published_shares():
 
 def test_a_small_model_gets_its_share_of_layers_and_groups_and_the_spec_says_so(random_llava):
     found = plan(
-        random_llava, layers=None, projector=True, rank_local=448, rank_shared=64, rank_share=0.5, top_k=None, shared_groups=None
+        random_llava,
+        layers=None,
+        projector=True,
+        modules="all",
+        rank_local=448,
+        rank_shared=64,
+        rank_share=0.5,
+        top_k=None,
+        shared_groups=None,
     )
     depth = len(set(random_llava.groups.values()))
     assert found.layers == -(-depth * 12 // 32)
@@ -305,3 +313,17 @@ def test_the_output_side_factor_turns_every_step_away_from_what_ordinary_answers
         assert factor is not None
         torch.testing.assert_close(module.delta.b_OR, factor.of(bare.modules[path].delta.b_OR))
         assert not torch.allclose(module.delta.b_OR, bare.modules[path].delta.b_OR, rtol=1e-2)
+
+
+def test_no_step_moves_a_weight_by_more_than_the_share_that_is_allowed(random_llava):
+    def moved(longest):
+        editor = replace(QUICK, steps=1, longest=longest)
+        state = editor.write(random_llava, editor.begin(random_llava), PICTURED)
+        return {path: float((m.delta.b_OR @ m.delta.a_RI).norm()) for path, m in state.modules.items() if m.edits}
+
+    free = moved(None)
+    assert len(free) == 1  # the last module of the last layer
+    for path, far in free.items():
+        weight = float(random_llava.module(path).weight.norm())
+        assert abs(moved(far / weight / 4)[path] - far / 4) < 1e-3 * far
+        assert moved(2 * far / weight) == free

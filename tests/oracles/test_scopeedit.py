@@ -154,7 +154,7 @@ def test_polyaks_step_goes_as_far_as_the_tangent_needs_to_reach_zero(random_llav
     fixed = ScopeEdit(steps=1, step_length="fixed", stop_nats=None, pool=POOL)
     begun = fixed.begin(random_llava)
     direction = moved(fixed.write(random_llava, begun, PICTURED))
-    stepped = replace(fixed, step_length="polyak", relaxation=0.7).write(random_llava, begun, PICTURED)
+    stepped = replace(fixed, step_length="polyak", relaxation=0.7, longest=None).write(random_llava, begun, PICTURED)
     found = moved(stepped)
 
     def loss(share):

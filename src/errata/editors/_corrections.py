@@ -36,6 +36,11 @@ CORRECTIONS: tuple[Correction, ...] = (
         "A fixed step is too short for one edit and too long for another; Polyak's steps are three where fixed ones are twenty.",
     ),
     Correction(
+        "no step longer than a share of the weight",
+        ("longest",),
+        "One edit on a flat slope would take a step that loses all the others. No difference on steps of a fixed length.",
+    ),
+    Correction(
         "write over what the user gave",
         ("environments",),
         "A user's other wordings and views are part of the correction. No difference on a stream that gives none.",
@@ -91,8 +96,8 @@ CORRECTIONS: tuple[Correction, ...] = (
         "P keeps writes from being read where ordinary inputs are; nothing keeps them from moving what ordinary answers hang on.",
     ),
     Correction(
-        "the last layer alone",
-        ("layers",),
+        "the last module of the last layer alone",
+        ("layers", "modules"),
         "In the trials of bench/tuning.py those with one layer kept the most; and the layers below it run once for an edit.",
     ),
     Correction(

@@ -21,7 +21,7 @@ from errata.core.records import Edit, Query
 from errata.editors._gate import SHUT, Gate, judge, shared_key
 from errata.editors._scope_keys import Keys, Looked, Seen, Wanted, in_units, keys_of, look
 from errata.editors._scope_state import State, Written
-from errata.editors._sites import Plan, Site
+from errata.editors._sites import Plan, Site, linear
 from errata.nn.patches import Delta
 from errata.nn.recursion import after, plasticity
 
@@ -153,7 +153,7 @@ class Writer:
         written = [site for site in self.plan.sites if site.group in groups and site.path in gradients]
         self.codes |= {site.path: self._code(site, views, shares=site.group in sharing) for site in written}
         directions = {site.path: self._direction(site, gradients[site.path], self.codes[site.path]) for site in written}
-        length = self._length(looked.nats, sum(float((gradients[path] * d_OR).sum()) for path, d_OR in directions.items()))
+        length = self._length(looked.nats, gradients, directions)
         self.lengths.append(length)
         for path, direction_OR in directions.items():
             self._move(path, length * direction_OR)
@@ -230,12 +230,21 @@ class Writer:
             direction_OR[:, :cut] = stride * gradient_OR[:, :cut] @ p_shared_SS
         return direction_OR if module.outward is None else module.outward.of(direction_OR)
 
-    def _length(self, nats: float, slope: float) -> float:
-        """How far to go along the directions: once, or as far as the loss would need to reach zero if it went on falling at this
-        `slope`, times `relaxation` (Polyak's step)."""
+    def _length(self, nats: float, gradients: Mapping[str, Tensor], directions: Mapping[str, Tensor]) -> float:
+        """How far to go along the directions: once, or as far as the loss would need to reach zero if it went on falling at their
+        slope, times `relaxation` (Polyak's step), but by no more than `longest` in any module."""
         if self.editor.step_length == "fixed":
             return 1.0
-        return self.editor.relaxation * nats / slope if slope > 0 else 0.0
+        slope = sum(float((gradients[path] * d_OR).sum()) for path, d_OR in directions.items())
+        length = self.editor.relaxation * nats / slope if slope > 0 else 0.0
+        if self.editor.longest is None:
+            return length
+        bounds = (self._norm(path) / max(float(d_OR.norm()), 1e-12) for path, d_OR in directions.items())
+        return min(length, self.editor.longest * min(bounds))
+
+    def _norm(self, path: str) -> float:
+        """Of a module's own weight."""
+        return float(linear(self.model, path).weight.detach().float().norm())
 
     def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
         """B <- B - step, on a copy the first time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -84,6 +85,7 @@ def plan(
     *,
     layers: int | None,
     projector: bool,
+    modules: Literal["all", "last"],
     rank_local: int,
     rank_shared: int,
     rank_share: float,
@@ -95,6 +97,8 @@ def plan(
     places: list[tuple[str, str, Role]] = [
         (path, f"layer.{model.groups[path]}", "text") for path in model.writable["text"] if model.groups[path] in chosen
     ]
+    if modules == "last":
+        places = list({group: (path, group, side) for path, group, side in places}.values())
     if projector:
         places += [(path, "projector", "projector") for path in model.writable["projector"]]
     sites = []

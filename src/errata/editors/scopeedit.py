@@ -94,6 +94,13 @@ class ScopeEdit:
     relaxation: float = 0.85
     """Of Polyak's step, > 0: 1 goes to where the tangent meets zero."""
 
+    longest: float | None = 0.05
+    """Of Polyak's step, > 0: in no module longer than this share of its own weight's norm; None: as long as the loss says, which
+    once the room is nearly used up, or the loss is flat, is so long that all that was written before is lost."""
+
+    modules: Literal["all", "last"] = "last"
+    """Which are written of a layer's: all that its family declares writable, as published, or the last."""
+
     lambda_local: float = 2.5
     """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
 
@@ -200,6 +207,8 @@ class ScopeEdit:
         at_least(who, 0, pool_size=self.pool_size, eta_vision=self.eta_vision, eta_shared=self.eta_shared)
         at_least(who, 0, stop_nats=self.stop_nats, gate_floor=self.gate_floor, traffic=self.traffic)
         at_least(who, 0, outward=self.outward)
+        if self.longest is not None:
+            above(who, 0, longest=self.longest)
         above(who, 0, rank_share=self.rank_share, scale=self.scale, eta_local=self.eta_local, relaxation=self.relaxation)
         above(who, 0, lambda_local=self.lambda_local, lambda_shared=self.lambda_shared, beta=self.beta)
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
@@ -278,6 +287,7 @@ class ScopeEdit:
             model,
             layers=self.layers,
             projector=self.projector,
+            modules=self.modules,
             rank_local=self.rank_local,
             rank_shared=self.rank_shared,
             rank_share=self.rank_share,
@@ -317,6 +327,7 @@ def _written(state: State) -> LowRank:
 _PAPER = ScopeEdit(
     rank_share=0.5,
     layers=None,
+    modules="all",
     projector=True,
     eta_local=0.1,
     eta_vision=0.001,
@@ -333,6 +344,7 @@ _PAPER = ScopeEdit(
     normalise_keys=False,
     normalise_step=False,
     step_length="fixed",
+    longest=None,
     traffic=0.0,
     outward=0.0,
     centre=False,
