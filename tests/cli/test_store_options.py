@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from errata.log import holding, open_store
+from errata.core.records import Edit, Query
+from errata.editors import parse
+from errata.engine.session import Session
+from errata.log import EditLog, holding, open_store
 from tests.log.servers import database
 
 ADD = ("edit", "add", "where does mibo live?", "--target", "in the harbor", "--editor", "none")
@@ -54,3 +57,14 @@ def test_a_url_with_a_slash_too_few_makes_no_file_and_shows_no_password(inside, 
         assert (failed.code, "postgresql://USER@HOST:PORT/DATABASE" in failed.err) == (2, True)
         assert "s3cret" not in failed.err + failed.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_goes_on_with_the_fields_that_it_began_with(inside, random_llava, random_llava_folder, tmp_path):
+    then = parse("codebook:layer=2,reach=0.7,slots=96,steps=40")
+    with closing(open_store(str(tmp_path / "errata.db"))) as store:
+        session = Session.open(random_llava, then, EditLog(store), asked="codebook")
+        assert session.edit(Edit(Query.ask("where does mibo live?"), "town")).status == "applied"
+    again = inside("ask", "where does mibo live?", "--model", random_llava_folder)
+    assert (again.code, again.out) == (0, "town\n"), again.err
+    other = inside("ask", "where does mibo live?", "--model", random_llava_folder, "--editor", "codebook")
+    assert (other.code, "layer=2" in other.err) == (2, True)

@@ -132,11 +132,11 @@ class _Ready:
     def of(place: Place, log: EditLog) -> _Ready:
         """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
         from errata.editors import parse
-        from errata.engine.beginnings import recorded_editor
+        from errata.engine.beginnings import as_recorded, recorded_editor
         from errata.engine.tools import equipped
 
         asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
-        editor = parse(asked)
+        editor = parse(asked) if place.editor else as_recorded(log, parse(asked))
         model = model_at(place.model or _recorded_model(log) or DEFAULT_MODEL, device=place.device, dtype=place.dtype)
         editor = equipped(editor, tools_at(device=place.device, dtype=place.dtype))
         return _Ready(model, editor, asked)

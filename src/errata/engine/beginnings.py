@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +15,8 @@ from errata.core.records import Provenance, Query
 from errata.engine.pools import put_pool
 from errata.log import EditLog, Entry
 
+_PLAIN = (str, int, float, type(None))
+
 _PACKAGES = ("torch", "transformers", "safetensors")
 
 
@@ -24,6 +27,26 @@ def recorded_editor(log: EditLog) -> str | None:
         return None
     asked = first.details.get("asked")
     return asked if isinstance(asked, str) and asked else None
+
+
+def as_recorded(log: EditLog, editor: Editor[Any]) -> Editor[Any]:
+    """The editor with the fields that the log began with, where they are plain values: defaults may have changed since.
+
+    Args:
+        log: with a first entry, or without.
+        editor: made from `recorded_editor`.
+    """
+    first = next(log.entries(1, 2), None)
+    told = first.details.get("editor") if first is not None and first.kind == "begun" else None
+    recorded = told.get("fields") if isinstance(told, Mapping) else None
+    shape: Any = editor
+    if not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
+        return editor
+    now = {each.name: getattr(shape, each.name) for each in fields(shape) if each.init}
+    was = {name: recorded[name] for name in now if name in recorded and recorded[name] != now[name]}
+    plain = {name: value for name, value in was.items() if isinstance(value, _PLAIN) and isinstance(now[name], _PLAIN)}
+    made: Any = replace(shape, **plain)
+    return made  # type: ignore[no-any-return]
 
 
 def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query], asked: str) -> None:
