@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from typing import Final, Literal, NamedTuple, final
 
 import torch
@@ -267,23 +267,20 @@ class _Learned(NamedTuple):
 
 def _bounds(spans: Sequence[tuple[int, ...]]) -> list[int]:
     """Where each edit's slots begin, and where the last one's end."""
-    return [0, *accumulate(sum(span) for span in spans)]
+    return [0, *accumulate(map(sum, spans))]
 
 
 def _alike(keys_MR: Float[Tensor, "M R"], spans: Sequence[tuple[int, ...]], edit: int, same: float) -> list[int]:
     """The edits before this one whose answers begin at a key like one of its own."""
-    starts, owners, at = list[int](), list[int](), 0
-    for index, span in enumerate(spans[: edit + 1]):
-        for count in span:
-            starts.append(at)
-            owners.append(index)
-            at += count
-    earlier = owners.index(edit)
+    some = spans[: edit + 1]
+    starts = [0, *accumulate(chain.from_iterable(some))]
+    owners = list(chain.from_iterable(repeat(index, len(span)) for index, span in enumerate(some)))
+    earlier = len(owners) - len(spans[edit])
     if not earlier:
         return []
     old_FR = keys_MR[starts[:earlier]]
     # Row by row, so that a cosine is the same to the bit however many others are asked for beside it.
-    near_F = torch.stack([(old_FR * keys_MR[new]).sum(-1) for new in starts[earlier:]]).amax(0) >= same
+    near_F = torch.stack([(old_FR * keys_MR[new]).sum(-1) for new in starts[earlier:-1]]).amax(0) >= same
     return sorted({owners[i] for i in near_F.nonzero()[:, 0].tolist()})
 
 
