@@ -23,6 +23,7 @@ from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.engine.evaluate import ANSWER_TOKENS, Baseline
+from errata.engine.tools import Loader, equipped
 from errata.engine.trials import standard_error
 from errata.models import load
 
@@ -58,8 +59,8 @@ def main() -> None:
 
 def shares(model: Model, text: str, stream: ScopeWorldStream, edits: int) -> dict[str, float]:
     """What is asked -> the share that is given, or that stayed."""
-    editor = protected(parse(text), stream.pool())
-    cases = [in_words(case) for case in stream.truth(edits) if case.probes]
+    editor = protected(equipped(parse(text), Loader("cpu", None)), stream.pool())
+    cases = [in_words(case) for case in stream.truth(edits) if any(probe.kind == "cross_modal" for probe in case.probes)]
     state = editor.begin(model)
     for each in cases:
         state = editor.write(model, state, each.edit)

@@ -5,7 +5,7 @@
 The first trial of each editor is the editor as it stands; of the others every field in `SPACES` is drawn anew. What counts is the
 share of proper edits; beside it stands the balance, the harmonic mean of what spreads (reliability, other wordings, other pictures,
 across to words) and of what stays (the four kinds out of scope). Runs are kept under `--out` and not run again, so trials can be
-added later.
+added later. The ranges are those of the trials that were reported; defaults that were found later lie outside some of them.
 """
 
 from __future__ import annotations

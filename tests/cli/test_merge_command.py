@@ -70,3 +70,19 @@ def test_a_store_without_an_edit_in_force_has_nothing_to_merge(corrected, tmp_pa
     refused = corrected("model", "merge", "--out", "new")
     assert (refused.code, "No edit is in force" in refused.err) == (2, True)
     assert not (tmp_path / "new").exists()
+
+
+def test_an_edit_that_ends_by_itself_does_not_end_in_a_checkpoint_and_that_is_said(inside, random_llava_folder):
+    added = inside(
+        *("edit", "add", ASKED, "--target", "mibo", "--until", "2099-01-01T00:00:00Z"),
+        *("--model", random_llava_folder, "--editor", EDITOR),
+    )
+    assert added.code == 0
+    made = inside("model", "merge", "--out", "new")
+    assert (made.code, "1 of them end by themselves in the store" in made.err) == (0, True)
+
+
+def test_a_place_where_no_folder_can_be_is_a_sentence(corrected, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    refused = corrected("model", "merge", "--out", "file/new")
+    assert (refused.code, "can't be written" in refused.err) == (2, True)

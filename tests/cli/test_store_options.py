@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from errata.core.records import Edit, Query
+from errata.core.records import Edit, Provenance, Query
 from errata.editors import parse
+from errata.engine.beginnings import as_recorded
 from errata.engine.session import Session
 from errata.log import EditLog, holding, open_store
+from tests.editors.trained import filled_in
 from tests.log.servers import database
 
 ADD = ("edit", "add", "where does mibo live?", "--target", "in the harbor", "--editor", "none")
@@ -68,3 +70,30 @@ def test_a_store_goes_on_with_the_fields_that_it_began_with(inside, random_llava
     assert (again.code, again.out) == (0, "town\n"), again.err
     other = inside("ask", "where does mibo live?", "--model", random_llava_folder, "--editor", "codebook")
     assert (other.code, "layer=2" in other.err) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["mend:checkpoint={mend}", "serac:checkpoint={text}", "finetune:lr=0.05,steps=30,stop_nats=0.1"])
+def test_a_store_is_opened_again_without_naming_its_editor(inside, random_llava, random_llava_folder, text):
+    named = ("--model", random_llava_folder, "--editor", filled_in(text, random_llava))
+    began = inside("edit", "add", "where does mibo live?", "--target", "town", *named)
+    assert began.code in (0, 1), began.err  # whether it is learned is for other tests
+    again = inside("ask", "where does mibo live?", "--model", random_llava_folder)
+    assert again.code == 0, again.err
+
+
+def test_a_store_of_an_editor_that_had_fewer_fields_says_what_to_do(inside, random_llava, random_llava_folder, tmp_path):
+    now = parse("scopeedit").spec(random_llava)
+    fewer = {name: value for name, value in now.fields.items() if name not in ("longest", "outward")}
+    with closing(open_store(str(tmp_path / "errata.db"))) as store:
+        began = {"model": {"name": "x", "digest": random_llava.digest}, "editor": {"name": now.name, "fields": fewer}}
+        EditLog(store).append("begun", None, Provenance(), details={**began, "asked": "scopeedit"}, after="")
+    refused = inside("ask", "where does mibo live?", "--model", random_llava_folder)
+    assert (refused.code, "had no longest, outward" in refused.err, "errata rebase" in refused.err) == (2, True, True), refused.err
+
+
+def test_an_editor_that_was_never_named_takes_nothing_from_the_log(random_llava, tmp_path):
+    with closing(open_store(str(tmp_path / "errata.db"))) as store:
+        log = EditLog(store)
+        Session.open(random_llava, parse("finetune"), log)
+        other = parse("codebook")
+        assert as_recorded(log, other) is other

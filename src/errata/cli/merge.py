@@ -9,7 +9,7 @@ import typer
 
 from errata.cli._open import Place, session_to_ask
 from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
-from errata.cli._print import say, say_json
+from errata.cli._print import note, say, say_json
 
 
 def merge(
@@ -24,7 +24,7 @@ def merge(
 ) -> None:
     """Write the model with every edit in force in its weights, for whatever reads checkpoints; a read of it costs nothing more.
 
-    Of the editors scopeedit, finetune, mend and an odedit of one of these can be merged. The store stays the record: from a merged
+    Of the editors scopeedit, finetune, mend and odedit can be merged. The store stays the record: from a merged
     checkpoint nothing can be taken back. It is opened again and asked every edit's own question before the folder is there.
 
     \b
@@ -32,13 +32,16 @@ def merge(
       errata model merge --out out/corrected
       errata model merge --store errata.db --branch main --out out/corrected --dtype bfloat16
     """
-    from errata.engine.merge import merge_into
+    from errata.engine.merge import check_folder, merge_into
 
+    check_folder(out)
     with session_to_ask(Place(model, editor, device, dtype), store, branch) as session:
         made = merge_into(session, out)
     if as_json:
-        say_json({"folder": str(out), "edits": made.edits, "agree": made.agree, "digest": made.digest})
+        say_json({"folder": str(out), "edits": made.edits, "ending": made.ending, "agree": made.agree, "digest": made.digest})
         return
     say(f"saved: {out}, with {made.edits} edit{'' if made.edits == 1 else 's'} in its weights")
     say(f"of their own questions it answers {made.agree} as the store does")
+    if made.ending:
+        note(f"{made.ending} of them end by themselves in the store; in the checkpoint they don't.")
     say(f"digest: {made.digest[:12]}")

@@ -50,7 +50,7 @@ def rebase(
       errata rebase --model models/new --onto new-model --editor scopeedit:rank_local=32 --rules rules.yaml --json
     """
     from errata.editors import parse
-    from errata.engine.beginnings import recorded_editor
+    from errata.engine.beginnings import as_recorded, recorded_editor
     from errata.engine.rebase import check_rebase, session_onto
     from errata.engine.rebase import rebase as put_again
     from errata.engine.rules_file import read_rules
@@ -62,7 +62,7 @@ def rebase(
         held = None if file is None else file.resolved(old.resolve)
         check_rebase(old, old.on(onto))
         asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
-        parsed = parse(asked)  # a wrong editor is told before a model is loaded
+        parsed = parse(asked) if editor else as_recorded(old.on(onto), parse(asked))  # a wrong one is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
         parsed = equipped(parsed, tools_at(device=device, dtype=dtype))
         if dry_run:

@@ -36,7 +36,7 @@ def measure(
     texts: dict[str, list[Tensor]] = {site.path: [] for site in sites}
     images: dict[str, list[Tensor]] = {site.path: [] for site in sites}
     codes: dict[str, list[Tensor]] = {site.path: [] for site in sites}
-    sketches = {path: _sketch(module, path, seed) for path, module in state.modules.items()}
+    sketches = {path: _sketch(module, path, seed) for path, module in state.modules.items()} if outward else {}
     for query, answer in zip(pool, state.answers, strict=True):
         if answer is None:
             continue
@@ -59,7 +59,8 @@ def measure(
             continue
         keys_KI = torch.stack(texts[site.path])
         modules[site.path] = modules[site.path].measured(keys_KI).used_to(torch.cat(codes[site.path]), weight=traffic)
-        modules[site.path] = replace(modules[site.path], outward=sketches[site.path].factor(outward))
+        if outward:
+            modules[site.path] = replace(modules[site.path], outward=sketches[site.path].factor(outward))
         if images[site.path]:
             grounds[site.path] = Ground(keys_KI.mean(0), torch.stack(images[site.path]).mean(0))
     return replace(state, modules=modules, grounds=grounds)

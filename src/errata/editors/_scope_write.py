@@ -244,7 +244,7 @@ class Writer:
 
     def _norm(self, path: str) -> float:
         """Of a module's own weight."""
-        return float(linear(self.model, path).weight.detach().float().norm())
+        return float(torch.linalg.vector_norm(linear(self.model, path).weight.detach(), dtype=torch.float32))
 
     def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
         """B <- B - step, on a copy the first time."""

@@ -45,7 +45,7 @@ from errata.nn.patches import LowRank
 from errata.nn.trace import beginnings_of, inputs_of
 
 _AT_ONCE: Final = 64
-"""When no slot is free a part of them is freed at once, so that most writes need not look for who leaves."""
+"""When too few slots are free a sixty-fourth of them is freed, so that most writes need not look for who leaves."""
 
 _GONE: Final = -2.0
 """Below any cosine."""

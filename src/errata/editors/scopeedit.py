@@ -95,8 +95,8 @@ class ScopeEdit:
     """Of Polyak's step, > 0: 1 goes to where the tangent meets zero."""
 
     longest: float | None = 0.05
-    """Of Polyak's step, > 0: in no module longer than this share of its own weight's norm; None: as long as the loss says, which
-    once the room is nearly used up, or the loss is flat, is so long that all that was written before is lost."""
+    """Of Polyak's step, > 0: in no module longer than this share of its own weight's norm (orthonormal bases); None: as long as the
+    loss says, which once the room is nearly used up, or the loss is flat, is so long that all that was written before is lost."""
 
     modules: Literal["all", "last"] = "last"
     """Which are written of a layer's: all that its family declares writable, as published, or the last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
@@ -30,23 +31,30 @@ def recorded_editor(log: EditLog) -> str | None:
 
 
 def as_recorded(log: EditLog, editor: Editor[Any]) -> Editor[Any]:
-    """The editor with the fields that the log began with, where they are plain values: defaults may have changed since.
+    """The editor with the fields that the log began with, where they weren't named then: defaults may have changed since.
+
+    Plain values alone: an editor inside another one keeps its defaults of now, and what a spec tells by its digest was named.
 
     Args:
         log: with a first entry, or without.
-        editor: made from `recorded_editor`.
+        editor: made from `recorded_editor`; another one is given back as it is.
     """
-    first = next(log.entries(1, 2), None)
-    told = first.details.get("editor") if first is not None and first.kind == "begun" else None
+    asked, first = recorded_editor(log), next(log.entries(1, 2), None)
+    told = first.details.get("editor") if asked is not None and first is not None else None
     recorded = told.get("fields") if isinstance(told, Mapping) else None
     shape: Any = editor
-    if not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
+    if asked is None or not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
         return editor
-    now = {each.name: getattr(shape, each.name) for each in fields(shape) if each.init}
-    was = {name: recorded[name] for name in now if name in recorded and recorded[name] != now[name]}
-    plain = {name: value for name, value in was.items() if isinstance(value, _PLAIN) and isinstance(now[name], _PLAIN)}
-    made: Any = replace(shape, **plain)
+    named = {part.partition("=")[0].strip() for part in re.split("[:,]", asked)}
+    now = {each.name: getattr(shape, each.name) for each in fields(shape) if each.init and each.name not in named}
+    was = {name: recorded[name] for name in now if name in recorded and _replaces(recorded[name], now[name])}
+    made: Any = replace(shape, **was)
     return made  # type: ignore[no-any-return]
+
+
+def _replaces(was: object, now: object) -> bool:
+    """Whether a recorded value is one that a field could have had: a name is never taken away."""
+    return was != now and isinstance(was, _PLAIN) and isinstance(now, _PLAIN) and not (was is None and isinstance(now, str))
 
 
 def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query], asked: str) -> None:
@@ -84,9 +92,23 @@ def check_same(first: Entry, model: Model, editor: Editor[Any]) -> None:
     was, now = first.details.get("editor"), editor.spec(model).to_json()
     if canonical(was) != canonical(now):
         assert isinstance(was, Mapping), "an editor's spec is written as an object"
+        _check_fields(was, now)
         raise WrongStore(
             f"This log is of the editor {_said(was, now)}, not of {_said(now, was)}. "
             "Leave out --editor to use the log's own, or name another store or branch."
+        )
+
+
+def _check_fields(was: Mapping[str, JSON], now: Mapping[str, JSON]) -> None:
+    """Whether a log of this editor was begun when it had all its fields."""
+    mine, its = was["fields"], now["fields"]
+    assert isinstance(mine, Mapping), "a spec's fields are an object"
+    assert isinstance(its, Mapping), "a spec's fields are an object"
+    new = sorted(set(its) - set(mine))
+    if was["name"] == now["name"] and new:
+        raise WrongStore(
+            f"This log was begun by an earlier errata, whose {was['name']} had no {', '.join(new)}. Replay its edits onto a new "
+            "branch: errata rebase --model MODEL --onto NAME"
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +30,10 @@ class Merged:
     """A checkpoint that was written, and how it answers."""
 
     edits: int
-    """Edits in force, all in the weights."""
+    """Edits in the weights."""
+
+    ending: int
+    """Of them those that end by themselves in the store, and don't in the checkpoint."""
 
     agree: int
     """Of their own questions, how many the checkpoint answers as the store does."""
@@ -40,65 +42,74 @@ class Merged:
     """The merged model's."""
 
 
-def merged_patch(session: Session) -> Patch:
-    """The session's state as weights.
+def check_folder(folder: Path) -> None:
+    """Whether a checkpoint could be written there.
 
     Raises:
-        BadInput: no edit is in force, or the editor can't be merged.
+        BadInput: it is there and isn't an empty folder.
     """
-    name = session.editor.spec(session.model).name
-    if not session.standing():
-        raise BadInput("No edit is in force, so there is nothing to merge. Add edits first: errata edit add")
-    patch = session.editor.merged(session.model, session.state) if isinstance(session.editor, Merges) else None
-    if patch is None:
-        raise BadInput(
-            f"The editor {name} can't be merged: what it adds depends on the question. Serve it from its store, or write the edits "
-            "with an editor of weights, such as scopeedit or finetune."
-        )
-    return patch
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder} is there and isn't empty. Name a new folder; nothing was written.")
 
 
 def merge_into(session: Session, folder: Path) -> Merged:
     """Write the corrected model as a checkpoint folder, open it again and ask it every edit's own question.
 
     Args:
-        session: with edits in force.
+        session: with edits in force; what others append meanwhile isn't in the checkpoint.
         folder: written whole or not at all; it must not be there, or be empty.
 
     Raises:
-        BadInput: the folder isn't empty, no edit is in force, or the editor can't be merged.
+        BadInput: the folder isn't empty or can't be written, no edit is in force, or the editor can't be merged.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"{folder} is there and isn't empty. Name a new folder; nothing was written.")
-    model, patch = session.model, merged_patch(session)
+    check_folder(folder)
+    model, state, slip = session.model, session.state, _slip(session)
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
-    queries = [session.log.edit(edit).query for edit in session.standing()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    patch = _patch(session)
+    edits = [session.log.edit(edit) for edit in patch.edits]
+    queries = [edit.query for edit in edits]
+    apart = session.said(queries, state)
+    folder = folder.resolve()
+    draft = folder.parent / f".{folder.name}-{os.getpid()}"
     try:
+        draft.mkdir(parents=True)
         with patch.on(model):
             model.save(draft)
         merged = load(draft, device=str(model.net.device), dtype=str(model.net.dtype).removeprefix("torch."))
-        said = merged.answers(queries, [NoPatch()] * len(queries))
-        agree = sum(same(answer.text, text) for answer, text in zip(session.ask(queries), said, strict=True))
-        (draft / SLIP).write_text(_slip(session, merged.digest, len(queries)), encoding="utf-8")
-        draft.chmod(0o755)
+        together = merged.answers(queries, [NoPatch()] * len(queries))
+        told = {**slip, "merged": merged.digest, "edits": len(edits)}
+        (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, folder)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} can't be written: {error.strerror or error}. Name another folder; nothing was written."
+        ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return Merged(len(queries), agree, merged.digest)
+    agree = sum(same(one, other) for one, other in zip(apart, together, strict=True))
+    return Merged(len(edits), sum(edit.valid_until is not None for edit in edits), agree, merged.digest)
 
 
-def _slip(session: Session, digest: str, edits: int) -> str:
-    head = session.head
-    assert head is not None, "a session's log has begun"
-    told = {
+def _patch(session: Session) -> Patch:
+    """The session's state as weights."""
+    name = session.editor.spec(session.model).name
+    if not session.standing():
+        raise BadInput("No edit is in force, so there is nothing to merge. Add edits first: errata edit add")
+    patch = session.editor.merged(session.model, session.state) if isinstance(session.editor, Merges) else None
+    if patch is None:
+        raise BadInput(
+            f"The editor {name} can't be merged: what it says to a question isn't in one set of weights. Serve it from its store, "
+            "or write the edits with an editor of weights, such as scopeedit or finetune."
+        )
+    return patch
+
+
+def _slip(session: Session) -> dict[str, object]:
+    seq, digest = session.seen
+    return {
         "base": {"name": session.model.name, "digest": session.model.digest},
-        "merged": digest,
         "editor": session.editor.spec(session.model).name,
         "branch": session.log.branch,
-        "entry": head.seq,
-        "hash": head.hash,
-        "edits": edits,
+        "entry": seq,
+        "hash": digest,
     }
-    return json.dumps(told, indent=1) + "\n"

@@ -108,6 +108,11 @@ class Session:
         return session
 
     @property
+    def seen(self) -> tuple[int, str]:
+        """The entry that the state is after, whatever was appended since: its number and its hash."""
+        return self._seq, self._at
+
+    @property
     def head(self) -> Entry | None:
         """The log's last entry: its hash names the state."""
         return self.log.head

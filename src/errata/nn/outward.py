@@ -14,6 +14,7 @@ Shapes: O the module's output width, K directions that are kept, R the rank of a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -52,10 +53,10 @@ class Sketch:
         self._count = 0
 
     def add(self, gradient_OR: Float[Tensor, "O R"]) -> None:
-        """One query's; one without any gradient says nothing."""
+        """One query's; one without any gradient, or whose gradient overflowed, says nothing."""
         g_OR = gradient_OR.double()
         size = float(g_OR.square().sum())
-        if size:
+        if 0 < size < math.inf:
             self._image_OK += g_OR @ (g_OR.T @ self._test_OK) / size
             self._count += 1
 
