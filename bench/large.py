@@ -4,7 +4,7 @@
 
 The model is built in a temporary folder and loaded as any other; its weights are random, so only times mean anything. Each write
 stands beside one full forward and backward pass of its own input, taken just before it, as `write_over_pass` is in every
-`result.json`. Give --small for a model of the shipped size.
+`result.json`. Give --small for a model of the shipped size, or --model for one by name.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ def main() -> None:
     options.add_argument("--edits", type=int, default=12)
     options.add_argument("--pool", type=int, default=16, help="queries that the editor measures at the start")
     options.add_argument("--small", action="store_true")
+    options.add_argument("--model", help="a trained one in the place of the random one")
     given = options.parse_args()
     stream = ScopeWorldStream(seed=7, edits=given.edits)
     with tempfile.TemporaryDirectory() as place:
-        build_llava(Path(place), texts=texts(count=300), sizes=LlavaSizes() if given.small else SIZES)
-        model = load(place)
+        if given.model is None:
+            build_llava(Path(place), texts=texts(count=300), sizes=LlavaSizes() if given.small else SIZES)
+        model = load(given.model or place)
         editor = parse(given.editor)
         if isinstance(editor, Protects):
             editor = editor.protecting(stream.pool()[: given.pool])
