@@ -98,7 +98,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "the last module of the last layer alone",
         ("layers", "modules"),
-        "In the trials of bench/tuning.py those with one layer kept the most; and the layers below it run once for an edit.",
+        "The best of the trials of bench/tuning.py wrote one layer alone; and the layers below it run once for an edit.",
     ),
     Correction(
         "the text side alone",
