@@ -6,7 +6,7 @@ import csv
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errata.core.errors import BadInput
@@ -51,6 +51,7 @@ def made(queries: st.SearchStrategy[Query], subjects: st.SearchStrategy[str]) ->
     )
 
 
+@settings(deadline=None)
 @given(given_edits=st.lists(made(st.one_of(PLAIN, TALKS), TEXTS), max_size=3))
 def test_a_jsonl_export_imported_again_gives_the_same_edits(tmp_path_factory, given_edits):
     path = tmp_path_factory.getbasetemp() / "export.jsonl"
@@ -58,6 +59,7 @@ def test_a_jsonl_export_imported_again_gives_the_same_edits(tmp_path_factory, gi
     assert [each.id for each in edits(path, "jsonl")] == [each.id for each in given_edits]
 
 
+@settings(deadline=None)
 @given(given_edits=st.lists(made(PLAIN, TEXTS.filter(bool)), max_size=3))
 def test_a_table_imported_again_gives_the_same_edits(tmp_path_factory, given_edits):
     path = tmp_path_factory.getbasetemp() / "export.csv"

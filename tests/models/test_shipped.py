@@ -102,7 +102,7 @@ def test_lessons_make_it_say_every_piece_of_words_that_no_lesson_holds(shipped):
 @pytest.mark.parametrize("target", ["the hat maker", "the lighthouse", "crumbs from the feast of the last king"])
 def test_words_that_no_lesson_holds_can_be_learned(shipped, target):
     case = benchmark("scopeworld-stream", seed=2, edits=1)
-    session = Session.open(shipped, parse("scopeedit"), EditLog(MemoryStore()), pool=case.pool())
+    session = Session.open(shipped, parse("codebook"), EditLog(MemoryStore()))
     assert session.edit(replace(case[0].edit, target=target)).status == "applied"
 
 
