@@ -67,6 +67,9 @@ class Writer:
     sharing: set[str] = field(default_factory=set)
     """The groups whose shared branch a step could write."""
 
+    norms: dict[str, float] = field(default_factory=dict)
+    """Path -> the norm of its module's own weight, once a step asked for it."""
+
     codes: dict[str, Code] = field(default_factory=dict)
     """Path -> the last code of each module that was written."""
 
@@ -244,7 +247,9 @@ class Writer:
 
     def _norm(self, path: str) -> float:
         """Of a module's own weight."""
-        return float(torch.linalg.vector_norm(linear(self.model, path).weight.detach(), dtype=torch.float32))
+        if path not in self.norms:
+            self.norms[path] = float(torch.linalg.vector_norm(linear(self.model, path).weight.detach(), dtype=torch.float32))
+        return self.norms[path]
 
     def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
         """B <- B - step, on a copy the first time."""

@@ -301,13 +301,11 @@ def _making_room(state: State, slots: int) -> list[EditId]:
 def _leaving(firsts_ER: Float[Tensor, "E R"], silent: Sequence[bool]) -> Iterator[int]:
     """Which edits leave, in their order: silent ones, the oldest first; then of the two whose first keys are nearest the older,
     again and again, since what it was asked is likeliest to be answered by the other one; the last is the last."""
-    near_EE = (firsts_ER @ firsts_ER.T).masked_fill_(
-        torch.ones(len(firsts_ER), len(firsts_ER), device=firsts_ER.device).tril().bool(), _GONE
-    )
+    yield from (index for index, shut in enumerate(silent) if shut)
     here = [index for index, shut in enumerate(silent) if not shut]
-    for index in [index for index, shut in enumerate(silent) if shut]:
-        near_EE[index], near_EE[:, index] = _GONE, _GONE
-        yield index
+    near_EE = firsts_ER @ firsts_ER.T
+    near_EE[torch.ones_like(near_EE).tril().bool()] = _GONE
+    near_EE[list(silent)], near_EE[:, list(silent)] = _GONE, _GONE
     while len(here) > 1:
         index = int(near_EE.argmax()) // len(firsts_ER)
         near_EE[index], near_EE[:, index] = _GONE, _GONE

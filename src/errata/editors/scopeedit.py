@@ -205,8 +205,7 @@ class ScopeEdit:
         at_least(who, 1, rank_local=self.rank_local, layers=self.layers, top_k=self.top_k, steps=self.steps)
         at_least(who, 0, rank_shared=self.rank_shared, shared_groups=self.shared_groups, protect=self.protect)
         at_least(who, 0, pool_size=self.pool_size, eta_vision=self.eta_vision, eta_shared=self.eta_shared)
-        at_least(who, 0, stop_nats=self.stop_nats, gate_floor=self.gate_floor, traffic=self.traffic)
-        at_least(who, 0, outward=self.outward)
+        at_least(who, 0, stop_nats=self.stop_nats, gate_floor=self.gate_floor, traffic=self.traffic, outward=self.outward)
         if self.longest is not None:
             above(who, 0, longest=self.longest)
         above(who, 0, rank_share=self.rank_share, scale=self.scale, eta_local=self.eta_local, relaxation=self.relaxation)

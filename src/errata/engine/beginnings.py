@@ -39,11 +39,13 @@ def as_recorded(log: EditLog, editor: Editor[Any]) -> Editor[Any]:
         log: with a first entry, or without.
         editor: made from `recorded_editor`; another one is given back as it is.
     """
-    asked, first = recorded_editor(log), next(log.entries(1, 2), None)
-    told = first.details.get("editor") if asked is not None and first is not None else None
+    asked = recorded_editor(log)
+    if asked is None:
+        return editor
+    told = next(log.entries(1, 2)).details.get("editor")
     recorded = told.get("fields") if isinstance(told, Mapping) else None
     shape: Any = editor
-    if asked is None or not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
+    if not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
         return editor
     named = {part.partition("=")[0].strip() for part in re.split("[:,]", asked)}
     now = {each.name: getattr(shape, each.name) for each in fields(shape) if each.init and each.name not in named}
