@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from errata.benchmarks.scopeworld.stream import OUT_OF_SCOPE, ScopeWorldStream
@@ -21,7 +20,7 @@ from errata.core.model import Model
 from errata.core.records import Query
 from errata.editors.codebook import Codebook
 from errata.models import load
-from errata.nn.codes import coded, lens
+from errata.nn.codes import coded
 from errata.nn.recursion import after, plasticity, untouched
 from errata.nn.trace import beginnings_of
 
@@ -40,8 +39,7 @@ def main() -> None:
     model, stream = load(given.model), ScopeWorldStream(seed=given.seed, edits=max(horizons))
     editor = Codebook()
     path = str(editor.spec(model).fields["module"])
-    chatter_NI = beginnings_of(model, (path,), model.chatter(editor.chatter, seed=editor.seed))[path]
-    metric_RI = lens(chatter_NI, torch.eye(chatter_NI.shape[1]), weight=editor.weight)
+    metric_RI = editor.begin(model).book.lens_RI
     columns = " ".join(f"{f'leverage {lam:g}':>13}" for lam in LAMBDAS)
     print(f"{path}, codes of {len(metric_RI)}\n{'edits':>5} {'nearest key':>12} {columns} {'room left (lambda 1)':>21}")
     for edits in horizons:

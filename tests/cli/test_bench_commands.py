@@ -199,6 +199,9 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
     rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
     assert "100.0 ± 0.0" in rows["none"]  # nothing moves where nothing is edited
     assert "*" not in rows["finetune:steps=1"]  # two seeds are too few for a difference to count
+    page = (tmp_path / "t" / "report.html").read_text(encoding="utf-8")
+    assert f"report: {Path('t') / 'report.html'}" in done.out
+    assert "2 seeds: no difference counts." in page
     path = tmp_path / "t" / "none" / "7" / "result.json"
     stamp = path.stat().st_mtime_ns
     assert inside(*words, "--seeds", "7,8").out == done.out

@@ -67,6 +67,7 @@ def test_of_two_edits_of_one_question_the_later_one_speaks_and_forgetting_it_bri
     state = written(random_llava, BOOK, PICTURED, SECOND, later)
     assert asked(random_llava, BOOK, state, PICTURED.query) == ["a blue ring"]
     assert BOOK.telemetry(state)["overruled"] == [PICTURED.id]
+    assert BOOK.telemetry(state)["free"] == 1 - state.book.used / BOOK.slots
     back = BOOK.forget(state, later.id)
     assert back is not None
     assert asked(random_llava, BOOK, back, PICTURED.query) == [PICTURED.target]

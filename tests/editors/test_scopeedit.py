@@ -1,6 +1,7 @@
 """What ScopeEdit promises beyond its equations: what an edit may touch, when it stops, and each mend by its field."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,21 @@ def test_a_nearly_shut_gate_takes_a_whole_key_as_published_and_hardly_any_room_w
     shut = replace(PAPER, tau=0.9, steps=1, top_k=3)
     assert room(shut) < 1 - 0.4 / 48  # one whole unit key halves one of at most 48 directions
     assert room(replace(shut, shared_key="root_gate")) > room(shut)
+
+
+def test_the_room_that_is_left_is_told_and_falls_with_each_edit(random_llava):
+    first = QUICK.write(random_llava, QUICK.begin(random_llava), PICTURED)
+    second = QUICK.write(random_llava, first, SECOND)
+    telling: list[Any] = [QUICK.telemetry(state) for state in (first, second)]
+    rooms = [said["free"] for said in telling]
+    assert 0 < rooms[1] < rooms[0] < 1
+    (path,) = first.modules
+    for state, said in zip((first, second), telling, strict=True):
+        site, module = said["sites"][path], state.modules[path]
+        assert site["log_det_local"] == pytest.approx(float(torch.logdet(module.p_local_LL.double())), rel=1e-6)
+        assert site["log_det_shared"] == pytest.approx(float(torch.logdet(module.p_shared_SS.double())), rel=1e-6, abs=1e-9)
+        assert said["free"] == pytest.approx(site["plasticity_local"])
+    assert QUICK.telemetry(QUICK.begin(random_llava)) == {}
 
 
 def test_the_vision_side_never_writes_its_shared_branch(random_llava):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errata.nn.recursion import after, plasticity, untouched
+from errata.nn.recursion import after, log_determinant, plasticity, untouched
 
 RANK = 12
 
@@ -95,3 +95,14 @@ def test_plasticity_falls_from_one_and_an_empty_branch_has_all_of_it():
     assert plasticity(start()) == 1.0
     assert 0 < plasticity(after(start(), keys(30), lam=1.0)) < 0.5
     assert plasticity(torch.empty(0, 0)) == 1.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(1, 30), lam=st.floats(0.01, 100.0), seed=st.integers(0, 1000))
+def test_the_log_determinant_is_what_each_key_told_that_no_earlier_one_had(count, lam, seed):
+    p, told = start(), 0.0
+    for key in keys(count, seed=seed):
+        told += float(torch.log1p(key @ p @ key / lam))
+        p = after(p, key[None], lam=lam)
+    assert log_determinant(p) == pytest.approx(-told, rel=1e-9)
+    assert log_determinant(start()) == 0.0 == log_determinant(torch.empty(0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,9 +96,10 @@ def _stream(
 ) -> None:
     from errata.engine import registry
     from errata.engine.tools import equipped
-    from errata.engine.trials import run_trials
+    from errata.engine.trials import against, run_trials
+    from errata.engine.trials_report import write_trials_report
 
-    wanted = seeds_in(seeds)
+    wanted, folder = seeds_in(seeds), out or Path("out") / name
     taken = model_at(model, device=device, dtype=dtype)
     tools = tools_at(device=device, dtype=dtype)
     with watched(name) as progress:
@@ -108,24 +109,23 @@ def _stream(
             lambda seed: registry.benchmark(_STREAM, seed=seed, edits=edits),
             seeds=wanted,
             edits=edits,
-            folder=out or Path("out") / name,
+            folder=folder,
             progress=progress,
         )
     say(f"after {edits} edits, seeds {', '.join(map(str, wanted))}: mean and standard error (%; write_over_pass in passes)")
-    _print.table(("editor", *_FIGURES), _rows(trials), numbers=_FIGURES)
-
-
-def _rows(trials: Sequence[Trial]) -> list[tuple[str, ...]]:
-    by_name = {trial.name: trial for trial in trials}
-    return [(trial.name, *(_cell(trial, by_name[_against(trial, trials)], figure) for figure in _FIGURES)) for trial in trials]
-
-
-def _against(trial: Trial, trials: Sequence[Trial]) -> str:
-    """The row that a row is held against."""
-    for start, other in (("paper + ", "paper"), ("default - ", "default")):
-        if trial.name.startswith(start):
-            return other
-    return trials[0].name
+    _print.table(
+        ("editor", *_FIGURES),
+        [(one.name, *(_cell(one, against(one, trials), each) for each in _FIGURES)) for one in trials],
+        numbers=_FIGURES,
+    )
+    facts = {
+        "Benchmark": _STREAM,
+        "Edits": str(edits),
+        "Seeds": ", ".join(map(str, wanted)),
+        "Model": taken.name,
+        "Model digest": taken.digest,
+    }
+    say(f"report: {write_trials_report(folder / 'report.html', trials, name=name, facts=facts)}")
 
 
 def _cell(trial: Trial, other: Trial, figure: str) -> str:

@@ -26,11 +26,6 @@ class Correction:
 
 CORRECTIONS: tuple[Correction, ...] = (
     Correction(
-        "write until learned",
-        ("steps", "stop_nats"),
-        "Five steps neither stop when the target is given nor go on when it isn't.",
-    ),
-    Correction(
         "steps as long as the loss needs",
         ("step_length",),
         "A fixed step is too short for one edit and too long for another; Polyak's steps are three where fixed ones are twenty.",

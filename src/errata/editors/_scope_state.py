@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.canonical import JSON
+from errata.core.canonical import JSON, finite
 from errata.core.records import EditId
 from errata.nn.outward import Outward
 from errata.nn.patches import Delta
-from errata.nn.recursion import started
+from errata.nn.recursion import log_determinant, started
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,19 @@ class State:
 
     last: Mapping[str, JSON]
     """What the last write did, in plain numbers; empty before the first."""
+
+
+def with_volume(state: State) -> dict[str, JSON]:
+    """The last write's numbers of each module, and beside them ln det P of both branches as it stands."""
+    sites = state.last["sites"]
+    assert isinstance(sites, Mapping), "what a write tells of its modules"
+    found: dict[str, JSON] = {}
+    for path, numbers in sites.items():
+        assert isinstance(numbers, Mapping), "what a write tells of one module"
+        module = state.modules[path]
+        found[path] = {
+            **numbers,
+            "log_det_local": finite(log_determinant(module.p_local_LL)),
+            "log_det_shared": finite(log_determinant(module.p_shared_SS)),
+        }
+    return found

@@ -24,9 +24,10 @@ a key for each position, the added value, and the order-free write are ours.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import accumulate, chain, repeat
+from itertools import accumulate
 from typing import Final, Literal, NamedTuple, final
 
 import torch
@@ -49,6 +50,9 @@ _AT_ONCE: Final = 64
 
 _GONE: Final = -2.0
 """Below any cosine."""
+
+_ROUNDING: Final = 1e-3
+"""More than two ways to sum a cosine can differ by."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +179,9 @@ class Codebook:
             return None
         place, left = state.edits.index(edit), _without(state, (edit,))
         shut_M, bounds = left.book.shut_M.clone(), _bounds(left.spans)
-        for index in _alike(state.book.keys_MR, state.spans, place, self.same):  # unless someone else overrules them too
+        for index in _alike(state.book, _bounds(state.spans), place, self.same):  # unless someone else overrules them too
             later = range(index + 1, len(left.spans))
-            shut = any(index in _alike(left.book.keys_MR, left.spans[: newer + 1], newer, self.same) for newer in later)
+            shut = any(index in _alike(left.book, bounds, newer, self.same) for newer in later)
             shut_M[bounds[index] : bounds[index + 1]] = shut
         return replace(left, book=replace(left.book, shut_M=shut_M))
 
@@ -194,9 +198,10 @@ class Codebook:
             "losses_nats": [finite(loss) for loss in losses],
             "slots": book.used - start,
             "room": len(book.keys_MR) - book.used,
+            "free": 1 - book.used / len(book.keys_MR),
             "nearest": None if nearest is None else finite(float(nearest)),
             "norm": finite(float(book.values_MO[start : book.used].norm(dim=1).max())),
-            "overruled": [state.edits[index] for index in _alike(book.keys_MR, state.spans, last, self.same)],
+            "overruled": [state.edits[index] for index in _alike(book, bounds, last, self.same)],
             "dropped": state.dropped,
         }
 
@@ -238,10 +243,10 @@ class Codebook:
         keys_MR[start : start + need] = torch.cat([one.keys_KR for one in found])
         values_MO[start : start + need] = torch.cat([one.values_KO for one in found])
         spans = (*state.spans, span)
-        bounds = _bounds(spans)
-        for index in _alike(keys_MR, spans, len(spans) - 1, self.same):
-            shut_M[bounds[index] : bounds[index + 1]] = True
         book = replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=start + need)
+        bounds = _bounds(spans)
+        for index in _alike(book, bounds, len(spans) - 1, self.same):
+            shut_M[bounds[index] : bounds[index + 1]] = True
         return State(
             (*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, tuple(found[0].losses_nats))
         )
@@ -270,18 +275,20 @@ def _bounds(spans: Sequence[tuple[int, ...]]) -> list[int]:
     return [0, *accumulate(map(sum, spans))]
 
 
-def _alike(keys_MR: Float[Tensor, "M R"], spans: Sequence[tuple[int, ...]], edit: int, same: float) -> list[int]:
-    """The edits before this one whose answers begin at a key like one of its own."""
-    some = spans[: edit + 1]
-    starts = [0, *accumulate(chain.from_iterable(some))]
-    owners = list(chain.from_iterable(repeat(index, len(span)) for index, span in enumerate(some)))
-    earlier = len(owners) - len(spans[edit])
+def _alike(book: Codes, bounds: Sequence[int], edit: int, same: float) -> list[int]:
+    """The edits before this one whose answers begin at a key like one of its own; bounds: see `_bounds`."""
+    start, end = bounds[edit], bounds[edit + 1]
+    firsts_F = book.first_M[:end].nonzero()[:, 0]
+    earlier = int(book.first_M[:start].sum())
     if not earlier:
         return []
-    old_FR = keys_MR[starts[:earlier]]
+    keys_FR = book.keys_MR[firsts_F]
+    old_FR, new_KR = keys_FR[:earlier], keys_FR[earlier:]
+    near_N = ((old_FR @ new_KR.T).amax(1) >= same - _ROUNDING).nonzero()[:, 0]
     # Row by row, so that a cosine is the same to the bit however many others are asked for beside it.
-    near_F = torch.stack([(old_FR * keys_MR[new]).sum(-1) for new in starts[earlier:-1]]).amax(0) >= same
-    return sorted({owners[i] for i in near_F.nonzero()[:, 0].tolist()})
+    cosines_N = torch.stack([(old_FR[near_N] * new_R).sum(-1) for new_R in new_KR]).amax(0)
+    slots = firsts_F[near_N[cosines_N >= same]].tolist()
+    return sorted({bisect_right(bounds, slot) - 1 for slot in slots})
 
 
 def _making_room(state: State, slots: int) -> list[EditId]:

@@ -26,11 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from statistics import fmean
 from typing import Literal, Self, final
 
 import torch
 
-from errata.core.canonical import JSON, digest_of_json
+from errata.core.canonical import JSON, digest_of_json, finite
 from errata.core.errors import BadInput, Unknown
 from errata.core.model import Model
 from errata.core.records import Edit, Query, Spec
@@ -40,11 +41,11 @@ from errata.editors._pool import base_answers, draw, halves, split
 from errata.editors._ranges import above, at_least
 from errata.editors._scope_keys import KeyPositions
 from errata.editors._scope_measure import measure
-from errata.editors._scope_state import State, Written
+from errata.editors._scope_state import State, Written, with_volume
 from errata.editors._scope_write import Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank, Replaced, merged
-from errata.nn.recursion import untouched
+from errata.nn.recursion import plasticity, untouched
 
 
 @final
@@ -101,7 +102,7 @@ class ScopeEdit:
     modules: Literal["all", "last"] = "last"
     """Which are written of a layer's: all that its family declares writable, as published, or the last."""
 
-    lambda_local: float = 2.5
+    lambda_local: float = 0.3
     """lambda_l > 0: small: past keys don't move; large: plain gradient steps."""
 
     lambda_shared: float = 1.0
@@ -113,10 +114,10 @@ class ScopeEdit:
     beta: float = 10.0
     """Sharpness of the gate, > 0."""
 
-    steps: int = 12
-    """Inner steps per edit at most, >= 1; published: always 5."""
+    steps: int = 5
+    """Inner steps per edit at most, >= 1. More of them learn long answers and hard edits, and move more of what must stay."""
 
-    stop_nats: float | None = 0.1
+    stop_nats: float | None = None
     """Stop once the target's mean loss is below this; None: never, as published."""
 
     environments: Literal["query", "also"] = "also"
@@ -278,8 +279,11 @@ class ScopeEdit:
         return merged(model, _written(state))
 
     def telemetry(self, state: State) -> Mapping[str, JSON]:
-        """What the last write did."""
-        return state.last
+        """What the last write did, and the room left: `free`, the mean tr P_l / r of all modules, and ln det P of those written."""
+        if not state.last:
+            return {}
+        local = [plasticity(module.p_local_LL) for module in state.modules.values()]
+        return {**state.last, "free": finite(fmean(local)), "sites": with_volume(state)}
 
     def _plan(self, model: Model) -> _sites.Plan:
         return _sites.plan(

@@ -190,6 +190,20 @@ def strips(rows: Sequence[tuple[str, str, Sequence[float]]], *, name: str) -> Ma
     return _svg(name, *drawn, frame=Frame(PANEL.width, height))
 
 
+def whisker(mean: float, error: float, *, mark: float) -> Markup:
+    """A percentage as a dot with two standard errors to either side, another row's as an upright mark; its number stands beside."""
+    x = Scale(0, 100, 4, 116)
+    low, high = max(0.0, mean - 2 * error), min(100.0, mean + 2 * error)
+    return el(
+        "svg",
+        {"class": "whisker", "viewBox": "0 0 120 16", "width": 120, "height": 16, "aria-hidden": "true"},
+        el("line", {"class": "grid", "x1": f"{x(0):.1f}", "x2": f"{x(100):.1f}", "y1": 8, "y2": 8}),
+        el("line", {"class": "notch", "x1": f"{x(mark):.1f}", "x2": f"{x(mark):.1f}", "y1": 1, "y2": 15}),
+        el("line", {"class": "line", "x1": f"{x(low):.1f}", "x2": f"{x(high):.1f}", "y1": 8, "y2": 8}),
+        el("circle", {"class": "full", "cx": f"{x(mean):.1f}", "cy": 8, "r": "3.4"}),
+    )
+
+
 def key(label: str, css: str, slot: int) -> Markup:
     """An editor's entry in a legend: a piece of its line with its marker, and its name."""
     sample = el(

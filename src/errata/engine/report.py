@@ -6,22 +6,21 @@ No script, no font, no picture is fetched: the page's own policy forbids it. Eve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from errata.engine import _report_tables as tables
 from errata.engine import _report_words as words
+from errata.engine._report_capacity import of_capacity, room
 from errata.engine._report_figures import cost_figure, curves, forcing_figure, retention, shares, trade
 from errata.engine._report_gallery import draw, gallery
 from errata.engine._report_gate import gate_figure, of_gate
 from errata.engine._report_markup import Markup, el, fold, join, table
+from errata.engine._report_page import beside, grouped, listed_facts, masthead, note, page, section, takeaway
 from errata.engine._report_view import Shown, View, view
 from errata.engine.results import Run
 
 CARDS = 6
 """Edits in the gallery for each editor; eight where only one was run."""
-
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _PARTS = (
     ("result", "Result"),
@@ -29,6 +28,7 @@ _PARTS = (
     ("course", "Over the stream"),
     ("classes", "Classes"),
     ("retention", "Retention"),
+    ("capacity", "Capacity"),
     ("cost", "Cost"),
     ("gate", "Gate"),
     ("forcing", "Teacher forcing"),
@@ -52,128 +52,112 @@ def write_report(path: Path, runs: Sequence[Run], *, seed: int) -> Path:
         BadInput: no run, a run without a horizon, or runs of different benchmarks, models or horizons.
         OSError: the file can't be written.
     """
-    page = _page(view(runs, seed))
+    made = _page(view(runs, seed))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8", newline="\n")
+    path.write_text(made, encoding="utf-8", newline="\n")
     return path
 
 
 def _page(seen: View) -> str:
-    style = files("errata.engine").joinpath("_page.css").read_text(encoding="utf-8")
     title = f"{_said(seen, 'name')} after {seen.after}"
-    head = el(
-        "head",
-        {},
-        el("meta", {"charset": "utf-8"}),
-        el("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        el("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        el("meta", {"name": "color-scheme", "content": "light dark"}),
-        el("title", {}, title),
-        el("style", {}, Markup(style)),
-    )
-    sections = [_section(name, _SECTIONS[name](seen)) for name, _ in _PARTS]
+    sections = [section(name, said, *_SECTIONS[name](seen)) for name, said in _PARTS]
     nav = el("nav", {"aria-label": "contents"}, *(el("a", {"href": f"#{name}"}, said) for name, said in _PARTS))
-    body = el("body", {}, _header(seen, title), nav, el("main", {}, *sections))
-    return "<!doctype html>\n" + el("html", {"lang": "en"}, head, body).html + "\n"
-
-
-def _section(name: str, content: Sequence[Markup]) -> Markup:
-    return el(
-        "section", {"id": name, "aria-labelledby": f"{name}-title"}, el("h2", {"id": f"{name}-title"}, dict(_PARTS)[name]), *content
-    )
+    return page(title, _header(seen, title), nav, el("main", {}, *sections))
 
 
 def _header(seen: View, title: str) -> Markup:
     run = seen.shown[0].run
-    facts = (
-        ("Benchmark", _said(seen, "name")),
-        ("Seed", _said(seen, "seed")),
-        ("Benchmark digest", _said(seen, "digest")),
-        ("Model", str(run.model["name"])),
-        ("Parameters", _grouped(run.model["parameters"])),
-        ("Model digest", str(run.model["digest"])),
-    )
-    listed = [_fact(name, _digest(value)) for name, value in facts]
-    return el(
-        "header",
-        {},
-        el("p", {"class": "eyebrow"}, "errata · report of a benchmark run"),
-        el("h1", {}, title),
-        el("p", {"class": "lead"}, words.of_table(seen)),
-        el("dl", {"class": "facts"}, *listed),
-    )
+    facts = {
+        "Benchmark": _said(seen, "name"),
+        "Seed": _said(seen, "seed"),
+        "Benchmark digest": _said(seen, "digest"),
+        "Model": str(run.model["name"]),
+        "Parameters": grouped(run.model["parameters"]),
+        "Model digest": str(run.model["digest"]),
+    }
+    return masthead(title, words.of_table(seen), listed_facts(facts))
 
 
 def _result(seen: View) -> list[Markup]:
-    return [tables.summary(seen), _note(tables.legend_of_bold(seen.editors))]
+    return [tables.summary(seen), note(tables.legend_of_bold(seen.editors))]
 
 
 def _trade(seen: View) -> list[Markup]:
-    note = (
+    said = (
         "Each path is one editor, a marker for each horizon, growing towards the end. Up: the mean over the kinds that should "
         "change; across: the mean over the kinds that should stay. The best corner is the top right; an unedited model sits at the "
         "bottom right."
     )
-    return [_takeaway(words.of_trade(seen)), _beside(trade(seen), _note(note))]
+    return [takeaway(words.of_trade(seen)), beside(trade(seen), note(said))]
 
 
 def _course(seen: View) -> list[Markup]:
-    return [_takeaway(words.of_curves(seen)), *curves(seen), tables.every_rate(seen)]
+    return [takeaway(words.of_curves(seen)), *curves(seen), tables.every_rate(seen)]
 
 
 def _classes(seen: View) -> list[Markup]:
     scored = max((rate.n for rate in seen.shown[0].last.classes.values()), default=0)
     later = seen.edits - scored
     counted = f" {later} of the {seen.after} were corrected by a later one and are no longer scored." if later > 0 else ""
-    note = (
+    said = (
         "Every scored edit is in exactly one class; strict, marked by the caret, is a part of proper in which the text-only form, "
         f"the second hop and whatever else the edit entails are given too.{counted}"
     )
-    return [_takeaway(words.of_classes(seen)), shares(seen), _note(note), tables.classes(seen)]
+    return [takeaway(words.of_classes(seen)), shares(seen), note(said), tables.classes(seen)]
 
 
 def _retention(seen: View) -> list[Markup]:
-    note = f"Reliability after {seen.after} by age: the scored edits in ten equal parts, from the oldest to the newest."
-    return [_takeaway(words.of_retention(seen)), _beside(retention(seen), _note(note))]
+    said = f"Reliability after {seen.after} by age: the scored edits in ten equal parts, from the oldest to the newest."
+    return [takeaway(words.of_retention(seen)), beside(retention(seen), note(said))]
+
+
+def _capacity(seen: View) -> list[Markup]:
+    said = (
+        "How much of the room that an editor can write in is left after each edit, as it says itself: of ScopeEdit the trace of "
+        "its preconditioner over the rank, the mean over modules; of a codebook the slots that are free. A refused edit took none. "
+        "What a stream does to answers once the room is short is in the figures above."
+    )
+    figure = room(seen)
+    return [takeaway(of_capacity(seen)), *([beside(figure, note(said))] if figure.html else [])]
 
 
 def _cost(seen: View) -> list[Markup]:
-    note = (
+    said = (
         "Each dot is one write, protection included and the guard left out, over the median time of one forward and backward pass. "
         "The line is the median of equal stretches of the stream. All panels share one scale."
     )
-    return [_takeaway(words.of_cost(seen)), cost_figure(seen), _note(note), tables.cost(seen)]
+    return [takeaway(words.of_cost(seen)), cost_figure(seen), note(said), tables.cost(seen)]
 
 
 def _gate(seen: View) -> list[Markup]:
-    note = (
+    said = (
         "Each dot is one edit: the mean over the modules that it wrote of the gate that their evidence gave, in the row of what "
         "became of the edit. A bar marks the median. A gate that knows its scope would stand wider for edits that stayed in it."
     )
     figure = gate_figure(seen)
-    return [_takeaway(of_gate(seen)), figure, _note(note)] if figure.html else [_takeaway(of_gate(seen))]
+    return [takeaway(of_gate(seen)), figure, note(said)] if figure.html else [takeaway(of_gate(seen))]
 
 
 def _forcing(seen: View) -> list[Markup]:
     if not tables.forced_kinds(seen):
-        return [_takeaway(words.of_forcing(seen))]
-    note = (
+        return [takeaway(words.of_forcing(seen))]
+    said = (
         "Filled: share of probes whose generated answer met the expectation. Hollow: token accuracy under teacher forcing, as "
         "EasyEdit measures it, in which the model is shown the right answer up to each token. The second says how near "
         "the answer was, not that the model gives it; it is here for comparison with published tables and enters nothing else."
     )
-    return [_takeaway(words.of_forcing(seen)), forcing_figure(seen), _note(note), tables.forcing(seen)]
+    return [takeaway(words.of_forcing(seen)), forcing_figure(seen), note(said), tables.forcing(seen)]
 
 
 def _gallery(seen: View) -> list[Markup]:
     count = CARDS if len(seen.editors) > 1 else CARDS + 2
-    note = (
+    said = (
         f"Drawn at random with seed {seen.seed}, not chosen: half failures where there are that many. A failure is any edit that "
         "isn't proper. Answers are as after the last edit of the stream. Probes without a small picture use the edit's own."
     )
     drawn = [(one, draw(one.run.judged, count=count, seed=seen.seed, salt=one.label)) for one in seen.editors]
     cards = [gallery(one, edits) for one, edits in drawn if edits]
-    return [_note(note), *(cards or [_note("No edit was scored, so there is none to show.")])]
+    return [note(said), *(cards or [note("No edit was scored, so there is none to show.")])]
 
 
 _STREAMED = (
@@ -199,13 +183,13 @@ _FINE = (
 
 def _protocol(seen: View) -> list[Markup]:
     told = _FINE if "memory" in seen.shown[0].run.protocol else _STREAMED
-    stated = [_fact(name.replace("_", " ").capitalize(), str(value)) for name, value in seen.shown[0].run.protocol.items()]
-    return [*(el("p", {}, text) for text in told), el("dl", {"class": "facts"}, *stated), tables.meanings(seen)]
+    stated = {name.replace("_", " ").capitalize(): str(value) for name, value in seen.shown[0].run.protocol.items()}
+    return [*(el("p", {}, text) for text in told), listed_facts(stated), tables.meanings(seen)]
 
 
 def _editors(seen: View) -> list[Markup]:
     return [
-        _note("Every field as it resulted for this model, which is all that is needed to run it again."),
+        note("Every field as it resulted for this model, which is all that is needed to run it again."),
         *(_spec(one) for one in seen.shown),
     ]
 
@@ -228,6 +212,7 @@ _SECTIONS = {
     "course": _course,
     "classes": _classes,
     "retention": _retention,
+    "capacity": _capacity,
     "cost": _cost,
     "gate": _gate,
     "forcing": _forcing,
@@ -239,29 +224,3 @@ _SECTIONS = {
 
 def _said(seen: View, name: str) -> str:
     return str(seen.shown[0].run.benchmark[name])
-
-
-def _grouped(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _digest(value: str) -> Markup | str:
-    """A long digest is cut to what a reader compares; the whole stays reachable."""
-    return el("abbr", {"title": value}, value[:12]) if len(value) == 64 and " " not in value else value
-
-
-def _fact(name: str, value: Markup | str) -> Markup:
-    return el("div", {"class": "fact"}, el("dt", {}, name), el("dd", {}, value))
-
-
-def _takeaway(text: str) -> Markup:
-    return el("p", {"class": "takeaway"}, text)
-
-
-def _beside(figure: Markup, words: Markup) -> Markup:
-    """A figure with its note at its side where the page is wide."""
-    return el("div", {"class": "beside"}, figure, words)
-
-
-def _note(text: str) -> Markup:
-    return el("p", {"class": "note"}, text)

@@ -71,6 +71,15 @@ def difference(one: Trial, other: Trial, figure: str) -> Difference:
     return Difference(sum(apart) / len(apart), standard_error(apart), len(apart))
 
 
+def against(trial: Trial, trials: Sequence[Trial]) -> Trial:
+    """The row that a row is held against: paper for "paper + ...", default for "default - ...", the first for any other."""
+    named = {each.name: each for each in trials}
+    for start, other in (("paper + ", "paper"), ("default - ", "default")):
+        if trial.name.startswith(start) and other in named:
+            return named[other]
+    return trials[0]
+
+
 def standard_error(values: Sequence[float]) -> float:
     """The standard error of the mean of some values."""
     n = len(values)

@@ -61,3 +61,11 @@ def plasticity(p_RR: Float[Tensor, "R R"]) -> float:
     """tr(P) / R in (0, 1]: how much of the space is still free to write in; 1 before any key, and for a branch of rank zero."""
     rank = p_RR.shape[0]
     return float(p_RR.diagonal().sum()) / rank if rank else 1.0
+
+
+def log_determinant(p_RR: Float[Tensor, "R R"]) -> float:
+    """ln det P <= 0: how much smaller the volume is that a step can still reach, in nats; 0 before any key.
+
+    By the determinant lemma each key takes off ln(1 + z^T P z / lambda), what it tells that no earlier key told. Costs O(R^3).
+    """
+    return float(torch.linalg.slogdet(p_RR.double()).logabsdet) if p_RR.shape[0] else 0.0
