@@ -32,7 +32,7 @@ def test_the_words_say_what_is_left_and_up_to_where_the_stream_was_carried() -> 
     said = of_capacity(view(filling(), seed=7))
     assert said.startswith("After 40 edits scopeedit:preset=default has 60% of its room left.")
     assert "finetune 1, scopeedit:preset=paper 1 and" in said
-    assert "scopeedit:preset=default 40, the last" in said
+    assert "scopeedit:preset=default 40 (the last)" in said
 
 
 def test_an_editor_that_held_at_first_is_said_to_have_carried_that_far() -> None:

@@ -65,4 +65,4 @@ def _carried(view: View, one: Shown) -> str:
         if not holds(horizon):
             return f"{last}" if last else "none"
         last = horizon.edits
-    return f"{last}, the last"
+    return f"{last} (the last)"

@@ -114,8 +114,9 @@ def _retention(seen: View) -> list[Markup]:
 def _capacity(seen: View) -> list[Markup]:
     said = (
         "How much of the room that an editor can write in is left after each edit, as it says itself: of ScopeEdit the trace of "
-        "its preconditioner over the rank, the mean over modules; of a codebook the slots that are free. A refused edit took none. "
-        "What a stream does to answers once the room is short is in the figures above."
+        "its preconditioner over the rank, the mean over modules, of which the pool takes its part before the first edit; of a "
+        "codebook the slots that are free. A refused edit took none. What a stream does to answers once the room is short is in "
+        "the figures above."
     )
     figure = room(seen)
     return [takeaway(of_capacity(seen)), *([beside(figure, note(said))] if figure.html else [])]
