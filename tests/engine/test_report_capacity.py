@@ -31,8 +31,8 @@ def test_the_room_is_told_after_each_edit_that_was_kept() -> None:
 def test_the_words_say_what_is_left_and_up_to_where_the_stream_was_carried() -> None:
     said = of_capacity(view(filling(), seed=7))
     assert said.startswith("After 40 edits scopeedit:preset=default has 60% of its room left.")
-    assert "finetune 1, scopeedit:preset=paper 1 and" in said
-    assert "scopeedit:preset=default 40 (the last)" in said
+    assert "up to 1 edits by finetune" in said
+    assert "to the end by scopeedit:preset=default" in said
 
 
 def test_an_editor_that_held_at_first_is_said_to_have_carried_that_far() -> None:
@@ -40,12 +40,17 @@ def test_an_editor_that_held_at_first_is_said_to_have_carried_that_far() -> None
     last = runs[-1].horizons[-1]
     rates = {**last.rates, "reliability": replace(last.rates["reliability"], hits=0.5 * last.rates["reliability"].n)}
     gave_way = replace(runs[-1], horizons=(*runs[-1].horizons[:-1], replace(last, rates=rates)))
-    assert "scopeedit:preset=default 20." in of_capacity(view([*runs[:-1], gave_way], seed=7))
+    assert "up to 20 edits by scopeedit:preset=default." in of_capacity(view([*runs[:-1], gave_way], seed=7))
 
 
 def test_the_page_draws_the_room_of_an_editor_that_tells_it_and_nothing_without(tmp_path: Path) -> None:
     told = write_report(tmp_path / "told.html", filling(), seed=7).read_text(encoding="utf-8")
     silent = write_report(tmp_path / "silent.html", four_runs(), seed=7).read_text(encoding="utf-8")
-    assert told.count("Room left after an edit") == 1
+    assert told.count("Room left.") == 1
     assert "60 at 40" in told
-    assert "Room left after an edit" not in silent
+    assert "Room left." not in silent
+
+
+def test_a_run_that_begins_anew_every_few_edits_has_no_room_to_draw(tmp_path: Path) -> None:
+    runs = [replace(run, protocol={**run.protocol, "memory": 10}) for run in filling()]
+    assert "Room left." not in write_report(tmp_path / "fine.html", runs, seed=7).read_text(encoding="utf-8")

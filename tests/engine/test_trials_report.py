@@ -60,3 +60,13 @@ def test_fewer_than_three_seeds_are_no_difference(tmp_path: Path) -> None:
 def test_no_row_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nothing to report"):
         written(tmp_path, ())
+
+
+def test_a_row_without_a_figure_on_some_seed_is_shown_without_it(tmp_path: Path) -> None:
+    holed = trial("holed", (0.9, float("nan"), 0.9))
+    bare = Trial("bare", {"reliability": (0.1, 0.2, 0.3), "write_over_pass": (1.0, 1.0, 1.0)})
+    page = written(tmp_path, (ROWS[0], holed, bare))
+    assert "nan" not in page
+    assert "Most proper edits: paper, 30 of 100" in page
+    assert "There is no second editor" in written(tmp_path, (trial("alone", (0.1, 0.2, 0.3)),))
+    assert "No editor was asked both" in written(tmp_path, (bare,))

@@ -71,8 +71,8 @@ def ablation(
 ) -> None:
     """Add each correction of the published ScopeEdit alone, and take each alone from the default, over several seeds.
 
-    A star marks a difference of more than two standard errors over at least three seeds: of a row "paper + ..." from paper, of a
-    row "default - ..." from the default, of any other row from the first.
+    A star marks a difference of more than two standard errors over at least three seeds: of a row "default - ..." from the
+    default, of any other row from paper.
 
     \b
     Examples:
@@ -131,7 +131,7 @@ def _stream(
 def _cell(trial: Trial, other: Trial, figure: str) -> str:
     from errata.engine.trials import difference
 
-    if figure not in trial.figures:
+    if not trial.has(figure):
         return "-"
     scale = 1 if figure in _PLAIN else 100
     star = "*" if trial is not other and figure in other.figures and difference(trial, other, figure).counts else " "

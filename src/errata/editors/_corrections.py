@@ -28,7 +28,7 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "steps as long as the loss needs",
         ("step_length",),
-        "A fixed step is too short for one edit and too long for another; Polyak's steps are three where fixed ones are twenty.",
+        "A fixed step is too short for one edit and too long for another.",
     ),
     Correction(
         "no step longer than a share of the weight",

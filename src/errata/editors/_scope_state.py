@@ -81,7 +81,7 @@ class State:
     """What the last write did, in plain numbers; empty before the first."""
 
 
-def with_volume(state: State) -> dict[str, JSON]:
+def told_of_sites(state: State) -> dict[str, JSON]:
     """The last write's numbers of each module, and beside them ln det P of both branches as it stands."""
     sites = state.last["sites"]
     assert isinstance(sites, Mapping), "what a write tells of its modules"

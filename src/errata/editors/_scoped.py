@@ -164,7 +164,9 @@ class Scoped:
         if latest is None:
             return {"in_memory": 0}
         inner = state.stream if self.memory == "fold" else latest.inner
-        last = self.editor.telemetry(inner) if isinstance(self.editor, Explains) else {}
+        last = dict(self.editor.telemetry(inner)) if isinstance(self.editor, Explains) else {}
+        if self.memory != "fold":
+            last.pop("free", None)  # of a state with this edit alone, not of the memory
         return {**last, "contradicts": list(latest.over), "in_memory": state.count}
 
     def _scores(self, model: Model, state: Memory, query: Query) -> dict[Place, float]:

@@ -7,7 +7,7 @@
 
 A trained scope comes from a checkpoint folder: `serac:checkpoint=FOLDER`. Without `speaker` the base itself is told the edit; with
 it a separate model answers, as published. MSCKE-MEND is `mscke:checkpoint=FOLDER,editor=mend:...`. The inner editor's own fields
-are separated by semicolons: `scoped:editor=scopeedit:steps=3;rank=64,memory=fold`. The memory and its
+are separated by semicolons: `scoped:editor=scopeedit:rank_local=64;rank_shared=16,memory=fold`. The memory and its
 rules are those of `told` and `ike`.
 """
 

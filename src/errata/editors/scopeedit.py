@@ -41,7 +41,7 @@ from errata.editors._pool import base_answers, draw, halves, split
 from errata.editors._ranges import above, at_least
 from errata.editors._scope_keys import KeyPositions
 from errata.editors._scope_measure import measure
-from errata.editors._scope_state import State, Written, with_volume
+from errata.editors._scope_state import State, Written, told_of_sites
 from errata.editors._scope_write import Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank, Replaced, merged
@@ -263,7 +263,7 @@ class ScopeEdit:
         )
 
     def write(self, model: Model, state: State, edit: Edit) -> State:
-        """Inner steps until the target is learned, then the protection keys."""
+        """Inner steps, then the protection keys."""
         model.check(edit.query, edit.target)
         writer = Writer.open(self, model, self._plan(model), state)
         writer.learn(edit)
@@ -283,7 +283,7 @@ class ScopeEdit:
         if not state.last:
             return {}
         local = [plasticity(module.p_local_LL) for module in state.modules.values()]
-        return {**state.last, "free": finite(fmean(local)), "sites": with_volume(state)}
+        return {**state.last, "free": finite(fmean(local)), "sites": told_of_sites(state)}
 
     def _plan(self, model: Model) -> _sites.Plan:
         return _sites.plan(

@@ -18,7 +18,10 @@ _POINTS = 20
 
 
 def left(one: Shown) -> tuple[tuple[int, float], ...]:
-    """How much room was left after each edit that was kept: its place, from 1, and a share; nothing where an editor doesn't say."""
+    """How much room was left after each edit that was kept: its place, from 1, and a share; nothing where an editor doesn't say, or
+    where it began anew every few edits (`engine.fine`)."""
+    if "memory" in one.run.protocol:
+        return ()
     told = ((judged.position + 1, judged.telemetry.get("free")) for judged in one.run.judged if judged.committed)
     return tuple((place, float(free)) for place, free in told if isinstance(free, int | float))
 
@@ -38,7 +41,7 @@ def room(view: View) -> Markup:
         frame=ALONE,
         ticks=sorted({1, (view.edits + 1) // 2, view.edits}),
         x_title="edit, in order",
-        name="Room left after an edit",
+        name="Room left",
         log=False,
     )
     return el("figure", {"class": "one"}, legend([one for one, _ in telling]), chart)
@@ -48,8 +51,8 @@ def of_capacity(view: View) -> str:
     """What is left at the end, and how far each editor carried the stream."""
     rooms = [(one.label, told[-1][1]) for one in view.editors if (told := left(one))]
     said = [f"{label} has {percent(free)} of its room left" for label, free in rooms]
-    carried = [f"{one.label} {_carried(view, one)}" for one in view.editors]
-    whole = f"Up to which horizon nine in ten edits are given, and nine in ten of what should stay: {listed(carried)}."
+    carried = [f"{_carried(view, one)} {one.label}" for one in view.editors]
+    whole = f"Nine in ten edits are given, and nine in ten of what should stay is kept: {listed(carried)}."
     return f"After {view.after} {listed(said)}. {whole}" if said else whole
 
 
@@ -58,11 +61,11 @@ def _carried(view: View, one: Shown) -> str:
 
     def holds(horizon: Horizon) -> bool:
         given, stayed = rate_of(horizon, "reliability"), mean_rate(horizon, stay)
-        return (given is None or given >= _HELD) and (stayed is None or stayed >= _HELD)
+        return None not in (given, stayed) and min(given or 0.0, stayed or 0.0) >= _HELD
 
     last = 0
     for horizon in one.run.horizons:
         if not holds(horizon):
-            return f"{last}" if last else "none"
+            return f"up to {last} edits by" if last else "at no horizon by"
         last = horizon.edits
-    return f"{last} (the last)"
+    return "to the end by"

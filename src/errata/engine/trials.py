@@ -41,6 +41,10 @@ class Trial:
     figures: Mapping[str, tuple[float, ...]]
     """Figure -> its values, in the order of the seeds: probe kinds and classes as shares, and "write_over_pass"."""
 
+    def has(self, figure: str) -> bool:
+        """Whether every seed has this figure."""
+        return figure in self.figures and not any(map(math.isnan, self.figures[figure]))
+
     def mean(self, figure: str) -> float:
         """The mean over the seeds."""
         values = self.figures[figure]
@@ -72,12 +76,10 @@ def difference(one: Trial, other: Trial, figure: str) -> Difference:
 
 
 def against(trial: Trial, trials: Sequence[Trial]) -> Trial:
-    """The row that a row is held against: paper for "paper + ...", default for "default - ...", the first for any other."""
+    """The row that a row is held against: default for "default - ...", else paper where that is a row, else the first."""
     named = {each.name: each for each in trials}
-    for start, other in (("paper + ", "paper"), ("default - ", "default")):
-        if trial.name.startswith(start) and other in named:
-            return named[other]
-    return trials[0]
+    own = "default" if trial.name.startswith("default - ") else "paper"
+    return named.get(own, trials[0])
 
 
 def standard_error(values: Sequence[float]) -> float:

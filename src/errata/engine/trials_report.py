@@ -10,7 +10,7 @@ from statistics import fmean
 from errata.core.errors import BadInput
 from errata.engine._report_charts import whisker
 from errata.engine._report_kinds import CLASS_MEANINGS, Kind, known
-from errata.engine._report_markup import Markup, el, hidden, table
+from errata.engine._report_markup import NOTHING, Markup, el, hidden, table
 from errata.engine._report_page import listed_facts, masthead, note, page, section, takeaway
 from errata.engine._report_words import listed
 from errata.engine.scoring import COMPOSITES
@@ -35,16 +35,16 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
     """
     if not trials:
         raise BadInput("There is nothing to report: no editor was run.")
-    kinds = known(figure for one in trials for figure in one.figures if figure not in _STRICT and figure != _COST)
+    kinds = known(figure for one in trials for figure in one.figures if figure not in _CLASSES and figure != _COST)
     kinds = tuple(kind for kind in kinds if kind.name not in COMPOSITES)
     rows = [_with_means(one, kinds) for one in trials]
     parts = [
-        masthead(f"{name}: {len(rows)} editors", _lead(rows), listed_facts(dict(facts))),
+        masthead(f"{name}: {len(rows)} editor{'' if len(rows) == 1 else 's'}", _lead(rows), listed_facts(dict(facts))),
         el(
             "main",
             {},
             section("rails", "Side by side", takeaway(_differences(rows)), _rails(rows), note(_HOW)),
-            section("figures", "Every figure", _figures(rows, kinds)),
+            section("figures", "Kind by kind", _figures(rows, kinds)),
         ),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,11 +52,12 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
     return path
 
 
-_STRICT = (*(name for name, _ in CLASS_MEANINGS), "strict")
+_CLASSES = (*(name for name, _ in CLASS_MEANINGS), "strict")
 _HOW = (
     "A dot is the mean over the seeds and its line two standard errors to either side; the upright mark is the row that it is held "
     f"against. A star: the difference, seed by seed, is larger than two standard errors over at least {ENOUGH} seeds. Given and "
-    "kept are means over the kinds that should change and should stay, each kind counting once."
+    "kept are means over all kinds that should change (second hops and what else an edit entails included) and that should stay, "
+    "each kind counting once."
 )
 
 
@@ -72,7 +73,10 @@ def _with_means(one: Trial, kinds: Sequence[Kind]) -> Trial:
 
 
 def _lead(rows: Sequence[Trial]) -> str:
-    best = max(rows, key=lambda one: one.mean(_PROPER))
+    told = [one for one in rows if all(map(one.has, (_PROPER, _SPREADS, _STAYS)))]
+    if not told:
+        return "No editor was asked both for what should change and for what should stay on every seed."
+    best = max(told, key=lambda one: one.mean(_PROPER))
     return (
         f"Most proper edits: {best.name}, {100 * best.mean(_PROPER):.0f} of 100; it gives {100 * best.mean(_SPREADS):.0f}% of what "
         f"should change and keeps {100 * best.mean(_STAYS):.0f}% of what should stay."
@@ -81,10 +85,13 @@ def _lead(rows: Sequence[Trial]) -> str:
 
 def _differences(rows: Sequence[Trial]) -> str:
     """Which rows differ in proper edits from the one that they are held against."""
-    seeds = len(rows[0].figures[_PROPER])
+    seeds = len(rows[0].figures[_SPREADS])
     if seeds < ENOUGH:
         return f"{seeds} seed{'' if seeds == 1 else 's'}: no difference counts."
-    apart = {one.name: difference(one, against(one, rows), _PROPER) for one in rows if one is not against(one, rows)}
+    held = [(one, against(one, rows)) for one in rows if one.has(_PROPER)]
+    apart = {one.name: difference(one, other, _PROPER) for one, other in held if one is not other and other.has(_PROPER)}
+    if not apart:
+        return "There is no second editor to hold against the first."
     said = [
         f"{name} by {100 * gap.mean:+.0f}" for name, gap in sorted(apart.items(), key=lambda pair: -abs(pair[1].mean)) if gap.counts
     ]
@@ -102,9 +109,10 @@ def _rails(rows: Sequence[Trial]) -> Markup:
         other = against(one, rows)
         cells = []
         for figure, _ in _RAILS:
-            mean, error = 100 * one.mean(figure), 100 * one.error(figure)
-            drawn = whisker(mean, error, mark=100 * other.mean(figure))
-            cells.append(el("td", {"class": "rail"}, drawn, _number(one, other, figure)))
+            drawn = NOTHING
+            if one.has(figure) and other.has(figure):
+                drawn = whisker(100 * one.mean(figure), 100 * one.error(figure), mark=100 * other.mean(figure))
+            cells.append(el("td", {}, drawn, _number(one, other, figure)))
         body.append(el("tr", {"class": "s0"}, el("th", {"scope": "row"}, one.name), *cells))
     return table("Percent, mean over the seeds with its standard error.", head=head, body=body, css="rails")
 
@@ -123,7 +131,7 @@ def _figures(rows: Sequence[Trial], kinds: Sequence[Kind]) -> Markup:
 
 
 def _number(one: Trial, other: Trial, figure: str) -> Markup | str:
-    if figure not in one.figures or math.isnan(one.mean(figure)):
+    if not one.has(figure):
         return "-"
     scale, digits = (1, 1) if figure == _COST else (100, 0)
     said = f"{scale * one.mean(figure):.{digits}f} ± {scale * one.error(figure):.{digits}f}"

@@ -18,6 +18,8 @@ Shapes: R is the rank (the width of a code), K the number of keys.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -64,8 +66,13 @@ def plasticity(p_RR: Float[Tensor, "R R"]) -> float:
 
 
 def log_determinant(p_RR: Float[Tensor, "R R"]) -> float:
-    """ln det P <= 0: how much smaller the volume is that a step can still reach, in nats; 0 before any key.
+    """ln det P <= 0: how much smaller the volume is that a step can still reach, in nats; 0 for the identity.
+
+    NaN where P is no longer positive definite.
 
     By the determinant lemma each key takes off ln(1 + z^T P z / lambda), what it tells that no earlier key told. Costs O(R^3).
     """
-    return float(torch.linalg.slogdet(p_RR.double()).logabsdet) if p_RR.shape[0] else 0.0
+    if not p_RR.shape[0]:
+        return 0.0
+    found = torch.linalg.slogdet(p_RR.double())
+    return float(found.logabsdet) if found.sign > 0 else math.nan
