@@ -8,7 +8,6 @@ from errata.engine._report_markup import NOTHING, Markup, el
 from errata.engine._report_stats import mean_rate, rate_of
 from errata.engine._report_view import Shown, View
 from errata.engine._report_words import listed, percent
-from errata.engine.results import Horizon
 
 _HELD = 0.9
 """The share of edits given, and of what should stay kept, up to which an editor carries its stream."""
@@ -59,13 +58,11 @@ def of_capacity(view: View) -> str:
 def _carried(view: View, one: Shown) -> str:
     stay = [kind.name for kind in view.kinds if kind.side == "stay"]
 
-    def holds(horizon: Horizon) -> bool:
-        given, stayed = rate_of(horizon, "reliability"), mean_rate(horizon, stay)
-        return None not in (given, stayed) and min(given or 0.0, stayed or 0.0) >= _HELD
-
     last = 0
     for horizon in one.run.horizons:
-        if not holds(horizon):
+        rates = (rate_of(horizon, "reliability"), mean_rate(horizon, stay))
+        asked = [rate for rate in rates if rate is not None]
+        if asked and min(asked) < _HELD:
             return f"up to {last} edits by" if last else "at no horizon by"
-        last = horizon.edits
-    return "to the end by"
+        last = horizon.edits if asked else last
+    return "to the end by" if last else "at no horizon by"
