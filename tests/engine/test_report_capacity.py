@@ -31,7 +31,7 @@ def test_the_room_is_told_after_each_edit_that_was_kept() -> None:
 def test_the_words_say_what_is_left_and_up_to_where_the_stream_was_carried() -> None:
     said = of_capacity(view(filling(), seed=7))
     assert said.startswith("After 40 edits scopeedit:preset=default has 60% of its room left.")
-    assert "up to 1 edits by finetune" in said
+    assert "at no horizon by finetune" in said
     assert "to the end by scopeedit:preset=default" in said
 
 
