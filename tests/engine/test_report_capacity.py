@@ -31,8 +31,8 @@ def test_the_room_is_told_after_each_edit_that_was_kept() -> None:
 def test_the_words_say_what_is_left_and_up_to_where_the_stream_was_carried() -> None:
     said = of_capacity(view(filling(), seed=7))
     assert said.startswith("After 40 edits scopeedit:preset=default has 60% of its room left.")
-    assert "at no horizon by finetune" in said
-    assert "to the end by scopeedit:preset=default" in said
+    assert "none under finetune" in said
+    assert "40 under scopeedit:preset=default" in said
 
 
 def test_an_editor_that_held_at_first_is_said_to_have_carried_that_far() -> None:
@@ -40,7 +40,7 @@ def test_an_editor_that_held_at_first_is_said_to_have_carried_that_far() -> None
     last = runs[-1].horizons[-1]
     rates = {**last.rates, "reliability": replace(last.rates["reliability"], hits=0.5 * last.rates["reliability"].n)}
     gave_way = replace(runs[-1], horizons=(*runs[-1].horizons[:-1], replace(last, rates=rates)))
-    assert "up to 20 edits by scopeedit:preset=default." in of_capacity(view([*runs[:-1], gave_way], seed=7))
+    assert "20 under scopeedit:preset=default." in of_capacity(view([*runs[:-1], gave_way], seed=7))
 
 
 def test_the_page_draws_the_room_of_an_editor_that_tells_it_and_nothing_without(tmp_path: Path) -> None:

@@ -50,19 +50,17 @@ def of_capacity(view: View) -> str:
     """What is left at the end, and how far each editor carried the stream."""
     rooms = [(one.label, told[-1][1]) for one in view.editors if (told := left(one))]
     said = [f"{label} has {percent(free)} of its room left" for label, free in rooms]
-    carried = [f"{_carried(view, one)} {one.label}" for one in view.editors]
-    whole = f"Nine in ten edits are given, and nine in ten of what should stay is kept: {listed(carried)}."
+    carried = [f"{_carried(view, one)} under {one.label}" for one in view.editors]
+    whole = f"The last horizon with nine in ten edits given, and nine in ten of what should stay kept: {listed(carried)}."
     return f"After {view.after} {listed(said)}. {whole}" if said else whole
 
 
 def _carried(view: View, one: Shown) -> str:
     stay = [kind.name for kind in view.kinds if kind.side == "stay"]
 
-    last = 0
+    held = []
     for horizon in one.run.horizons:
-        rates = (rate_of(horizon, "reliability"), mean_rate(horizon, stay))
-        asked = [rate for rate in rates if rate is not None]
-        if asked and min(asked) < _HELD:
-            return f"up to {last} edits by" if last else "at no horizon by"
-        last = horizon.edits if asked else last
-    return "to the end by" if last else "at no horizon by"
+        rates = [rate for rate in (rate_of(horizon, "reliability"), mean_rate(horizon, stay)) if rate is not None]
+        if rates and min(rates) >= _HELD:
+            held.append(horizon.edits)
+    return f"{held[-1]}" if held else "none"
