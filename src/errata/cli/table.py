@@ -24,9 +24,6 @@ _FIGURES = (
     "proper", "reliability", "text_generality", "image_generality", "cross_modal",
     "specificity_out", "near_locality", "image_locality", "text_locality", "write_over_pass",
 )  # fmt: skip
-_PLAIN = ("write_over_pass",)
-"""Figures that are no shares."""
-
 
 DEFAULT_SEEDS = "101,102,103"
 
@@ -129,13 +126,10 @@ def _stream(
 
 
 def _cell(trial: Trial, other: Trial, figure: str) -> str:
-    from errata.engine.trials import difference
+    from errata.engine.trials import said
 
-    if not trial.has(figure):
-        return "-"
-    scale = 1 if figure in _PLAIN else 100
-    star = "*" if trial is not other and figure in other.figures and difference(trial, other, figure).counts else " "
-    return f"{scale * trial.mean(figure):.1f} ± {scale * trial.error(figure):.1f}{star}"
+    text, counts = said(trial, other, figure, digits=1)
+    return text + ("*" if counts else "" if text == "-" else " ")
 
 
 def seeds_in(text: str) -> tuple[int, ...]:

@@ -179,10 +179,11 @@ class Codebook:
             return None
         place, left = state.edits.index(edit), _without(state, (edit,))
         shut_M, bounds = left.book.shut_M.clone(), _bounds(left.spans)
-        for index in _alike(state.book, _bounds(state.spans), place, self.same):  # unless someone else overrules them too
-            later = range(index + 1, len(left.spans))
-            shut = any(index in _alike(left.book, bounds, newer, self.same) for newer in later)
-            shut_M[bounds[index] : bounds[index + 1]] = shut
+        freed = _alike(state.book, _bounds(state.spans), place, self.same)
+        others = range(len(left.spans)) if freed else ()
+        silenced = {index for newer in others for index in _alike(left.book, bounds, newer, self.same)}
+        for index in freed:  # unless someone else overrules them too
+            shut_M[bounds[index] : bounds[index + 1]] = index in silenced
         return replace(left, book=replace(left.book, shut_M=shut_M))
 
     def telemetry(self, state: State) -> Mapping[str, JSON]:

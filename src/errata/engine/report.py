@@ -17,6 +17,7 @@ from errata.engine._report_gate import gate_figure, of_gate
 from errata.engine._report_markup import Markup, el, fold, join, table
 from errata.engine._report_page import beside, grouped, listed_facts, masthead, note, page, section, takeaway
 from errata.engine._report_view import Shown, View, view
+from errata.engine.figures import write_text
 from errata.engine.results import Run
 
 CARDS = 6
@@ -52,10 +53,7 @@ def write_report(path: Path, runs: Sequence[Run], *, seed: int) -> Path:
         BadInput: no run, a run without a horizon, or runs of different benchmarks, models or horizons.
         OSError: the file can't be written.
     """
-    made = _page(view(runs, seed))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(made, encoding="utf-8", newline="\n")
-    return path
+    return write_text(path, _page(view(runs, seed)))
 
 
 def _page(seen: View) -> str:

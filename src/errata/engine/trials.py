@@ -26,6 +26,9 @@ from errata.engine.results import Run
 ENOUGH = 3
 """Seeds below which no difference counts."""
 
+COST = "write_over_pass"
+"""The one figure of a trial that is no share."""
+
 Result = Mapping[str, Any]
 """What a `result.json` holds."""
 
@@ -80,6 +83,18 @@ def against(trial: Trial, trials: Sequence[Trial]) -> Trial:
     named = {each.name: each for each in trials}
     own = "default" if trial.name.startswith("default - ") else "paper"
     return named.get(own, trials[0])
+
+
+def said(trial: Trial, other: Trial, figure: str, *, digits: int) -> tuple[str, bool]:
+    """A row's mean and standard error, in percent where it is a share, and whether it differs from the other row's by what counts.
+
+    "-" where a seed has no such figure.
+    """
+    if not trial.has(figure):
+        return "-", False
+    scale = 1 if figure == COST else 100
+    counts = trial is not other and figure in other.figures and difference(trial, other, figure).counts
+    return f"{scale * trial.mean(figure):.{digits}f} ± {scale * trial.error(figure):.{digits}f}", counts
 
 
 def standard_error(values: Sequence[float]) -> float:
@@ -188,7 +203,7 @@ def _figures(result: Result) -> dict[str, float]:
     last = result["horizons"][-1]
     rates = {**last["rates"], **last["classes"]}
     shares = {kind: float(rate["rate"]) for kind, rate in rates.items() if rate["rate"] is not None}
-    return shares | {"write_over_pass": float(result["cost"]["write_over_pass"])}
+    return shares | {COST: float(result["cost"]["write_over_pass"])}
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -13,10 +13,11 @@ from errata.engine._report_kinds import CLASS_MEANINGS, Kind, known
 from errata.engine._report_markup import NOTHING, Markup, el, hidden, table
 from errata.engine._report_page import listed_facts, masthead, note, page, section, takeaway
 from errata.engine._report_words import listed
+from errata.engine.figures import write_text
 from errata.engine.scoring import COMPOSITES
-from errata.engine.trials import ENOUGH, Trial, against, difference
+from errata.engine.trials import COST, ENOUGH, Trial, against, difference, said
 
-_PROPER, _SPREADS, _STAYS, _COST = "proper", "spreads", "stays", "write_over_pass"
+_PROPER, _SPREADS, _STAYS = "proper", "spreads", "stays"
 _RAILS = ((_PROPER, "Proper edits"), (_SPREADS, "Given where it should be"), (_STAYS, "Kept where it should be"))
 
 
@@ -35,7 +36,7 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
     """
     if not trials:
         raise BadInput("There is nothing to report: no editor was run.")
-    kinds = known(figure for one in trials for figure in one.figures if figure not in _CLASSES and figure != _COST)
+    kinds = known(figure for one in trials for figure in one.figures if figure not in _CLASSES and figure != COST)
     kinds = tuple(kind for kind in kinds if kind.name not in COMPOSITES)
     rows = [_with_means(one, kinds) for one in trials]
     parts = [
@@ -47,9 +48,7 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
             section("figures", "Kind by kind", _figures(rows, kinds)),
         ),
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(name, *parts), encoding="utf-8", newline="\n")
-    return path
+    return write_text(path, page(name, *parts))
 
 
 _CLASSES = (*(name for name, _ in CLASS_MEANINGS), "strict")
@@ -92,18 +91,15 @@ def _differences(rows: Sequence[Trial]) -> str:
     apart = {one.name: difference(one, other, _PROPER) for one, other in held if one is not other and other.has(_PROPER)}
     if not apart:
         return "There is no second editor to hold against the first."
-    said = [
-        f"{name} by {100 * gap.mean:+.0f}" for name, gap in sorted(apart.items(), key=lambda pair: -abs(pair[1].mean)) if gap.counts
-    ]
-    return (
-        f"Differences in proper edits that count, the largest first: {listed(said)}."
-        if said
-        else "No difference in proper edits counts."
-    )
+    largest = sorted(apart.items(), key=lambda pair: -abs(pair[1].mean))
+    counting = [f"{name} by {100 * gap.mean:+.0f}" for name, gap in largest if gap.counts]
+    if not counting:
+        return "No difference in proper edits counts."
+    return f"Differences in proper edits that count, the largest first: {listed(counting)}."
 
 
 def _rails(rows: Sequence[Trial]) -> Markup:
-    head = [el("tr", {}, *(el("th", {"scope": "col"}, said) for said in ("Editor", *(said for _, said in _RAILS))))]
+    head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Editor", *(word for _, word in _RAILS))))]
     body = []
     for one in rows:
         other = against(one, rows)
@@ -118,8 +114,8 @@ def _rails(rows: Sequence[Trial]) -> Markup:
 
 
 def _figures(rows: Sequence[Trial], kinds: Sequence[Kind]) -> Markup:
-    titles = {_PROPER: "Proper", **{kind.name: kind.title for kind in kinds}, _COST: "Passes a write"}
-    head = [el("tr", {}, *(el("th", {"scope": "col"}, said) for said in ("Editor", *titles.values())))]
+    titles = {_PROPER: "Proper", **{kind.name: kind.title for kind in kinds}, COST: "Passes a write"}
+    head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Editor", *titles.values())))]
     body = [
         el(
             "tr", {}, el("th", {"scope": "row"}, one.name),
@@ -131,9 +127,5 @@ def _figures(rows: Sequence[Trial], kinds: Sequence[Kind]) -> Markup:
 
 
 def _number(one: Trial, other: Trial, figure: str) -> Markup | str:
-    if not one.has(figure):
-        return "-"
-    scale, digits = (1, 1) if figure == _COST else (100, 0)
-    said = f"{scale * one.mean(figure):.{digits}f} ± {scale * one.error(figure):.{digits}f}"
-    counts = one is not other and figure in other.figures and difference(one, other, figure).counts
-    return el("b", {}, said, "*", hidden(f" unlike {other.name}")) if counts else said
+    text, counts = said(one, other, figure, digits=1 if figure == COST else 0)
+    return el("b", {}, text, "*", hidden(f" unlike {other.name}")) if counts else text
