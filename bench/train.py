@@ -1,22 +1,26 @@
-"""Seconds for the gradients of one training step of the shipped model: one batch and all threads, against parts of a thread each.
+"""Seconds for one training step of the shipped model, each way beside another: parts of a thread each, precision, Muon.
 
     OMP_NUM_THREADS=2 .venv/bin/python bench/train.py --steps 4
 
-Both sides run alternately in one process; the ratio is what counts.
+All sides run in turn in one process; the ratios are what counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import errata
-from errata.engine.school import Curriculum, lessons_of, pack, packed_loss, packed_parts, parts_of
+from errata.engine.curriculum import Curriculum, lessons_of
+from errata.engine.school import inner, pack, packed_loss, packed_parts, parts_of
 from errata.models.training import open_trainee
+from errata.nn.muon import Muon
 
 SHIPPED = Path(errata.__file__).parent / "assets" / "llava-tiny"
 
@@ -25,27 +29,59 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--steps", type=int, default=4)
     steps = options.parse_args().steps
-    trainee, threads, plan = open_trainee(SHIPPED), torch.get_num_threads(), Curriculum(captions=0)
+    trainee, threads, plan = open_trainee(SHIPPED), torch.get_num_threads(), Curriculum(looks=0, captions=0)
     weights = list(trainee.module.parameters())
 
-    def whole(step: int) -> float:
-        torch.set_num_threads(threads)
-        started = time.perf_counter()
-        torch.autograd.grad(packed_loss(trainee, pack(trainee, lessons_of(step, plan))), weights, allow_unused=True)
-        return time.perf_counter() - started
+    def gradients(loss: Callable[[], Tensor], half: bool) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            value = loss()
+        torch.autograd.grad(value, weights, allow_unused=True)
 
-    def parted(step: int) -> float:
+    def whole(step: int) -> None:
+        torch.set_num_threads(threads)
+        batch = pack(trainee, lessons_of(step, plan))
+        gradients(lambda: packed_loss(trainee, batch), False)
+
+    def parted(step: int, *, half: bool = False, attention: str = "sdpa_in_single") -> None:
+        trainee.module.set_attn_implementation(attention)  # type: ignore[operator]
         torch.set_num_threads(1)
-        started = time.perf_counter()
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
             parts = parts_of(trainee, packed_parts(trainee, lessons_of(step, plan)))
-            list(workers.map(lambda part: torch.autograd.grad(part(), weights, allow_unused=True), parts))
-        return time.perf_counter() - started
+            list(workers.map(lambda part: gradients(part, half), parts))
 
-    whole(0)
-    seconds = [(whole(step), parted(step)) for step in range(1, steps + 1)]
-    before, after = (sorted(side)[len(seconds) // 2] for side in zip(*seconds, strict=True))
-    print(f"{threads} threads: one batch {before:.2f} s, parts {after:.2f} s, ratio {before / after:.2f}")
+    def moved(half: bool) -> Callable[[int], None]:
+        matrices = [
+            torch.nn.Parameter(w.detach().clone()) for n, w in trainee.module.named_parameters() if w.ndim == 2 and inner(n)
+        ]
+        muon = Muon(matrices, bfloat16=half)
+        for matrix in matrices:
+            matrix.grad = torch.randn_like(matrix)
+
+        def step(_: int) -> None:
+            torch.set_num_threads(threads)
+            muon.step()
+
+        return step
+
+    sides: dict[str, Callable[[int], None]] = {
+        "one batch": whole,
+        "parts": parted,
+        "parts, bfloat16": lambda step: parted(step, half=True, attention="sdpa"),
+        "parts, bfloat16, attention in single": lambda step: parted(step, half=True),
+        "Muon": moved(False),
+        "Muon, bfloat16": moved(True),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for step in range(steps + 1):
+        for name, side in sides.items():
+            started = time.perf_counter()
+            side(step)
+            seconds[name].append(time.perf_counter() - started)
+    median = {name: sorted(taken[1:])[steps // 2] for name, taken in seconds.items()}  # the first warms up
+    print(f"{threads} threads, seconds a step:")
+    for name, taken in median.items():
+        first = median["Muon"] if name.startswith("Muon") else median["one batch"]
+        print(f"{name:40} {taken:6.2f}   ratio {first / taken:.2f}")
 
 
 if __name__ == "__main__":

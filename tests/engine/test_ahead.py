@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from errata.engine.ahead import Ahead, workers_for
-from errata.engine.school import Curriculum, lessons_of
+from errata.engine.curriculum import Curriculum, lessons_of
 
 
 def made(step):

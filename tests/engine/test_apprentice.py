@@ -18,7 +18,8 @@ from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.apprentice import PLANS, Apprenticeship, train_apprentice, unexplained
-from errata.engine.school import Row, pack, texts
+from errata.engine.curriculum import Row
+from errata.engine.school import pack, texts
 from errata.models import load
 from errata.models.apprentices import build_apprentice
 from errata.models.build import Blip2Sizes, LlavaSizes, build_llava

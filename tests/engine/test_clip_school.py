@@ -12,7 +12,8 @@ from errata.benchmarks.scopeworld.questions import matching, references
 from errata.benchmarks.scopeworld.scenes import random_scene
 from errata.core.errors import BadInput
 from errata.engine.clip_school import ClipPlan, ask, point, tell_apart, train_clip
-from errata.engine.school import Curriculum, texts, train_model
+from errata.engine.curriculum import Curriculum
+from errata.engine.school import texts, train_model
 from errata.models.build import LlavaSizes, build_llava
 from errata.models.clip import ClipSizes, build_clip, load_encoder, open_clip_trainee
 

@@ -14,15 +14,13 @@ from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
+from errata.engine.curriculum import Curriculum, Row, lessons_of
 from errata.engine.fit import Schedule, fit
 from errata.engine.looks import Looks
 from errata.engine.readers import Readers, meanings
 from errata.engine.school import (
     _ROW,
-    Curriculum,
-    Row,
     _fitting,
-    lessons_of,
     pack,
     packed_loss,
     texts,

@@ -14,7 +14,8 @@ from errata.benchmarks.scopeworld.scenes import draw, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
-from errata.engine.school import Curriculum, Row, lessons_of, pack, packed_loss, packed_parts, states_of, texts
+from errata.engine.curriculum import Curriculum, Row, lessons_of
+from errata.engine.school import pack, packed_loss, packed_parts, states_of, texts
 from errata.engine.smaller import missed_most, train_smaller
 from errata.models import load
 from errata.models.apprentices import cut_llava
@@ -117,7 +118,7 @@ def test_most_lessons_stand_behind_statements_where_that_is_asked():
         made = [
             item
             for step in range(6)
-            for row in lessons_of(step, Curriculum(captions=0, statements=statements))
+            for row in lessons_of(step, Curriculum(looks=0, captions=0, statements=statements))
             for item in row.lessons
         ]
         shares.append(np.mean([item.prompt.startswith("suppose ") for item in made]))

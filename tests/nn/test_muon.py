@@ -29,6 +29,19 @@ def test_a_step_has_the_size_that_the_equation_says():
     assert torch.allclose(weight.detach(), expected, atol=1e-6)
 
 
+def test_in_bfloat16_a_step_is_the_same_up_to_rounding_and_the_weights_stay_in_their_precision():
+    moved = []
+    for half in (False, True):
+        weight = torch.nn.Parameter(torch.zeros(32, 64))
+        weight.grad = torch.randn(32, 64, generator=torch.Generator().manual_seed(2))
+        Muon([weight], learning_rate=0.01, weight_decay=0.0, bfloat16=half).step()
+        assert weight.dtype == torch.float32
+        moved.append(weight.detach())
+    exact, rounded = moved
+    assert not torch.equal(exact, rounded)
+    assert (exact - rounded).norm() < 0.03 * exact.norm()
+
+
 def test_momentum_and_decay_follow_a_naive_loop():
     generator = torch.Generator().manual_seed(3)
     weight = torch.nn.Parameter(torch.randn(8, 12, generator=generator))

@@ -147,7 +147,8 @@ _SAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def _at_school(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
     """Train a model from its start."""
-    from errata.engine.school import Curriculum, train_model
+    from errata.engine.curriculum import Curriculum
+    from errata.engine.school import train_model
 
     train_model(family, out, curriculum=_planned(Curriculum(**given, seed=seed), rate), progress=progress, device=device)
 
@@ -165,7 +166,7 @@ def _with_a_teacher(family: Any, out: Path, given: Any, rate: float, seed: int, 
 
 def _cut_down(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
     """Train a smaller model from another's weights."""
-    from errata.engine.school import Curriculum
+    from errata.engine.curriculum import Curriculum
     from errata.engine.smaller import LAYERS, QUESTIONS, RATE, SCENES, train_smaller
 
     teacher, layers = given.pop("teacher"), given.pop("layers", LAYERS)

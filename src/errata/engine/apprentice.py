@@ -23,14 +23,12 @@ from torch.nn.functional import kl_div
 
 from errata.benchmarks.scopeworld.scenes import draw, random_scene
 from errata.core.errors import BadInput
+from errata.engine.curriculum import Curriculum, Row, lessons_of
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.school import (
-    Curriculum,
-    Row,
     answer_losses,
     fitting_parts,
     inner,
-    lessons_of,
     mean_of_lessons,
     pack,
     said,
@@ -106,7 +104,7 @@ def train_apprentice(
     if not (folder / "training.pt").exists():
         _open_eyes(mine, theirs, plan, checkpoint=folder / "eyes.pt", run=run, progress=progress)
     learner = _Learner(mine, theirs, plan)
-    curriculum = Curriculum(captions=0, questions=plan.questions, scenes=plan.scenes, seed=plan.seed)
+    curriculum = Curriculum(looks=0, captions=0, questions=plan.questions, scenes=plan.scenes, seed=plan.seed)
     fit(
         learner,
         objective=lambda step: learner.parts(lessons_of(step, curriculum)),

@@ -192,7 +192,7 @@ def _optimizers(module: nn.Module, schedule: Schedule, inner: Callable[[str], bo
         adam = torch.optim.AdamW([group for group in groups if group["params"]], betas=(0.9, 0.98))
         found.append((adam, schedule.learning_rate))
     if matrices and schedule.matrix_rate is not None:
-        found.append((Muon(matrices, weight_decay=schedule.weight_decay), schedule.matrix_rate))
+        found.append((Muon(matrices, weight_decay=schedule.weight_decay, bfloat16=schedule.bfloat16), schedule.matrix_rate))
     return found
 
 

@@ -7,9 +7,8 @@ itself alone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,36 +22,21 @@ from torch import Tensor, nn
 from errata.benchmarks.scopeworld.knowledge import WORLD, made_up_name
 from errata.benchmarks.scopeworld.lessons import (
     TOPICS,
-    CaptionStyle,
     Lesson,
     Mention,
-    Topic,
     caption,
-    copy_lesson,
     lesson,
 )
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.engine.ahead import Ahead, workers_for
+from errata.engine.curriculum import Curriculum, Row, lessons_of
 from errata.engine.fit import Part, Progress, Schedule, fit
 from errata.engine.looks import Looks
 from errata.engine.readers import Meanings, Readers, meanings
 from errata.models.build import Sizes, build_blip2, build_llava, build_minigpt4
 from errata.models.training import Trainee, open_trainee
-
-_CAPTION_SHARE = 0.04
-"""Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
-
-_KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
-
-_CLOSE = 0.6
-"""How often a question beside a statement asks the same of something else."""
-
-_COUNTED = 0.25
-"""How often a question that a statement on looks touches counts what looks so."""
-
-_COPY_SHARE = 0.06
 
 _READING = 0.3
 """What a nat of the readers' loss counts beside one of the answers'."""
@@ -65,57 +49,6 @@ _LOOKS = 16
 
 _ROW = 144
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
-
-
-@dataclass(frozen=True)
-class Curriculum:
-    """How long, and on how much a step."""
-
-    looks: int = 400
-    """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained).
-
-    0: the weights are trained already and only gone on from, so the middle of the model isn't read either (`engine.readers`)."""
-
-    captions: int = 250
-    """Steps of dense captions, before any question."""
-
-    questions: int = 2400
-    """Steps of questions."""
-
-    scenes: int = 48
-    """Pictures in a step of questions; half as many in one of captions."""
-
-    lessons: int = 3
-    """Questions on each picture."""
-
-    statements: float = 0.45
-    """The share of them that stand behind a statement, 0 to 0.9."""
-
-    seed: int = 0
-    learning_rate: float = 2e-3
-    """Peak for embeddings, the head and vectors, which AdamW moves."""
-
-    matrix_rate: float = 6e-3
-    """Peak for all other matrices, which Muon moves."""
-
-    bfloat16: bool | None = None
-    """Multiply in bfloat16; None: where this machine is faster at it."""
-
-    @property
-    def steps(self) -> int:
-        """Steps after the tower's warm-up."""
-        return self.captions + self.questions
-
-    def half(self, device: str) -> bool:
-        """Whether to multiply in bfloat16 on this device."""
-        return faster_in_bfloat16(device) if self.bfloat16 is None else self.bfloat16
-
-
-class Row(NamedTuple):
-    """One picture, uint8 of shape (H, W, 3), and what is asked of it."""
-
-    pixels_HWC: NDArray[np.uint8]
-    lessons: list[Lesson]
 
 
 class Batch(NamedTuple):
@@ -161,42 +94,6 @@ def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:
                 words = words.replace(name, made_up_name(rng)) if name in words else words
             yield words
     yield from (f"USER: {caption(random_scene(rng), WORLD, style='looks').answer}" for _ in range(50))
-
-
-def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
-    """The pictures and lessons of a step: a pure function of (seed, step)."""
-    rng = np.random.default_rng([curriculum.seed, 11, step])
-    topics, weights = tuple(TOPICS), np.array(tuple(TOPICS.values()))
-    weights = weights / weights.sum()
-    rows = []
-    for _ in range(curriculum.scenes // (2 if step < curriculum.captions else 1)):
-        scene = random_scene(rng)
-        pixels = draw(scene, rng, hand="train")
-        if step < curriculum.captions:
-            known = rng.random() < min(0.8, 2 * step / max(1, curriculum.captions))
-            items = [caption(scene, WORLD, style="looks")] + ([_told(scene, rng)] if known else [])
-        else:
-            items = [_draw(scene, rng, topics, weights, curriculum.statements) for _ in range(curriculum.lessons)]
-        rows.append(Row(pixels, items))
-    return rows
-
-
-def _draw(
-    scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64], statements: float
-) -> Lesson:
-    chance = rng.random()
-    if chance < _CAPTION_SHARE:
-        return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
-    if chance < _CAPTION_SHARE + statements:
-        return statement_lesson(scene, rng, close=_CLOSE, counted=_COUNTED)
-    if chance < _CAPTION_SHARE + statements + _COPY_SHARE:
-        return copy_lesson(rng)
-    return lesson(topics[int(rng.choice(len(topics), p=weights))], scene, rng)
-
-
-def _told(scene: Scene, rng: np.random.Generator) -> Lesson:
-    """A caption of what isn't to be seen but known: the names of all that is there, or their homes, foods or makers."""
-    return caption(scene, WORLD, style=_KNOWN[int(rng.integers(len(_KNOWN)))])
 
 
 Trained = Literal["llava", "blip2", "minigpt4"]
@@ -335,22 +232,6 @@ def _settled(folder: Path, curriculum: Curriculum, device: str) -> Curriculum:
     return replace(curriculum, bfloat16=kept.read_text() == "bfloat16")
 
 
-def faster_in_bfloat16(device: str) -> bool:
-    """Whether a product of training's size is clearly faster in bfloat16 here: on GPUs, and on CPUs with instructions for it."""
-    if torch.device(device).type != "cpu":
-        return True
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = torch.ones(4096, 192, dtype=dtype), torch.ones(192, 768, dtype=dtype)
-        rounds = []
-        for _ in range(9):
-            started = time.perf_counter()
-            a @ b
-            rounds.append(time.perf_counter() - started)
-        seconds[dtype] = sorted(rounds)[4]
-    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
-
-
 def packed_parts(trainee: Trainee, rows: Sequence[Row]) -> list[Batch]:
     """A step's rows, packed: those of like length together, few enough for a cache."""
     return [pack(trainee, some) for some in fitting_parts(trainee, rows)]
@@ -365,7 +246,7 @@ def parts_of(trainee: Trainee, batches: Sequence[Batch], readers: Readers | None
 def fitting_parts(trainee: Trainee, rows: Sequence[Row]) -> list[list[Row]]:
     """The rows with those of their lessons that fit, a few of like length together."""
     size = _PART if trainee.device.type == "cpu" else len(rows)
-    counted = sorted((_fitting(trainee, row) for row in rows), key=lambda found: found[0])
+    counted = sorted((_fitting(trainee, row) for row in rows), key=lambda found: -found[0])  # the last part to end is a short one
     return [[row for _, row in counted[start : start + size]] for start in range(0, len(rows), size)]
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from errata.core.errors import BadInput
+from errata.engine.curriculum import Curriculum, lessons_of
 from errata.engine.fit import Progress
-from errata.engine.school import Batch, Curriculum, lessons_of, packed_loss, packed_parts, train_model
+from errata.engine.school import Batch, packed_loss, packed_parts, train_model
 from errata.models.apprentices import cut_llava
 from errata.models.training import Trainee, open_trainee
 

@@ -9,8 +9,8 @@ For a weight W with gradient G (Jordan et al., https://kellerjordan.github.io/po
 0.2 sqrt(max(rows, columns)) makes the root mean square of an update that of AdamW, so both may share a learning rate.
 
 torch.optim.Muon does its Newton-Schulz steps in bfloat16, one matrix after another, and a CPU without instructions for bfloat16
-emulates them: see docs/decisions/0005 for the figures. Here they are done in the weights' own precision, matrices of one shape
-together. Suffixes: N matrices of R rows and C columns.
+emulates them: see docs/decisions/0005 for the figures. Here they are done in the weights' own precision unless told otherwise,
+matrices of one shape together. Suffixes: N matrices of R rows and C columns.
 """
 
 from __future__ import annotations
@@ -37,13 +37,21 @@ class Muon(torch.optim.Optimizer):
         learning_rate: eta, on AdamW's scale.
         weight_decay: w, per unit of learning rate.
         momentum: mu, in [0, 1).
+        bfloat16: do the Newton-Schulz steps in bfloat16.
     """
 
     def __init__(
-        self, matrices: Iterable[Tensor], *, learning_rate: float = 2e-3, weight_decay: float = 0.05, momentum: float = 0.95
+        self,
+        matrices: Iterable[Tensor],
+        *,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.05,
+        momentum: float = 0.95,
+        bfloat16: bool = False,
     ) -> None:
         super().__init__(matrices, {"lr": learning_rate, "weight_decay": weight_decay, "momentum": momentum})
         assert all(p.ndim == 2 for group in self.param_groups for p in group["params"]), "Muon is for matrices"
+        self._dtype = torch.bfloat16 if bfloat16 else None
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -56,7 +64,8 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     alike[tuple(weight.shape)].append(weight)
             for shape, weights in alike.items():
-                moved = orthogonal(torch.stack([self._ahead(weight, mu) for weight in weights]))
+                ahead = torch.stack([self._ahead(weight, mu) for weight in weights])
+                moved = orthogonal(ahead.to(self._dtype or ahead.dtype)).to(ahead.dtype)
                 scale = 0.2 * eta * math.sqrt(max(shape))
                 for weight, update in zip(weights, moved, strict=True):
                     weight.mul_(1 - eta * decay).sub_(update, alpha=scale)

@@ -51,7 +51,7 @@ TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
         "recognition": 1.2, "colour": 0.8, "shape": 0.6, "name": 1.6, "relation": 2.0, "count": 1.0, "exists": 0.8, "is_attribute": 1.4, "is_fact": 2.0,
         "where": 1.0, "fact": 2.2, "second": 1.1, "fact_by_name": 0.3, "fact_by_description": 0.25, "name_by_description": 0.15,
-        "second_by_name": 0.2, "second_by_description": 0.15, "is_fact_by_name": 1.0, "value": 0.1, "arithmetic": 0.3,
+        "second_by_name": 0.2, "second_by_description": 0.15, "is_fact_by_name": 1.0, "value": 0.1, "arithmetic": 0.5,
     }
 )  # fmt: skip
 """How often each is drawn in training."""
@@ -66,10 +66,10 @@ _T = TypeVar("_T")
 BY_PLACE = 0.4
 """How often questions name an entity by its place."""
 
-_BY_PLACE_TAUGHT = 0.15
+BY_PLACE_TAUGHT = 0.15
 """The same in lessons: expressions by glyph, colour or relation are the harder ones, so they are practised more."""
 
-_BY_RELATION_TAUGHT = 0.6
+BY_RELATION_TAUGHT = 0.6
 """How often lessons name an entity by a relation, where one fits: it takes two looks, so it is learned last."""
 
 
@@ -193,9 +193,16 @@ def ask_about(topic: Topic, scene: Scene, cell: int, rng: np.random.Generator) -
     return _about(topic, refer(scene, cell, rng), scene.at(cell), rng)
 
 
-def lesson(topic: Topic, scene: Scene, rng: np.random.Generator) -> Lesson:
-    """A question of a topic in a trained wording, with its true answer."""
-    question = draw_question(topic, scene, rng, by_place=_BY_PLACE_TAUGHT, by_relation=_BY_RELATION_TAUGHT)
+def lesson(
+    topic: Topic,
+    scene: Scene,
+    rng: np.random.Generator,
+    *,
+    by_place: float = BY_PLACE_TAUGHT,
+    by_relation: float = BY_RELATION_TAUGHT,
+) -> Lesson:
+    """A question of a topic in a trained wording, with its true answer; `draw_question` says how often things are named how."""
+    question = draw_question(topic, scene, rng, by_place=by_place, by_relation=by_relation)
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
     prompt = question.ask(one_of(rng, LESSON_WORDINGS))

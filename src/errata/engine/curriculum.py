@@ -1,0 +1,165 @@
+"""What a small model is taught and in what order: captions first, then questions, the easy ones sooner than the hard ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from errata.benchmarks.scopeworld.knowledge import WORLD
+from errata.benchmarks.scopeworld.lessons import (
+    BY_PLACE_TAUGHT,
+    BY_RELATION_TAUGHT,
+    TOPICS,
+    CaptionStyle,
+    Lesson,
+    Topic,
+    caption,
+    copy_lesson,
+    lesson,
+)
+from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
+
+_CAPTION_SHARE = 0.04
+"""Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
+
+_KNOWN: tuple[CaptionStyle, ...] = ("names", "home", "food", "maker")
+
+_CLOSE = 0.6
+"""How often a question beside a statement asks the same of something else."""
+
+_COUNTED = 0.25
+"""How often a question that a statement on looks touches counts what looks so."""
+
+_COPY_SHARE = 0.06
+
+_BY_DEGREES = 0.4
+"""The part of the questions of a run from random weights after which they are as hard as ever."""
+
+_FEW_STATEMENTS = 0.2
+"""With what part of their share lessons behind statements begin: long, they teach little while a question alone isn't answered."""
+
+_EASY_PLACES = 0.5
+"""How often the first lessons name an entity by its place; none names one by a relation more often than by chance."""
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """How long, and on how much a step."""
+
+    looks: int = 400
+    """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained).
+
+    0: the weights are trained already and only gone on from, so the middle of the model isn't read either (`engine.readers`)."""
+
+    captions: int = 400
+    """Steps of dense captions, before any question."""
+
+    questions: int = 4900
+    """Steps of questions."""
+
+    scenes: int = 48
+    """Pictures in a step of questions; half as many in one of captions."""
+
+    lessons: int = 3
+    """Questions on each picture."""
+
+    statements: float = 0.45
+    """The share of them that stand behind a statement, 0 to 0.9; a run from random weights comes to it by degrees."""
+
+    seed: int = 0
+    learning_rate: float = 2e-3
+    """Peak for embeddings, the head and vectors, which AdamW moves."""
+
+    matrix_rate: float = 6e-3
+    """Peak for all other matrices, which Muon moves."""
+
+    bfloat16: bool | None = None
+    """Multiply in bfloat16; None: where this machine is faster at it."""
+
+    @property
+    def steps(self) -> int:
+        """Steps after the tower's warm-up."""
+        return self.captions + self.questions
+
+    def degree(self, step: int) -> float:
+        """How hard a step's questions are, 0 to 1: from random weights they come to all of it after two fifths of the questions."""
+        if not self.looks:
+            return 1.0
+        return min(1.0, (step - self.captions) / max(1.0, self.questions * _BY_DEGREES))
+
+    def half(self, device: str) -> bool:
+        """Whether to multiply in bfloat16 on this device."""
+        return faster_in_bfloat16(device) if self.bfloat16 is None else self.bfloat16
+
+
+class Row(NamedTuple):
+    """One picture, uint8 of shape (H, W, 3), and what is asked of it."""
+
+    pixels_HWC: NDArray[np.uint8]
+    lessons: list[Lesson]
+
+
+def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
+    """The pictures and lessons of a step: a pure function of (seed, step)."""
+    rng = np.random.default_rng([curriculum.seed, 11, step])
+    topics, weights = tuple(TOPICS), np.array(tuple(TOPICS.values()))
+    weights = weights / weights.sum()
+    rows = []
+    for _ in range(curriculum.scenes // (2 if step < curriculum.captions else 1)):
+        scene = random_scene(rng)
+        pixels = draw(scene, rng, hand="train")
+        if step < curriculum.captions:
+            known = rng.random() < min(0.8, 2 * step / max(1, curriculum.captions))
+            items = [caption(scene, WORLD, style="looks")] + ([_told(scene, rng)] if known else [])
+        else:
+            items = [_draw(scene, rng, topics, weights, curriculum, step) for _ in range(curriculum.lessons)]
+        rows.append(Row(pixels, items))
+    return rows
+
+
+def _draw(
+    scene: Scene, rng: np.random.Generator, topics: Sequence[Topic], weights: NDArray[np.float64], curriculum: Curriculum, step: int
+) -> Lesson:
+    degree, chance = curriculum.degree(step), rng.random()
+    statements = curriculum.statements * (_FEW_STATEMENTS + (1 - _FEW_STATEMENTS) * degree)
+    if chance < _CAPTION_SHARE:
+        return caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)
+    if chance < _CAPTION_SHARE + statements:
+        return statement_lesson(scene, rng, close=_CLOSE, counted=_COUNTED)
+    if chance < _CAPTION_SHARE + statements + _COPY_SHARE:
+        return copy_lesson(rng)
+    return lesson(
+        topics[int(rng.choice(len(topics), p=weights))],
+        scene,
+        rng,
+        by_place=_EASY_PLACES + (BY_PLACE_TAUGHT - _EASY_PLACES) * degree,
+        by_relation=BY_RELATION_TAUGHT * degree,
+    )
+
+
+def _told(scene: Scene, rng: np.random.Generator) -> Lesson:
+    """A caption of what isn't to be seen but known: the names of all that is there, or their homes, foods or makers."""
+    return caption(scene, WORLD, style=_KNOWN[int(rng.integers(len(_KNOWN)))])
+
+
+def faster_in_bfloat16(device: str) -> bool:
+    """Whether a product of training's size is clearly faster in bfloat16 here: on GPUs, and on CPUs with instructions for it."""
+    if torch.device(device).type != "cpu":
+        return True
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(4096, 192, dtype=dtype), torch.ones(192, 768, dtype=dtype)
+        rounds = []
+        for _ in range(9):
+            started = time.perf_counter()
+            a @ b
+            rounds.append(time.perf_counter() - started)
+        seconds[dtype] = sorted(rounds)[4]
+    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]

@@ -1,0 +1,45 @@
+"""From random weights, questions begin easy: few behind statements, things named by their place and hardly by a relation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from errata.engine.curriculum import Curriculum, lessons_of
+
+WHOLE = Curriculum(captions=10, questions=1000, scenes=60, seed=5)
+ON = Curriculum(looks=0, captions=10, questions=1000, scenes=60, seed=5)
+
+
+def asked(curriculum, step):
+    return [item for each in range(3) for row in lessons_of(step + each, curriculum) for item in row.lessons]
+
+
+def share(curriculum, step, words):
+    prompts = [item.prompt for item in asked(curriculum, step)]
+    return np.mean([any(each in prompt for each in words) for prompt in prompts])
+
+
+@pytest.mark.parametrize(("step", "right"), [(10, 0.0), (110, 0.25), (410, 1.0), (1009, 1.0)])
+def test_questions_are_as_hard_as_ever_after_two_fifths_of_them(step, right):
+    assert WHOLE.degree(step) == pytest.approx(right)
+    assert ON.degree(step) == 1.0
+
+
+def test_statements_come_by_degrees_and_trained_weights_get_them_at_once():
+    assert share(WHOLE, 10, ["suppose "]) == pytest.approx(0.2 * 0.45, abs=0.04)
+    assert share(WHOLE, 500, ["suppose "]) == pytest.approx(0.45, abs=0.06)
+    assert share(ON, 10, ["suppose "]) == pytest.approx(0.45, abs=0.06)
+
+
+def test_relations_come_by_degrees_and_places_go():
+    def plain(curriculum, step, words):
+        prompts = [item.prompt for item in asked(curriculum, step) if item.family and not item.prompt.startswith("suppose ")]
+        return np.mean([any(f"thing {each}" in prompt for each in words) for prompt in prompts])
+
+    relations, places = ("left of", "right of", "above", "below"), ("at the top", "at the bottom")
+    early, late, on = ((WHOLE, 10), (WHOLE, 500), (ON, 10))
+    assert plain(*early, relations) < 0.6 * plain(*late, relations)
+    assert plain(*early, places) > 1.5 * plain(*late, places)
+    for words in (relations, places):
+        assert plain(*on, words) == pytest.approx(plain(*late, words), abs=0.06)
