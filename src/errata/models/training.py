@@ -230,11 +230,11 @@ def _attend_in_single(model: PreTrainedModel, device: str) -> None:
 
 
 def _in_single(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **more: Any
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None = None, **more: Any
 ) -> tuple[Tensor, Tensor | None]:
     with torch.autocast("cpu", enabled=False):
         found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(
-            module, query.float(), key.float(), value.float(), mask, **more
+            module, query.float(), key.float(), value.float(), attention_mask, **more
         )
     return found
 
