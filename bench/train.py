@@ -19,7 +19,7 @@ from torch import Tensor
 import errata
 from errata.engine.curriculum import Curriculum, lessons_of
 from errata.engine.school import inner, pack, packed_loss, packed_parts, parts_of
-from errata.models.training import open_trainee
+from errata.models.training import IN_SINGLE, open_trainee
 from errata.nn.muon import Muon
 
 SHIPPED = Path(errata.__file__).parent / "assets" / "llava-tiny"
@@ -42,7 +42,7 @@ def main() -> None:
         batch = pack(trainee, lessons_of(step, plan))
         gradients(lambda: packed_loss(trainee, batch), False)
 
-    def parted(step: int, *, half: bool = False, attention: str = "sdpa_in_single") -> None:
+    def parted(step: int, *, half: bool = False, attention: str = IN_SINGLE) -> None:
         trainee.module.set_attn_implementation(attention)  # type: ignore[operator]
         torch.set_num_threads(1)
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:

@@ -15,9 +15,8 @@ def asked(curriculum, step):
     return [item for each in range(3) for row in lessons_of(step + each, curriculum) for item in row.lessons]
 
 
-def share(curriculum, step, words):
-    prompts = [item.prompt for item in asked(curriculum, step)]
-    return np.mean([any(each in prompt for each in words) for prompt in prompts])
+def share(items, *words):
+    return np.mean([any(each in item.prompt for each in words) for item in items])
 
 
 @pytest.mark.parametrize(("step", "right"), [(10, 0.0), (110, 0.25), (410, 1.0), (1009, 1.0)])
@@ -27,15 +26,15 @@ def test_questions_are_as_hard_as_ever_after_two_fifths_of_them(step, right):
 
 
 def test_statements_come_by_degrees_and_trained_weights_get_them_at_once():
-    assert share(WHOLE, 10, ["suppose "]) == pytest.approx(0.2 * 0.45, abs=0.04)
-    assert share(WHOLE, 500, ["suppose "]) == pytest.approx(0.45, abs=0.06)
-    assert share(ON, 10, ["suppose "]) == pytest.approx(0.45, abs=0.06)
+    assert share(asked(WHOLE, 10), "suppose ") == pytest.approx(0.2 * 0.45, abs=0.04)
+    assert share(asked(WHOLE, 500), "suppose ") == pytest.approx(0.45, abs=0.06)
+    assert share(asked(ON, 10), "suppose ") == pytest.approx(0.45, abs=0.06)
 
 
 def test_relations_come_by_degrees_and_places_go():
     def plain(curriculum, step, words):
-        prompts = [item.prompt for item in asked(curriculum, step) if item.family and not item.prompt.startswith("suppose ")]
-        return np.mean([any(f"thing {each}" in prompt for each in words) for prompt in prompts])
+        alone = [item for item in asked(curriculum, step) if item.family and not item.prompt.startswith("suppose ")]
+        return share(alone, *(f"thing {each}" for each in words))
 
     relations, places = ("left of", "right of", "above", "below"), ("at the top", "at the bottom")
     early, late, on = ((WHOLE, 10), (WHOLE, 500), (ON, 10))

@@ -34,7 +34,7 @@ def test_it_changes_no_state_and_isnt_in_the_saved_config(tmp_path):
     build_llava(tmp_path / "tiny", texts=texts(count=300), sizes=SMALL, seed=0)
     trainee = training.open_trainee(tmp_path / "tiny")
     model: Any = trainee.module
-    assert model.config.text_config._attn_implementation == training._SINGLE
+    assert model.config.text_config._attn_implementation == training.IN_SINGLE
     batch = pack(trainee, lessons_of(0, Curriculum(looks=0, captions=0, scenes=3)))
     with torch.no_grad():
         mine = states_of(trainee, batch)
@@ -42,4 +42,4 @@ def test_it_changes_no_state_and_isnt_in_the_saved_config(tmp_path):
         for one, other in zip(mine, states_of(trainee, batch), strict=True):
             assert torch.equal(one, other)
     trainee.save(tmp_path / "saved")
-    assert training._SINGLE not in (tmp_path / "saved" / "config.json").read_text()
+    assert training.IN_SINGLE not in (tmp_path / "saved" / "config.json").read_text()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from errata.benchmarks.scopeworld.knowledge import WORLD
@@ -25,6 +23,7 @@ from errata.benchmarks.scopeworld.lessons import (
 )
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
+from errata.engine.fit import faster_in_bfloat16
 
 _CAPTION_SHARE = 0.04
 """Captions among the lessons of the question phase: they ask for four things at once, so facts are learned sooner."""
@@ -147,19 +146,3 @@ def _draw(
 def _told(scene: Scene, rng: np.random.Generator) -> Lesson:
     """A caption of what isn't to be seen but known: the names of all that is there, or their homes, foods or makers."""
     return caption(scene, WORLD, style=_KNOWN[int(rng.integers(len(_KNOWN)))])
-
-
-def faster_in_bfloat16(device: str) -> bool:
-    """Whether a product of training's size is clearly faster in bfloat16 here: on GPUs, and on CPUs with instructions for it."""
-    if torch.device(device).type != "cpu":
-        return True
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = torch.ones(4096, 192, dtype=dtype), torch.ones(192, 768, dtype=dtype)
-        rounds = []
-        for _ in range(9):
-            started = time.perf_counter()
-            a @ b
-            rounds.append(time.perf_counter() - started)
-        seconds[dtype] = sorted(rounds)[4]
-    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]

@@ -223,10 +223,14 @@ def _open_blip2(folder: Path, family: str, device: str) -> Trainee:
     )
 
 
+IN_SINGLE = "sdpa_in_single"
+"""The attention of a model that is trained on a CPU."""
+
+
 def _attend_in_single(model: PreTrainedModel, device: str) -> None:
     """On a CPU, attention in single precision under autocast: its gradient in bfloat16 takes there four times as long."""
     if torch.device(device).type == "cpu":
-        model.set_attn_implementation(_SINGLE)
+        model.set_attn_implementation(IN_SINGLE)
 
 
 def _in_single(
@@ -239,9 +243,8 @@ def _in_single(
     return found
 
 
-_SINGLE = "sdpa_in_single"
-AttentionInterface.register(_SINGLE, _in_single)
-AttentionMaskInterface.register(_SINGLE, sdpa_mask)
+AttentionInterface.register(IN_SINGLE, _in_single)
+AttentionMaskInterface.register(IN_SINGLE, sdpa_mask)
 
 
 def normaliser(images: Any, device: str) -> Callable[[Tensor], Tensor]:
