@@ -29,7 +29,7 @@ from errata.benchmarks.scopeworld.questions import (
     references,
 )
 from errata.benchmarks.scopeworld.scenes import CELLS, Scene, random_scene
-from errata.benchmarks.scopeworld.statements import statement_lesson
+from errata.benchmarks.scopeworld.statements import statement_lesson, statement_lessons
 from errata.core.records import Edit, Query
 from errata.editors._in_context import fact
 
@@ -224,6 +224,25 @@ def test_statements_settle_some_questions_and_leave_others_alone(rng):
             untouched += 1
     assert settled > 80
     assert untouched > 40
+
+
+def test_questions_behind_the_same_statements_differ_in_what_they_ask_alone(rng):
+    counts, settled = [], set()
+    for seed in range(100):
+        scene = random_scene(rng)
+        made = statement_lessons(scene, np.random.default_rng(seed), 3, close=0.6)
+        assert made[0] == statement_lesson(scene, np.random.default_rng(seed), close=0.6) or len(made) < 3
+        said = {item.prompt[: item.behind] for item in made}
+        assert len(said) == 1
+        assert said.pop().endswith(".")
+        assert all(item.prompt[item.behind] == " " and "suppose" not in item.prompt[item.behind :] for item in made)
+        assert len({item.prompt for item in made}) == len(made)
+        assert len({item.visual for item in made}) == 1
+        counts.append(len(made))
+        settled.add(frozenset(item.overridden for item in made))
+    assert max(counts) == 3
+    assert np.mean(counts) > 2.3
+    assert frozenset([True, False]) in settled
 
 
 def test_what_is_said_of_a_things_looks_holds_for_all_that_follows_from_them(rng):

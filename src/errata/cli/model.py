@@ -29,7 +29,9 @@ _BATCH = 256
 
 Statements = Annotated[
     float | None,
-    typer.Option("--statements", min=0.0, max=0.9, help="Share of the questions that stand behind a statement. [0.45]"),
+    typer.Option(
+        "--statements", min=0.0, max=0.9, help="Share of what is drawn for a picture that stands behind statements. [0.35]"
+    ),
 ]
 Teacher = Annotated[str | None, typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter.")]
 Layers = Annotated[int | None, typer.Option("--layers", min=1, help="Of a llava with a teacher: how many of its layers stay. [5]")]
@@ -74,7 +76,9 @@ def train(
         int | None,
         typer.Option("--looks", min=0, help="Steps of the vision tower alone, which come first. 0: to go on from trained weights."),
     ] = None,
-    captions: Annotated[int | None, typer.Option("--captions", min=0, help="Steps of captions, which come second.")] = None,
+    captions: Annotated[
+        int | None, typer.Option("--captions", min=0, help="Steps of captions and of questions in words, which come second.")
+    ] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
     statements: Statements = None,

@@ -2,12 +2,12 @@
 
 A row of a batch holds one picture and several lessons. Each lesson attends to the picture's prefix and to itself alone, and
 counts its positions from the prefix's end, so that it is computed exactly as if it stood alone; a text-only lesson attends to
-itself alone.
+itself alone. Statements that several questions stand behind are laid out once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ _PART = 8
 _LOOKS = 16
 """Pictures that one thread works on at a time while the tower warms up."""
 
-_ROW = 144
+_ROW = 176
 """Tokens after which a row takes no further lesson: one long row would pad all others."""
 
 
@@ -58,7 +58,10 @@ class Batch(NamedTuple):
     ids_RL: Tensor
     positions_RL: Tensor
     segments_RL: Tensor
-    """0: the picture's prefix; 1, 2, ...: lessons; -1: padding."""
+    """0: the picture's prefix; 1, 2, ...: lessons, and statements that several stand behind; -1: padding."""
+
+    stems_RL: Tensor
+    """The segment of the statements that the token's lesson stands behind; its own where there are none."""
 
     sees_RL: Tensor
     """Whether the token's lesson attends to the prefix."""
@@ -75,8 +78,8 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        pixels, ids, positions, segments, sees, learn, own = (each.to(device, non_blocking=True) for each in self[:7])
-        return Batch(pixels, ids, positions, segments, sees, learn, own, self.meanings.to(device), self.lessons)
+        pixels, ids, positions, segments, stems, sees, learn, own = (each.to(device, non_blocking=True) for each in self[:8])
+        return Batch(pixels, ids, positions, segments, stems, sees, learn, own, self.meanings.to(device), self.lessons)
 
 
 def texts(seed: int = 0, count: int = 2500) -> Iterator[str]:
@@ -260,11 +263,35 @@ def _fitting(trainee: Trainee, row: Row) -> tuple[int, Row]:
     kept: list[Lesson] = []
     for item in row.lessons:
         prompt, answer = trainee.encode([_opened(trainee, item) + trainee.wording.answer, item.answer])
-        more = len(prompt) + len(answer) + 1
+        more = len(prompt) + len(answer) + 1 - (_stem(trainee, item) if kept and _same_stem(kept[-1], item) else 0)
         if not kept or length + more <= _ROW:
             length += more
             kept.append(item)
     return length, Row(row.pixels_HWC, kept)
+
+
+class _Laid:
+    """One row as it is laid out, token by token."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        count = len(trainee.prefix)
+        self.ids, self.positions, self.segments = list(trainee.prefix), list(range(count)), [0] * count
+        self.stems, self.sees, self.learn = [0] * count, [True] * count, [False] * count
+        self.own = [token == trainee.image for token in trainee.prefix]
+        self.stem = (0, 0)
+        """Segment and first token of the statements said last."""
+
+    def add(self, tokens: Sequence[int], *, start: int, stem: int, sees: bool, learn: Sequence[bool], own: Sequence[bool]) -> int:
+        """One more segment from a position on; returns the place of its first token."""
+        first, segment = len(self.ids), max(self.segments) + 1
+        self.ids += tokens
+        self.positions += range(start, start + len(tokens))
+        self.segments += [segment] * len(tokens)
+        self.stems += [stem or segment] * len(tokens)
+        self.sees += [sees] * len(tokens)
+        self.learn += learn
+        self.own += own
+        return first
 
 
 def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
@@ -272,46 +299,58 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
     flat = [(index, item) for index, (_, items) in enumerate(rows) for item in items]
     prompts = trainee.encode([_opened(trainee, item) + trainee.wording.answer for _, item in flat])
     answers = trainee.encode([item.answer for _, item in flat])
-    prefix = trainee.prefix
     phrases: list[tuple[int, int, Mention]] = []
     told, seen, after = (
         len(ids) for ids in trainee.encode([trainee.wording.told.strip(), trainee.wording.seen.strip(), trainee.wording.answer])
     )
-    shown = [token == trainee.image for token in prefix]
-    laid: list[tuple[list[int], list[int], list[int], list[bool], list[bool], list[bool]]] = [
-        (list(prefix), list(range(len(prefix))), [0] * len(prefix), [True] * len(prefix), [False] * len(prefix), list(shown))
-        for _ in rows
-    ]
+    laid = [_Laid(trainee) for _ in rows]
+    before: tuple[int, Lesson] | None = None
     for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
-        ids, positions, segments, sees, learn, own = laid[row]
-        start = len(prefix) if item.visual else 0
-        first = len(ids)
+        line, start, stem = laid[row], len(trainee.prefix) if item.visual else 0, _stem(trainee, item)
+        opening = seen if item.visual else told
         tokens = [*prompt, *answer, trainee.eos]
-        segment = max(segments) + 1
-        ids += tokens
-        positions += range(start, start + len(tokens))
-        segments += [segment] * len(tokens)
-        sees += [item.visual] * len(tokens)
-        learn += [False] * len(prompt) + [True] * (len(answer) + 1)
-        before = seen if item.visual else told
-        own += [place >= len(prompt) or before <= place < len(prompt) - after for place in range(len(tokens))]
-        phrases += [(row, first + _tokens_to(trainee, item, mention.end) - 1, mention) for mention in item.mentions]
-    length = max(len(row[0]) for row in laid)
+        learn = [place >= len(prompt) for place in range(len(tokens))]
+        own = [place >= len(prompt) or opening <= place < len(prompt) - after for place in range(len(tokens))]
+        again = before is not None and before[0] == row and _same_stem(before[1], item)
+        before = (row, item)
+        if stem and not again:
+            at = line.add(tokens[:stem], start=start, stem=0, sees=item.visual, learn=learn[:stem], own=own[:stem])
+            line.stem = (line.segments[-1], at)
+        behind = line.stem[0] if stem else 0
+        first = line.add(tokens[stem:], start=start + stem, stem=behind, sees=item.visual, learn=learn[stem:], own=own[stem:])
+        for mention in item.mentions:
+            place = _tokens_to(trainee, item, mention.end) - 1
+            if place >= stem:
+                phrases.append((row, first + place - stem, mention))
+            elif not again:
+                phrases.append((row, line.stem[1] + place, mention))
+    length = max(len(line.ids) for line in laid)
 
-    def padded(column: int, value: int) -> Tensor:
-        return torch.tensor([[*row[column], *([value] * (length - len(row[column])))] for row in laid])
+    def padded(columns: Iterable[Sequence[int]], value: int) -> Tensor:
+        return torch.tensor([[*column, *([value] * (length - len(column)))] for column in columns])
 
     return Batch(
         torch.from_numpy(np.stack([image for image, _ in rows])),
-        padded(0, trainee.pad),
-        padded(1, 0),
-        padded(2, -1),
-        padded(3, 0).bool(),
-        padded(4, 0).bool(),
-        padded(5, 0).bool(),
+        padded((line.ids for line in laid), trainee.pad),
+        padded((line.positions for line in laid), 0),
+        padded((line.segments for line in laid), -1),
+        padded((line.stems for line in laid), -1),
+        padded((line.sees for line in laid), 0).bool(),
+        padded((line.learn for line in laid), 0).bool(),
+        padded((line.own for line in laid), 0).bool(),
         meanings(phrases),
-        sum(max(row[2]) for row in laid),
+        len(flat),
     )
+
+
+def _stem(trainee: Trainee, item: Lesson) -> int:
+    """Tokens of the statements that a question stands behind."""
+    return _tokens_to(trainee, item, item.behind) if item.behind else 0
+
+
+def _same_stem(before: Lesson, item: Lesson) -> bool:
+    """Whether two lessons begin with the same statements: said once, they serve both."""
+    return item.behind > 0 and (before.visual, before.prompt[: before.behind]) == (item.visual, item.prompt[: item.behind])
 
 
 def _opened(trainee: Trainee, item: Lesson, end: int | None = None) -> str:
@@ -329,9 +368,10 @@ def states_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, ...]:
     segments = batch.segments_RL
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
+    to_stem = batch.stems_RL[:, :, None] == segments[:, None, :]
     to_prefix = batch.sees_RL[:, :, None] & (segments[:, None, :] == 0)
     causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
-    allowed = (same | to_prefix) & causal
+    allowed = (same | to_stem | to_prefix) & causal
     return trainee.hidden(batch.pixels_RHWC, batch.ids_RL, batch.positions_RL, allowed[:, None])
 
 

@@ -103,6 +103,9 @@ class Lesson:
     family: Family | None = None
     """What is asked, where that is all that there is to the prompt."""
 
+    behind: int = 0
+    """Where the statements that the question stands behind end in the prompt, in characters."""
+
 
 CaptionStyle = Literal["looks", "names", "home", "food", "maker"]
 """What a caption says of every cell."""
@@ -202,10 +205,16 @@ def lesson(
     by_relation: float = BY_RELATION_TAUGHT,
 ) -> Lesson:
     """A question of a topic in a trained wording, with its true answer; `draw_question` says how often things are named how."""
-    question = draw_question(topic, scene, rng, by_place=by_place, by_relation=by_relation)
+    return lesson_of(
+        draw_question(topic, scene, rng, by_place=by_place, by_relation=by_relation), scene, one_of(rng, LESSON_WORDINGS)
+    )
+
+
+def lesson_of(question: Question, scene: Scene, wording: int) -> Lesson:
+    """A question in a wording with its true answer."""
     answer = question.answer(WORLD, View(scene))
     assert answer is not None, f"{question} has no answer"
-    prompt = question.ask(one_of(rng, LESSON_WORDINGS))
+    prompt = question.ask(wording)
     return Lesson(prompt, answer, question.visual, mentions=mentions_of(prompt, question, View(scene)), family=question.family)
 
 

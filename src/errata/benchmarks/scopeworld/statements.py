@@ -107,37 +107,48 @@ def statement_lesson(
         counted: how often a question that a statement on a thing's colour or shape touches counts the things that look so now, or
             as it did; beside what `_FOLLOWS` draws.
     """
+    return statement_lessons(scene, rng, 1, held_out=held_out, close=close, counted=counted)[0]
+
+
+def statement_lessons(
+    scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool = False, close: float = 0.0, counted: float = 0.0
+) -> list[Lesson]:
+    """At most so many questions behind the same statements, each drawn as `statement_lesson` says."""
     while True:
-        made = _made(scene, rng, held_out=held_out, close=close, counted=counted)
-        if made is not None:
+        made = _made(scene, rng, questions, held_out=held_out, close=close, counted=counted)
+        if made:
             return made
 
 
-def _made(scene: Scene, rng: np.random.Generator, *, held_out: bool, close: float, counted: float) -> Lesson | None:
-    """A lesson, or None where what was drawn doesn't fit together."""
+def _made(scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool, close: float, counted: float) -> list[Lesson]:
+    """Lessons behind the same statements; none where what was drawn doesn't fit together."""
     supposed = _Supposed(View(scene))
     on_image = rng.random() < _ON_IMAGE
     cell = int(rng.choice(scene.filled)) if on_image else None
     kind = one_of(rng, KINDS)
     first = _suppose(supposed, cell, kind, rng)
     if first is None:
-        return None
+        return []
     if (
         rng.random() < _TWO
         and _suppose(supposed, int(rng.choice(scene.filled)) if on_image else None, one_of(rng, KINDS), rng) is None
     ):
-        return None
-    if rng.random() < _ELSEWHERE:
-        asked = _other_question(first, supposed.view, rng, close=close)
-    else:
-        asked = _touched(first, supposed.view, rng, counted=counted)
-    answer = asked.answer(supposed.world, supposed.view)
-    if answer is None:
-        return None
-    wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else one_of(rng, LESSON_WORDINGS)
-    prompt = supposed.said + asked.ask(wording)
-    mentions = (*supposed.mentions, *mentions_of(prompt, asked, supposed.view))
-    return Lesson(prompt, answer, on_image, answer != asked.answer(WORLD, View(scene)), mentions)
+        return []
+    made: dict[Question, Lesson] = {}
+    for _ in range(questions):
+        if rng.random() < _ELSEWHERE:
+            asked = _other_question(first, supposed.view, rng, close=close)
+        else:
+            asked = _touched(first, supposed.view, rng, counted=counted)
+        answer = asked.answer(supposed.world, supposed.view)
+        if answer is None:
+            continue
+        wording = int(rng.integers(TRAINED_WORDINGS, WORDINGS)) if held_out else one_of(rng, LESSON_WORDINGS)
+        prompt = supposed.said + asked.ask(wording)
+        overridden = answer != asked.answer(WORLD, View(scene))
+        mentions = (*supposed.mentions, *mentions_of(prompt, asked, supposed.view))
+        made.setdefault(asked, Lesson(prompt, answer, on_image, overridden, mentions, behind=len(supposed.said.rstrip())))
+    return list(made.values())
 
 
 def _suppose(supposed: _Supposed, cell: int | None, kind: Kind, rng: np.random.Generator) -> _Stated | None:
