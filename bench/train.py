@@ -18,7 +18,8 @@ from torch import Tensor
 
 import errata
 from errata.engine.curriculum import Curriculum, lessons_of
-from errata.engine.school import inner, pack, packed_loss, packed_parts, parts_of
+from errata.engine.packing import pack, packed_parts
+from errata.engine.school import inner, packed_loss, parts_of
 from errata.models.training import IN_SINGLE, open_trainee
 from errata.nn.muon import Muon
 

@@ -20,7 +20,8 @@ from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.apprentice import PLANS, Apprenticeship, train_apprentice, unexplained
 from errata.engine.curriculum import Row
-from errata.engine.school import pack, texts
+from errata.engine.packing import pack
+from errata.engine.school import texts
 from errata.models import load
 from errata.models.apprentices import build_apprentice
 from errata.models.build import Blip2Sizes, LlavaSizes, build_llava

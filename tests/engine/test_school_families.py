@@ -16,7 +16,8 @@ from errata.benchmarks.scopeworld.scenes import draw, encode, random_scene
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.curriculum import Curriculum, Row
-from errata.engine.school import pack, packed_loss, texts, train_model
+from errata.engine.packing import pack
+from errata.engine.school import packed_loss, texts, train_model
 from errata.models import load
 from errata.models.build import Blip2Sizes, build_blip2, build_minigpt4
 from errata.models.training import open_trainee

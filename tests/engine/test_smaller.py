@@ -15,7 +15,8 @@ from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.engine.curriculum import Curriculum, Row, lessons_of
-from errata.engine.school import pack, packed_loss, packed_parts, states_of, texts
+from errata.engine.packing import pack, packed_parts
+from errata.engine.school import packed_loss, states_of, texts
 from errata.engine.smaller import missed_most, train_smaller
 from errata.models import load
 from errata.models.apprentices import cut_llava

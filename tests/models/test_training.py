@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from errata.engine.curriculum import Curriculum, lessons_of
-from errata.engine.school import pack, states_of, texts
+from errata.engine.packing import pack
+from errata.engine.school import states_of, texts
 from errata.models import training
 from errata.models.build import LlavaSizes, build_llava
 

@@ -25,15 +25,8 @@ from errata.benchmarks.scopeworld.scenes import draw, random_scene
 from errata.core.errors import BadInput
 from errata.engine.curriculum import Curriculum, Row, lessons_of
 from errata.engine.fit import Part, Progress, Schedule, fit
-from errata.engine.school import (
-    answer_losses,
-    fitting_parts,
-    inner,
-    mean_of_lessons,
-    pack,
-    said,
-    states_of,
-)
+from errata.engine.packing import fitting_parts, pack
+from errata.engine.school import answer_losses, inner, mean_of_lessons, said, states_of
 from errata.models.apprentices import Apprentice, build_apprentice
 from errata.models.build import Blip2Sizes
 from errata.models.training import Trainee, open_trainee

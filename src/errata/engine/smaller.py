@@ -15,7 +15,8 @@ from torch import nn
 from errata.core.errors import BadInput
 from errata.engine.curriculum import Curriculum, lessons_of
 from errata.engine.fit import Progress
-from errata.engine.school import Batch, packed_loss, packed_parts, train_model
+from errata.engine.packing import Batch, packed_parts
+from errata.engine.school import packed_loss, train_model
 from errata.models.apprentices import cut_llava
 from errata.models.training import Trainee, open_trainee
 
