@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,26 @@ def test_trained_weights_are_gone_on_with_without_a_warm_up_or_readers_and_in_a_
     with pytest.raises(BadInput, match="no trained weights to go on from"):
         train_model("llava", tmp_path / "none", curriculum=leg, progress=_quiet)
     assert not (tmp_path / "none").exists()
+
+
+def towers(folder):
+    """The tower's weights in each checkpoint of a run."""
+    found = []
+    for name, before in (("tower.pt", "tower."), ("training.pt", "model.model.vision_tower.")):
+        module = torch.load(folder / name, weights_only=True)["module"] if (folder / name).exists() else {}
+        found.append({key.removeprefix(before): value for key, value in module.items() if key.startswith(before)})
+    return found
+
+
+def test_a_tower_that_was_warmed_up_stays_as_it_is_and_a_trained_models_goes_on_learning(folder, tmp_path):
+    warm, after = towers(folder)
+    assert warm.keys() == after.keys()
+    assert all(torch.equal(warm[name], after[name]) for name in warm)
+    more = tmp_path / "more"
+    shutil.copytree(folder, more, ignore=shutil.ignore_patterns("*.pt", "*.tsv"))
+    train_model("llava", more, curriculum=replace(SHORT, looks=0, captions=0), progress=_quiet)
+    _, later = towers(more)
+    assert any((later[name] - after[name]).abs().max() > 1e-3 for name in after)
 
 
 def test_a_trained_folder_opens_like_any_checkpoint_and_is_stored_in_half_precision(folder):

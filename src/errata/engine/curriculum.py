@@ -71,15 +71,15 @@ _EASY_PLACES = 0.5
 class Curriculum:
     """How long, and on how much a step."""
 
-    looks: int = 400
+    looks: int = 1600
     """Steps in which the vision tower alone learns what stands in each cell (LLaVA's tower, too, comes trained).
 
     0: the weights are trained already and only gone on from, so the middle of the model isn't read either (`engine.readers`)."""
 
-    captions: int = 800
+    captions: int = 600
     """Steps of dense captions and of questions in words alone, before any question on a picture."""
 
-    questions: int = 4000
+    questions: int = 2700
     """Steps of questions."""
 
     scenes: int = 48

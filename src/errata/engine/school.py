@@ -93,6 +93,7 @@ def train_model(
     run, curriculum = repr(curriculum), _settled(folder, curriculum, device)
     if curriculum.looks and not (folder / "training.pt").exists():
         warm_up_tower(trainee, curriculum, checkpoint=folder / "tower.pt", progress=progress)
+    trainee.tower.requires_grad_(not curriculum.looks)  # what has just learned to see would see less after large steps
     learner = _Learner(trainee)
     packed = Ahead(lambda step: packed_parts(trainee, lessons_of(step, curriculum)), curriculum.steps, workers_for(device))
     log: list[str] = []
