@@ -19,7 +19,7 @@ from errata.engine.fit import Schedule, fit
 from errata.engine.looks import Looks
 from errata.engine.packing import pack
 from errata.engine.readers import Readers, meanings
-from errata.engine.school import packed_loss, texts, train_model
+from errata.engine.school import inner, packed_loss, texts, train_model
 from errata.models import load
 from errata.models.build import LlavaSizes
 from errata.models.training import open_trainee
@@ -48,7 +48,8 @@ def test_trained_weights_are_gone_on_with_without_a_warm_up_or_readers_and_in_a_
     saved = torch.load(more / "training.pt", weights_only=True)
     fresh = torch.load(folder / "training.pt", weights_only=True)
     adam, whole = (len(each["optimizers"][0]["state"]) for each in (saved, fresh))
-    assert whole - adam == len(list(Readers(SMALL.width).parameters()))  # what is never read isn't moved
+    eyes = [name for name, weights in towers(folder)[1].items() if weights.ndim != 2 or not inner(name)]
+    assert whole + len(eyes) - adam == len(list(Readers(SMALL.width).parameters()))  # what is never read isn't moved
     assert load(more).digest != before
     with pytest.raises(BadInput, match="no trained weights to go on from"):
         train_model("llava", tmp_path / "none", curriculum=leg, progress=_quiet)
@@ -72,7 +73,7 @@ def test_a_tower_that_was_warmed_up_stays_as_it_is_and_a_trained_models_goes_on_
     shutil.copytree(folder, more, ignore=shutil.ignore_patterns("*.pt", "*.tsv"))
     train_model("llava", more, curriculum=replace(SHORT, looks=0, captions=0), progress=_quiet)
     _, later = towers(more)
-    assert any((later[name] - after[name]).abs().max() > 1e-3 for name in after)
+    assert np.mean([torch.equal(later[name], after[name].half().float()) for name in after]) < 0.5  # some are never read
 
 
 def test_a_trained_folder_opens_like_any_checkpoint_and_is_stored_in_half_precision(folder):
