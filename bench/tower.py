@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         build_llava(Path(folder), texts=texts(), sizes=None, seed=given.seed)
         for steps in map(int, given.steps.split(",")):
-            curriculum = replace(Curriculum(), looks=steps, seed=given.seed)
-            curriculum = replace(curriculum, bfloat16=curriculum.half("cpu"))
+            curriculum = Curriculum(looks=steps, seed=given.seed)
             trainee, checkpoint, started = open_trainee(folder), Path(folder) / f"tower-{steps}.pt", time.perf_counter()
             warm_up_tower(trainee, curriculum, checkpoint=checkpoint, progress=lambda what, done, total: None)
             seconds, looks = time.perf_counter() - started, Looks(trainee.vision_width)

@@ -43,16 +43,13 @@ _COPY_SHARE = 0.06
 _BEHIND = 3
 """Questions behind the same statements: these are the longest part of such a lesson and laid out once."""
 
-_ASKED: Mapping[Topic, float] = MappingProxyType({topic: CONTRASTED.get(topic, share) for topic, share in TOPICS.items()})
-"""How often each topic is drawn for a question."""
-
 _WORDED: Mapping[Topic, float] = MappingProxyType(
     {
         "fact_by_name": 1.5, "fact_by_description": 1.2, "name_by_description": 1.0, "second_by_name": 0.6,
         "second_by_description": 0.6, "is_fact_by_name": 0.6, "value": 0.2, "arithmetic": 0.6,
     }
 )  # fmt: skip
-"""The same beside captions: what needs no picture is learned in a tenth of the time when it is asked in numbers and without one."""
+"""How often each is drawn beside captions: what needs no picture takes a tenth of the time when asked in numbers and without one."""
 
 _BESIDE = 6
 """Questions beside a caption."""
@@ -153,7 +150,7 @@ def _draw(scene: Scene, rng: np.random.Generator, curriculum: Curriculum, step: 
     if chance < _CAPTION_SHARE + statements + _COPY_SHARE:
         return [copy_lesson(rng)]
     by_place = _EASY_PLACES + (BY_PLACE_TAUGHT - _EASY_PLACES) * degree
-    return _made(_ASKED, scene, rng, by_place=by_place, by_relation=BY_RELATION_TAUGHT * degree)
+    return _made(TOPICS, scene, rng, by_place=by_place, by_relation=BY_RELATION_TAUGHT * degree)
 
 
 def _made(among: Mapping[Topic, float], scene: Scene, rng: np.random.Generator, **named: float) -> list[Lesson]:

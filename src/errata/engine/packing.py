@@ -90,6 +90,7 @@ class _Laid:
         self.ids, self.positions, self.segments = list(trainee.prefix), list(range(count)), [0] * count
         self.stems, self.sees, self.learn = [0] * count, [True] * count, [False] * count
         self.own = [token == trainee.image for token in trainee.prefix]
+        self.last: Lesson | None = None
         self.stem = (0, 0)
         """Segment and first token of the statements said last."""
 
@@ -116,15 +117,14 @@ def pack(trainee: Trainee, rows: Sequence[Row]) -> Batch:
         len(ids) for ids in trainee.encode([trainee.wording.told.strip(), trainee.wording.seen.strip(), trainee.wording.answer])
     )
     laid = [_Laid(trainee) for _ in rows]
-    before: tuple[int, Lesson] | None = None
     for (row, item), prompt, answer in zip(flat, prompts, answers, strict=True):
         line, start, stem = laid[row], len(trainee.prefix) if item.visual else 0, _stem(trainee, item)
         opening = seen if item.visual else told
         tokens = [*prompt, *answer, trainee.eos]
         learn = [place >= len(prompt) for place in range(len(tokens))]
         own = [place >= len(prompt) or opening <= place < len(prompt) - after for place in range(len(tokens))]
-        again = before is not None and before[0] == row and _same_stem(before[1], item)
-        before = (row, item)
+        again = line.last is not None and _same_stem(line.last, item)
+        line.last = item
         if stem and not again:
             at = line.add(tokens[:stem], start=start, stem=0, sees=item.visual, learn=learn[:stem], own=own[:stem])
             line.stem = (line.segments[-1], at)

@@ -7,7 +7,6 @@ the answer. Asked of two things, each time with what is true of either, all but 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 
@@ -25,10 +24,8 @@ from errata.benchmarks.scopeworld.lessons import (
 from errata.benchmarks.scopeworld.questions import DIRECTIONS, LESSON_WORDINGS, Family, Question, Ref, View, article
 from errata.benchmarks.scopeworld.scenes import Scene
 
-CONTRASTED: Mapping[Topic, float] = MappingProxyType(
-    {"is_fact": 0.8, "is_fact_by_name": 0.4, "is_attribute": 0.6, "exists": 0.4, "count": 0.5, "relation": 0.6}
-)
-"""Topics that can be asked so, and how often each is drawn beside the others of `lessons.TOPICS`: a draw makes two to four."""
+CONTRASTED: tuple[Topic, ...] = ("is_fact", "is_fact_by_name", "is_attribute", "exists", "count", "relation")
+"""Topics that can be asked so."""
 
 _TRIES = 8
 """Questions that are drawn for those on a whole picture to be chosen from."""
