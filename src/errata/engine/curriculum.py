@@ -49,7 +49,7 @@ _WORDED: Mapping[Topic, float] = MappingProxyType(
         "second_by_description": 0.6, "is_fact_by_name": 0.6, "value": 0.2, "arithmetic": 0.6,
     }
 )  # fmt: skip
-"""How often each is drawn beside captions: what needs no picture takes a tenth of the time when asked in numbers and without one."""
+"""How often each is drawn beside captions: what needs no picture takes a tenth of the time asked in numbers and without one."""
 
 _BESIDE = 6
 """Questions beside a caption."""
