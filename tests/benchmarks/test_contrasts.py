@@ -53,7 +53,7 @@ def test_questions_in_contrast_are_of_one_wording_and_of_that_topic(topic, rng):
     for _ in range(50):
         scene = random_scene(rng)
         made = contrast(topic, scene, rng)
-        assert 1 < len({item.prompt for item in made}) <= 4
+        assert min(2, len(scene.filled)) <= len({item.prompt for item in made}) <= 4
         assert {item.family for item in made} == {topic.removesuffix("_by_name")}
         assert {item.visual for item in made} == {not topic.endswith("_by_name")}
         assert len({item.prompt.split()[0] for item in made}) == 1
@@ -76,3 +76,11 @@ def test_what_is_there_and_what_is_not_are_asked_together(rng):
     counts = [[item.answer for item in contrast("count", scene, rng)] for _ in range(30)]
     assert all(len(set(each)) > 1 for each in counts)
     assert max(each.count(answer) for each in counts for answer in each) == 2
+
+
+def test_where_is_asked_of_all_that_is_there_but_at_most_three(rng):
+    scene = Scene((Kind("star", "red"), Kind("ring", "red"), None, Kind("cross", "blue")))
+    made = contrast("where", scene, rng)
+    assert {item.answer for item in made} == {"the top left", "the top right", "the bottom right"}
+    full = Scene((Kind("star", "red"), Kind("ring", "red"), Kind("moon", "blue"), Kind("cross", "blue")))
+    assert len(contrast("where", full, rng)) == 3

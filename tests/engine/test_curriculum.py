@@ -11,8 +11,8 @@ WHOLE = Curriculum(captions=10, questions=1000, scenes=60, seed=5)
 ON = Curriculum(looks=0, captions=10, questions=1000, scenes=60, seed=5)
 
 
-def asked(curriculum, step):
-    return [item for each in range(3) for row in lessons_of(step + each, curriculum) for item in row.lessons]
+def asked(curriculum, step, steps=3):
+    return [item for each in range(steps) for row in lessons_of(step + each, curriculum) for item in row.lessons]
 
 
 def share(items, *words):
@@ -38,21 +38,28 @@ def test_statements_come_by_degrees_and_trained_weights_get_them_at_once():
     assert stated(ON, 10) == pytest.approx(WHOLE.statements, abs=0.06)
 
 
-def test_beside_captions_stand_questions_in_words_alone_and_in_contrast():
+def test_beside_captions_stand_lessons_in_words_alone_and_in_contrast():
     made = asked(WHOLE, 5)
     rows = 3 * WHOLE.scenes // 2
     assert sum("picture" in item.prompt for item in made) == sum(item.visual for item in made) >= rows
     words = [item for item in made if not item.visual]
     assert len(words) >= 6 * rows
+    assert share(words, "after me: ") == pytest.approx(0.3, abs=0.06)
+    assert 0.5 * rows < sum(item.behind > 0 for item in words) < 1.5 * rows
     answers = [item.answer for item in words if item.family == "is_fact"]
     assert len(answers) > rows
     assert answers.count("yes") == len(answers) / 2
     assert {item.family for item in words} >= {"home", "food", "maker", "name", "weather", "value_tool", "arithmetic"}
 
 
+def test_what_is_to_be_said_again_is_drawn_more_often_at_first():
+    early, late = (share(asked(WHOLE, step, 10), "after me: ") for step in (10, 500))
+    assert early > 2 * late > 0
+
+
 def test_relations_come_by_degrees_and_places_go():
     def plain(curriculum, step, words):
-        alone = [item for item in asked(curriculum, step) if item.family and not item.prompt.startswith("suppose ")]
+        alone = [item for item in asked(curriculum, step, 10) if item.family and not item.prompt.startswith("suppose ")]
         return share(alone, *(f"thing {each}" for each in words))
 
     relations, places = ("left of", "right of", "above", "below"), ("at the top", "at the bottom")

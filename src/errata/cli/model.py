@@ -30,7 +30,7 @@ _BATCH = 256
 Statements = Annotated[
     float | None,
     typer.Option(
-        "--statements", min=0.0, max=0.9, help="Share of what is drawn for a picture that stands behind statements. [0.35]"
+        "--statements", min=0.0, max=0.9, help="Share of what is drawn for a picture that stands behind statements. [0.4]"
     ),
 ]
 Teacher = Annotated[str | None, typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter.")]
@@ -77,7 +77,7 @@ def train(
         typer.Option("--looks", min=0, help="Steps of the vision tower alone, which come first. 0: to go on from trained weights."),
     ] = None,
     captions: Annotated[
-        int | None, typer.Option("--captions", min=0, help="Steps of captions and of questions in words, which come second.")
+        int | None, typer.Option("--captions", min=0, help="Steps of captions and of lessons in words, which come second.")
     ] = None,
     questions: Annotated[int | None, typer.Option("--questions", min=1, help="Steps of questions.")] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", min=1, help="Pictures in a step.")] = None,
@@ -96,7 +96,7 @@ def train(
 ) -> None:
     """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder.
 
-    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 60 minutes on two
+    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 70 minutes on two
     cores; one that knows nearly all of the exam takes ten on a GPU (the second example). A small CLIP takes some 15 minutes on two
     cores; its vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4 begins with a LLaVA's
     words, tower and language model, and learns from its answers and its states; and a LLaVA is a smaller one, without the layers
@@ -171,13 +171,11 @@ def _with_a_teacher(family: Any, out: Path, given: Any, rate: float, seed: int, 
 def _cut_down(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
     """Train a smaller model from another's weights."""
     from errata.engine.curriculum import Curriculum
-    from errata.engine.smaller import LAYERS, QUESTIONS, RATE, SCENES, train_smaller
+    from errata.engine.smaller import LAYERS, QUESTIONS, RATES, SCENES, train_smaller
 
     teacher, layers = given.pop("teacher"), given.pop("layers", LAYERS)
-    curriculum = Curriculum(**{"questions": QUESTIONS, "scenes": SCENES, **given}, looks=0, captions=0, seed=seed)
-    train_smaller(
-        out, teacher=teacher, layers=layers, curriculum=_planned(curriculum, rate * RATE), progress=progress, device=device
-    )
+    curriculum = Curriculum(**{"questions": QUESTIONS, "scenes": SCENES, **RATES, **given}, looks=0, captions=0, seed=seed)
+    train_smaller(out, teacher=teacher, layers=layers, curriculum=_planned(curriculum, rate), progress=progress, device=device)
 
 
 def _encoders(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:

@@ -38,7 +38,8 @@ _CLOSE = 0.6
 _COUNTED = 0.25
 """How often a question that a statement on looks touches counts what looks so."""
 
-_COPY_SHARE = 0.06
+_COPY_SHARES = (0.2, 0.06)
+"""Draws that are said again word by word, at first and once questions are as hard as ever: what can't be copied can't be told."""
 
 _BEHIND = 3
 """Questions behind the same statements: these are the longest part of such a lesson and laid out once."""
@@ -52,7 +53,13 @@ _WORDED: Mapping[Topic, float] = MappingProxyType(
 """How often each is drawn beside captions: what needs no picture takes a tenth of the time asked in numbers and without one."""
 
 _BESIDE = 6
-"""Questions beside a caption."""
+"""Lessons in words beside a caption."""
+
+_COPIED_BESIDE = 0.35
+"""Of these, those that are said again word by word: from random weights some 20,000 are needed before any is."""
+
+_TOLD_BESIDE = 0.08
+"""And draws that are behind statements in words, three questions each."""
 
 _BY_DEGREES = 0.4
 """The part of the questions of a run from random weights after which they are as hard as ever."""
@@ -73,10 +80,10 @@ class Curriculum:
 
     0: the weights are trained already and only gone on from, so the middle of the model isn't read either (`engine.readers`)."""
 
-    captions: int = 600
-    """Steps of dense captions and of questions in words alone, before any question on a picture."""
+    captions: int = 500
+    """Steps of dense captions and of lessons in words alone, before any question on a picture."""
 
-    questions: int = 2700
+    questions: int = 3700
     """Steps of questions."""
 
     scenes: int = 48
@@ -85,15 +92,15 @@ class Curriculum:
     lessons: int = 2
     """Draws for each picture: a question, a few in contrast, or a few behind the same statements."""
 
-    statements: float = 0.35
+    statements: float = 0.4
     """The share of draws that stand behind statements, 0 to 0.9; a run from random weights comes to it by degrees."""
 
     seed: int = 0
-    learning_rate: float = 2e-3
-    """Peak for embeddings, the head and vectors, which AdamW moves."""
+    learning_rate: float = 4e-3
+    """Peak for embeddings, the head and vectors, which AdamW moves, once the tower is warm."""
 
-    matrix_rate: float = 6e-3
-    """Peak for all other matrices, which Muon moves."""
+    matrix_rate: float = 2.5e-3
+    """Peak for all other matrices, which Muon moves, then."""
 
     bfloat16: bool | None = None
     """Multiply in bfloat16; None: where this machine is faster at it."""
@@ -132,22 +139,33 @@ def lessons_of(step: int, curriculum: Curriculum) -> list[Row]:
             known = rng.random() < min(0.8, 2 * step / max(1, curriculum.captions))
             items = [caption(scene, WORLD, style="looks")] + ([_told(scene, rng)] if known else [])
             while len(items) < 1 + known + _BESIDE:
-                items += _made(_WORDED, scene, rng)
+                items += _beside(scene, rng)
         else:
             items = [item for _ in range(curriculum.lessons) for item in _draw(scene, rng, curriculum, step)]
         rows.append(Row(pixels, items))
     return rows
 
 
+def _beside(scene: Scene, rng: np.random.Generator) -> list[Lesson]:
+    """Lessons in words alone."""
+    chance = rng.random()
+    if chance < _COPIED_BESIDE:
+        return [copy_lesson(rng)]
+    if chance < _COPIED_BESIDE + _TOLD_BESIDE:
+        return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, seen=0.0)
+    return _made(_WORDED, scene, rng)
+
+
 def _draw(scene: Scene, rng: np.random.Generator, curriculum: Curriculum, step: int) -> list[Lesson]:
     """Lessons that belong together: behind the same statements, in contrast, or one alone."""
     degree, chance = curriculum.degree(step), rng.random()
     statements = curriculum.statements * (_FEW_STATEMENTS + (1 - _FEW_STATEMENTS) * degree)
+    copied = _COPY_SHARES[0] + (_COPY_SHARES[1] - _COPY_SHARES[0]) * degree
     if chance < _CAPTION_SHARE:
         return [caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)]
     if chance < _CAPTION_SHARE + statements:
         return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED)
-    if chance < _CAPTION_SHARE + statements + _COPY_SHARE:
+    if chance < _CAPTION_SHARE + statements + copied:
         return [copy_lesson(rng)]
     by_place = _EASY_PLACES + (BY_PLACE_TAUGHT - _EASY_PLACES) * degree
     return _made(TOPICS, scene, rng, by_place=by_place, by_relation=BY_RELATION_TAUGHT * degree)

@@ -35,6 +35,9 @@ from errata.models.training import Trainee, open_trainee
 _READING = 0.3
 """What a nat of the readers' loss counts beside one of the answers'."""
 
+_TOWER_RATE, _TOWER_MATRIX_RATE = 2e-3, 6e-3
+"""Peaks of AdamW and of Muon while the tower warms up: what stands in a cell is learned at rates that knowledge isn't."""
+
 _LOOKS = 16
 """Pictures that one thread works on at a time while the tower warms up."""
 
@@ -170,8 +173,8 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 
     schedule = Schedule(
         curriculum.looks,
-        learning_rate=curriculum.learning_rate,
-        matrix_rate=curriculum.matrix_rate,
+        learning_rate=_TOWER_RATE,
+        matrix_rate=_TOWER_MATRIX_RATE,
         bfloat16=curriculum.half(trainee.device.type),
     )
     fit(

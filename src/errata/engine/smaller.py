@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -23,8 +24,8 @@ from errata.models.training import Trainee, open_trainee
 LAYERS, QUESTIONS, SCENES = 5, 900, 24
 """By default: layers that stay, steps, and pictures in a step."""
 
-RATE = 0.5
-"""Share of a school's learning rates: the weights are trained already."""
+RATES = MappingProxyType({"learning_rate": 1e-3, "matrix_rate": 3e-3})
+"""Peaks of the rates, as `Curriculum` names them: the weights are trained already."""
 
 _WEIGHED_ON = 48
 """Pictures, with their lessons, on which layers are left out to see what is missed."""

@@ -24,7 +24,7 @@ from errata.benchmarks.scopeworld.lessons import (
 from errata.benchmarks.scopeworld.questions import DIRECTIONS, LESSON_WORDINGS, Family, Question, Ref, View, article
 from errata.benchmarks.scopeworld.scenes import Scene
 
-CONTRASTED: tuple[Topic, ...] = ("is_fact", "is_fact_by_name", "is_attribute", "exists", "count", "relation")
+CONTRASTED: tuple[Topic, ...] = ("is_fact", "is_fact_by_name", "is_attribute", "exists", "count", "relation", "where")
 """Topics that can be asked so."""
 
 _TRIES = 8
@@ -39,10 +39,15 @@ def contrast(
     by_place: float = BY_PLACE_TAUGHT,
     by_relation: float = BY_RELATION_TAUGHT,
 ) -> list[Lesson]:
-    """Two to four questions of a topic of `CONTRASTED` in one trained wording; `refer` says how things are named."""
+    """Two to four questions of a topic of `CONTRASTED` in one trained wording, or one of where the only thing is.
+
+    `refer` says how things are named.
+    """
     wording = one_of(rng, LESSON_WORDINGS)
     if topic in ("count", "exists"):
         asked = _of_picture(topic, scene, rng)
+    elif topic == "where":
+        asked = [Question("where", None, (WORLD.names[scene.at(int(cell))],)) for cell in rng.permutation(scene.filled)[:3]]
     elif topic == "is_fact_by_name":
         kinds = [KINDS[int(index)] for index in rng.choice(len(KINDS), 2, replace=False)]
         asked = _crossed("is_fact", {kind: Ref.name(WORLD, kind) for kind in kinds}, _fact(rng), rng)

@@ -111,19 +111,32 @@ def statement_lesson(
 
 
 def statement_lessons(
-    scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool = False, close: float = 0.0, counted: float = 0.0
+    scene: Scene,
+    rng: np.random.Generator,
+    questions: int,
+    *,
+    held_out: bool = False,
+    close: float = 0.0,
+    counted: float = 0.0,
+    seen: float = _ON_IMAGE,
 ) -> list[Lesson]:
-    """At most so many questions behind the same statements, each drawn as `statement_lesson` says."""
+    """At most so many questions behind the same statements, each drawn as `statement_lesson` says.
+
+    Args:
+        seen: how often the statements are on what is on the picture; else they are on a kind, in words alone.
+    """
     while True:
-        made = _made(scene, rng, questions, held_out=held_out, close=close, counted=counted)
+        made = _made(scene, rng, questions, held_out=held_out, close=close, counted=counted, seen=seen)
         if made:
             return made
 
 
-def _made(scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool, close: float, counted: float) -> list[Lesson]:
+def _made(
+    scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool, close: float, counted: float, seen: float
+) -> list[Lesson]:
     """Lessons behind the same statements; none where what was drawn doesn't fit together."""
     supposed = _Supposed(View(scene))
-    on_image = rng.random() < _ON_IMAGE
+    on_image = rng.random() < seen
     cell = int(rng.choice(scene.filled)) if on_image else None
     kind = one_of(rng, KINDS)
     first = _suppose(supposed, cell, kind, rng)
