@@ -34,6 +34,7 @@ def main() -> None:
     options.add_argument("--looks", type=int, default=800, help="steps of the tower before")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
+    asked = fresh()
     for rates in given.rates or ["2e-3:6e-3", "4e-3:2.5e-3"]:
         vectors, matrices = map(float, rates.split(":"))
         plan = Curriculum(
@@ -43,7 +44,7 @@ def main() -> None:
             started = time.perf_counter()
             train_model("llava", Path(folder), curriculum=plan, progress=lambda what, done, total: None)
             seconds = time.perf_counter() - started
-            right = {name: known(folder, items) for name, items in fresh().items()}
+            right = {name: known(folder, items) for name, items in asked.items()}
         print(f"{rates}, {seconds:.0f} s: " + ", ".join(f"{name} {share:.1f}" for name, share in right.items()), flush=True)
 
 

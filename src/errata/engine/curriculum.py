@@ -159,16 +159,21 @@ def _beside(scene: Scene, rng: np.random.Generator) -> list[Lesson]:
 def _draw(scene: Scene, rng: np.random.Generator, curriculum: Curriculum, step: int) -> list[Lesson]:
     """Lessons that belong together: behind the same statements, in contrast, or one alone."""
     degree, chance = curriculum.degree(step), rng.random()
-    statements = curriculum.statements * (_FEW_STATEMENTS + (1 - _FEW_STATEMENTS) * degree)
-    copied = _COPY_SHARES[0] + (_COPY_SHARES[1] - _COPY_SHARES[0]) * degree
+    statements = curriculum.statements * _between(_FEW_STATEMENTS, 1, degree)
+    copied = _between(*_COPY_SHARES, degree)
     if chance < _CAPTION_SHARE:
         return [caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)]
     if chance < _CAPTION_SHARE + statements:
         return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED)
     if chance < _CAPTION_SHARE + statements + copied:
         return [copy_lesson(rng)]
-    by_place = _EASY_PLACES + (BY_PLACE_TAUGHT - _EASY_PLACES) * degree
+    by_place = _between(_EASY_PLACES, BY_PLACE_TAUGHT, degree)
     return _made(TOPICS, scene, rng, by_place=by_place, by_relation=BY_RELATION_TAUGHT * degree)
+
+
+def _between(first: float, last: float, degree: float) -> float:
+    """What is `first` at degree 0 and `last` at degree 1."""
+    return first + (last - first) * degree
 
 
 def _made(among: Mapping[Topic, float], scene: Scene, rng: np.random.Generator, **named: float) -> list[Lesson]:
