@@ -85,3 +85,17 @@ def test_where_is_asked_of_all_that_is_there_but_at_most_three(rng):
     assert {item.answer for item in made} == {"the top left", "the top right", "the bottom right"}
     full = Scene((Kind("star", "red"), Kind("ring", "red"), Kind("moon", "blue"), Kind("cross", "blue")))
     assert len(contrast("where", full, rng)) == 3
+
+
+def test_relations_are_asked_of_two_things_in_two_directions_and_seldom_of_one_named_by_another(rng):
+    ways = ("left of", "right of", "above", "below")
+    named = 0
+    for _ in range(100):
+        made = contrast("relation", random_scene(rng), rng, by_place=0.0, by_relation=1.0)
+        of = [item.mentions[0].cells for item in made]
+        asked = [min((way for way in ways if way in item.prompt), key=item.prompt.index) for item in made]
+        assert len(set(of)) in (1, 2)
+        assert {(cells, way) for cells in of for way in asked} == set(zip(of, asked, strict=True))
+        assert len(made) == 4
+        named += sum(sum(item.prompt.count(way) for way in ways) > 1 for item in made)
+    assert named < 160

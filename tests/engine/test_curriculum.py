@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from errata.benchmarks.scopeworld.scenes import random_scene
+from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.engine.curriculum import Curriculum, lessons_of
 
 WHOLE = Curriculum(captions=10, questions=1000, scenes=60, seed=5)
@@ -36,6 +38,16 @@ def test_statements_come_by_degrees_and_trained_weights_get_them_at_once():
     assert stated(WHOLE, 10) == pytest.approx(0.2 * WHOLE.statements, abs=0.04)
     assert stated(WHOLE, 500) == pytest.approx(WHOLE.statements, abs=0.06)
     assert stated(ON, 10) == pytest.approx(WHOLE.statements, abs=0.06)
+
+
+def test_two_statements_are_told_more_often_than_the_exam_tells_them():
+    items = [item for item in asked(WHOLE, 500, 10) if item.behind and item.visual]
+    said = {item.prompt[: item.behind] for item in items}
+    taught = np.mean([each.count("suppose ") == 2 for each in said])
+    rng = np.random.default_rng(3)
+    told = np.mean([statement_lesson(random_scene(rng), rng).prompt.count("suppose ") == 2 for _ in range(len(said))])
+    assert len(said) > 300
+    assert taught > told + 0.05
 
 
 def test_beside_captions_stand_lessons_in_words_alone_and_in_contrast():

@@ -38,6 +38,9 @@ _CLOSE = 0.6
 _COUNTED = 0.25
 """How often a question that a statement on looks touches counts what looks so."""
 
+_TWO = 0.35
+"""How often there are two statements before a question on a picture: more often than in the exam, as that is harder than one."""
+
 _COPY_SHARES = (0.2, 0.06)
 """Draws that are said again word by word, at first and once questions are as hard as ever: what can't be copied can't be told."""
 
@@ -83,7 +86,7 @@ class Curriculum:
     captions: int = 500
     """Steps of dense captions and of lessons in words alone, before any question on a picture."""
 
-    questions: int = 3700
+    questions: int = 4600
     """Steps of questions."""
 
     scenes: int = 48
@@ -164,7 +167,7 @@ def _draw(scene: Scene, rng: np.random.Generator, curriculum: Curriculum, step: 
     if chance < _CAPTION_SHARE:
         return [caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)]
     if chance < _CAPTION_SHARE + statements:
-        return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED)
+        return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED, two=_TWO)
     if chance < _CAPTION_SHARE + statements + copied:
         return [copy_lesson(rng)]
     by_place = _between(_EASY_PLACES, BY_PLACE_TAUGHT, degree)

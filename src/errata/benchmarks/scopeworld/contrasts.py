@@ -41,7 +41,7 @@ def contrast(
 ) -> list[Lesson]:
     """Two to four questions of a topic of `CONTRASTED` in one trained wording, or one of where the only thing is.
 
-    `refer` says how things are named.
+    `refer` says how things are named; where relations are asked, by a relation only by chance, as looks are the harder to find.
     """
     wording = one_of(rng, LESSON_WORDINGS)
     if topic in ("count", "exists"):
@@ -52,13 +52,14 @@ def contrast(
         kinds = [KINDS[int(index)] for index in rng.choice(len(KINDS), 2, replace=False)]
         asked = _crossed("is_fact", {kind: Ref.name(WORLD, kind) for kind in kinds}, _fact(rng), rng)
     else:
+        nested = 0.0 if topic == "relation" else by_relation
         things = {
-            scene.at(int(cell)): refer(scene, int(cell), rng, by_place=by_place, by_relation=by_relation)
+            scene.at(int(cell)): refer(scene, int(cell), rng, by_place=by_place, by_relation=nested)
             for cell in rng.permutation(scene.filled)[:2]
         }
         if topic == "relation":
-            ref = next(iter(things.values()))
-            asked = [Question("relation", ref, (direction,)) for direction in DIRECTIONS]
+            ways = [DIRECTIONS[int(way)] for way in rng.permutation(len(DIRECTIONS))[: 4 // len(things)]]
+            asked = [Question("relation", ref, (way,)) for ref in things.values() for way in ways]
         elif topic == "is_fact":
             asked = _crossed("is_fact", things, _fact(rng), rng)
         else:

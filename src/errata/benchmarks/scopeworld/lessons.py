@@ -49,7 +49,7 @@ Topic = Literal[
 
 TOPICS: Mapping[Topic, float] = MappingProxyType(
     {
-        "recognition": 1.2, "colour": 0.8, "shape": 0.6, "name": 1.6, "relation": 0.6, "count": 0.5, "exists": 0.4, "is_attribute": 0.6, "is_fact": 1.0,
+        "recognition": 1.2, "colour": 0.8, "shape": 0.6, "name": 1.6, "relation": 0.9, "count": 0.5, "exists": 0.4, "is_attribute": 0.6, "is_fact": 1.1,
         "where": 0.8, "fact": 2.2, "second": 1.1, "fact_by_name": 0.3, "fact_by_description": 0.25, "name_by_description": 0.15,
         "second_by_name": 0.2, "second_by_description": 0.15, "is_fact_by_name": 0.4, "value": 0.1, "arithmetic": 0.5,
     }

@@ -58,7 +58,7 @@ _LOOKS: tuple[Aspect, ...] = ("name", "colour", "shape")
 
 _ON_IMAGE = 0.65
 _TWO = 0.25
-"""How often there is a second statement."""
+"""How often there is a second statement, in the exam."""
 
 _ELSEWHERE = 0.4
 """How often the question is drawn without regard to the statements, so that reading them is not enough."""
@@ -119,20 +119,22 @@ def statement_lessons(
     close: float = 0.0,
     counted: float = 0.0,
     seen: float = _ON_IMAGE,
+    two: float = _TWO,
 ) -> list[Lesson]:
     """At most so many questions behind the same statements, each drawn as `statement_lesson` says.
 
     Args:
         seen: how often the statements are on what is on the picture; else they are on a kind, in words alone.
+        two: how often there are two.
     """
     while True:
-        made = _made(scene, rng, questions, held_out=held_out, close=close, counted=counted, seen=seen)
+        made = _made(scene, rng, questions, held_out=held_out, close=close, counted=counted, seen=seen, two=two)
         if made:
             return made
 
 
 def _made(
-    scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool, close: float, counted: float, seen: float
+    scene: Scene, rng: np.random.Generator, questions: int, *, held_out: bool, close: float, counted: float, seen: float, two: float
 ) -> list[Lesson]:
     """Lessons behind the same statements; none where what was drawn doesn't fit together."""
     supposed = _Supposed(View(scene))
@@ -143,7 +145,7 @@ def _made(
     if first is None:
         return []
     if (
-        rng.random() < _TWO
+        rng.random() < two
         and _suppose(supposed, int(rng.choice(scene.filled)) if on_image else None, one_of(rng, KINDS), rng) is None
     ):
         return []
