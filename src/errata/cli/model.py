@@ -96,7 +96,7 @@ def train(
 ) -> None:
     """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder.
 
-    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 70 minutes on two
+    Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 86 minutes on two
     cores; one that knows nearly all of the exam takes ten on a GPU (the second example). A small CLIP takes some 15 minutes on two
     cores; its vision tower is built upon that of the shipped LLaVA. With --teacher a BLIP-2 or MiniGPT-4 begins with a LLaVA's
     words, tower and language model, and learns from its answers and its states; and a LLaVA is a smaller one, without the layers
