@@ -38,7 +38,7 @@ _CLOSE = 0.6
 _COUNTED = 0.25
 """How often a question that a statement on looks touches counts what looks so."""
 
-_TWO = 0.35
+_TWO_TOLD = 0.35
 """How often there are two statements before a question on a picture: more often than in the exam, as that is harder than one."""
 
 _COPY_SHARES = (0.2, 0.06)
@@ -167,7 +167,7 @@ def _draw(scene: Scene, rng: np.random.Generator, curriculum: Curriculum, step: 
     if chance < _CAPTION_SHARE:
         return [caption(scene, WORLD, style="looks") if rng.random() < 0.2 else _told(scene, rng)]
     if chance < _CAPTION_SHARE + statements:
-        return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED, two=_TWO)
+        return statement_lessons(scene, rng, _BEHIND, close=_CLOSE, counted=_COUNTED, two=_TWO_TOLD)
     if chance < _CAPTION_SHARE + statements + copied:
         return [copy_lesson(rng)]
     by_place = _between(_EASY_PLACES, BY_PLACE_TAUGHT, degree)

@@ -58,7 +58,7 @@ _LOOKS: tuple[Aspect, ...] = ("name", "colour", "shape")
 
 _ON_IMAGE = 0.65
 _TWO = 0.25
-"""How often there is a second statement, in the exam."""
+"""How often there is a second statement: in the exam, and wherever nothing else is said."""
 
 _ELSEWHERE = 0.4
 """How often the question is drawn without regard to the statements, so that reading them is not enough."""
