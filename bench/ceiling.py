@@ -21,9 +21,9 @@ from errata.core.benchmark import Outcome
 from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.editors import parse
-from errata.editors.scopeedit import ScopeEdit
-from errata.engine.evaluate import Baseline
-from errata.engine.scoring import classes, rates, scored
+from errata.editors.scopeedit.editor import ScopeEdit
+from errata.measure.evaluate import Baseline
+from errata.measure.scoring import classes, rates, scored
 from errata.models import load
 from errata.nn.patches import Delta, LowRank
 

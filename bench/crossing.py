@@ -22,10 +22,10 @@ from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.editors import parse
-from errata.engine.evaluate import ANSWER_TOKENS, Baseline
-from errata.engine.tools import Loader, equipped
-from errata.engine.trials import standard_error
+from errata.measure.evaluate import ANSWER_TOKENS, Baseline
+from errata.measure.trials import standard_error
 from errata.models import load
+from errata.session.tools import Loader, equipped
 
 ON_PICTURES = ("reliability", "text_generality", "image_generality")
 

@@ -21,10 +21,10 @@ from statistics import median
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.editor import Merges, Protects
 from errata.editors import parse, state_bytes
-from errata.engine.evaluate import pass_ms, read_over_base
-from errata.engine.school import texts
+from errata.measure.evaluate import pass_ms, read_over_base
 from errata.models import load
-from errata.models.build import LlavaSizes, build_llava
+from errata.models.small.build import LlavaSizes, build_llava
+from errata.school.school import texts
 
 SIZES = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072)
 

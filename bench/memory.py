@@ -24,7 +24,7 @@ from torch.nn.functional import normalize
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors import Scoped
-from errata.editors._memory import ROWS, Block, Held, Memory
+from errata.editors.scoped.memory import ROWS, Block, Held, Memory
 from errata.models import load
 from errata.nn.patches import NoPatch
 

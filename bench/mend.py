@@ -28,10 +28,10 @@ from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit
 from errata.editors import MendPlan, MendTraining, parse
-from errata.engine.evaluate import Baseline, pass_ms
-from errata.engine.registry import benchmark
+from errata.measure.evaluate import Baseline, pass_ms
 from errata.models import TransformersModel, load
-from errata.models.build import LlavaSizes, build_llava
+from errata.models.small.build import LlavaSizes, build_llava
+from errata.session.registry import benchmark
 
 LARGE = LlavaSizes(width=1024, layers=24, ffn=2816)
 """300 million parameters in the decoder."""
@@ -100,7 +100,7 @@ def _said(found: Mapping[str, Sequence[bool]]) -> str:
 
 
 def _large() -> TransformersModel:
-    from errata.engine.school import texts
+    from errata.school.school import texts
 
     with tempfile.TemporaryDirectory() as folder:
         build_llava(Path(folder), texts=texts(), sizes=LARGE, seed=0)

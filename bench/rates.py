@@ -19,10 +19,10 @@ from errata.benchmarks.scopeworld.knowledge import WORLD
 from errata.benchmarks.scopeworld.lessons import Lesson, caption, copy_lesson, lesson
 from errata.benchmarks.scopeworld.scenes import picture, random_scene
 from errata.core.records import Query
-from errata.engine.curriculum import Curriculum
-from errata.engine.school import train_model
 from errata.models import load
 from errata.nn.patches import NoPatch
+from errata.school.curriculum import Curriculum
+from errata.school.school import train_model
 
 ASKED = 200
 

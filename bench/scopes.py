@@ -22,10 +22,10 @@ from errata.core.editor import Scope
 from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.editors import Counterfactual, MultimodalScope, Nearest, Scoped, TextScope
-from errata.engine.school import texts
 from errata.models import load
 from errata.models.clip import SIZES, build_clip, load_encoder
 from errata.nn.patches import NoPatch
+from errata.school.school import texts
 
 
 def main() -> None:

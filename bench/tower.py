@@ -18,11 +18,11 @@ import torch
 
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS
 from errata.benchmarks.scopeworld.scenes import Hand, draw, random_scene
-from errata.engine.curriculum import Curriculum
-from errata.engine.looks import Looks, cells_of
-from errata.engine.school import texts, warm_up_tower
-from errata.models.build import build_llava
-from errata.models.training import Trainee, open_trainee
+from errata.models.small.build import build_llava
+from errata.models.small.training import Trainee, open_trainee
+from errata.school.curriculum import Curriculum
+from errata.school.looks import Looks, cells_of
+from errata.school.school import texts, warm_up_tower
 
 HANDS: tuple[Hand, ...] = ("train", "held_out")
 

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 import errata
-from errata.engine.curriculum import Curriculum, lessons_of
-from errata.engine.packing import pack, packed_parts
-from errata.engine.school import inner, packed_loss, parts_of
-from errata.models.training import IN_SINGLE, open_trainee
+from errata.models.small.training import IN_SINGLE, open_trainee
 from errata.nn.muon import Muon
+from errata.school.curriculum import Curriculum, lessons_of
+from errata.school.packing import pack, packed_parts
+from errata.school.school import inner, packed_loss, parts_of
 
 SHIPPED = Path(errata.__file__).parent / "assets" / "llava-tiny"
 

@@ -20,7 +20,7 @@ from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.editor import Editor
 from errata.core.model import Model
 from errata.editors import parse
-from errata.engine.trials import Trial, run_trials
+from errata.measure.trials import Trial, run_trials
 from errata.models import load
 
 Draw = Callable[[random.Random], str]

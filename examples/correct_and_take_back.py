@@ -5,9 +5,9 @@ from pathlib import Path
 from errata.core.images import Image
 from errata.core.records import Edit, Provenance, Query
 from errata.editors import parse
-from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.models import load
+from errata.session.session import Session
 
 scene = Image.open(Path(__file__).parent / "scene.png")
 question = Query.ask("where does the thing at the top left live?", scene)

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from errata.core.images import Image
 from errata.models import FAMILIES, TransformersModel, load
-from errata.models.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
+from errata.models.small.build import Blip2Sizes, LlavaSizes, build_blip2, build_llava, build_minigpt4
 
 WORDS = (
     "what is the red star called? it is mibo.",

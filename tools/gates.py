@@ -1,4 +1,4 @@
-"""The gates against decay that no ready-made tool has: sizes, guessed attributes, and texts that tie the tree to one machine.
+"""The gates against decay that no ready-made tool has: sizes, crowded rooms, circles, guessed attributes, and texts that tie the tree to one machine.
 
 Run as `python -m tools.gates`; it prints one line for each finding and exits with 1 when there is any. A gate is a function from
 the tree to findings. The tests in `tests/gates` plant a violation of each.
@@ -10,15 +10,23 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 FILE_LINES = 500
 FUNCTION_LINES = 60
 EXCEPTIONS = "tools/oversize.txt"
 """Lines `PATH LINES` or `PATH::FUNCTION LINES`: what may be longer, and exactly how long. It may only shrink."""
+
+ROOM_FILES = 20
+"""Modules in one folder of the package, its `__init__` aside."""
+
+ALIKE = 3
+"""So many modules of a folder whose names begin alike ask for a folder of their own."""
 
 CODE_ROOTS = ("src", "tests", "tools", "examples", "bench")
 
@@ -125,6 +133,46 @@ def sizes(tree: Tree) -> Iterator[Finding]:
             yield Finding(EXCEPTIONS, f"{name} has shrunk to {found} lines. Lower its number from {length}.")
 
 
+def rooms(tree: Tree) -> Iterator[Finding]:
+    """No folder of the package is crowded, and no three of its modules share the beginning of their names."""
+    modules: dict[str, list[str]] = {}
+    for name, _ in tree.code("src"):
+        folder, _, file = name.rpartition("/")
+        if file != "__init__.py":
+            modules.setdefault(folder, []).append(file.removesuffix(".py"))
+    for folder, names in modules.items():
+        if len(names) > ROOM_FILES:
+            yield Finding(folder, f"{len(names)} modules, at most {ROOM_FILES}. Make rooms in it.")
+        beginnings = Counter(name.lstrip("_").partition("_")[0] for name in names)
+        for beginning, count in beginnings.items():
+            if count >= ALIKE:
+                yield Finding(folder, f"{count} modules begin with {beginning!r}. Give them a folder of that name.")
+
+
+def circles(tree: Tree) -> Iterator[Finding]:
+    """No module of the package imports itself by way of others, what only type checkers and single functions import included."""
+    texts = {name.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", "."): text
+             for name, text in tree.code("src")}  # fmt: skip
+    graph = {module: _imported(text, texts) - {module} for module, text in texts.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        path: list[str] = error.args[1]
+        yield Finding(path[0], f"imports itself: {' <- '.join(path)}. Turn one of these arrows round.")
+
+
+def _imported(text: str, known: Container[str]) -> set[str]:
+    """The modules among those known that a module's text imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module for name in inner}
+    return {name for name in found if name in known}
+
+
 def guesses(tree: Tree) -> Iterator[Finding]:
     """No `hasattr` and no `getattr` with a default in the package: a missing field is an error, not a guess."""
     for name, text in tree.code("src"):
@@ -162,7 +210,7 @@ def history(tree: Tree) -> Iterator[Finding]:
         yield Finding("CHANGELOG.md", "no '## [Unreleased]' heading. Add it above the newest version.")
 
 
-GATES: tuple[Gate, ...] = (sizes, guesses, places, first_lines, history)
+GATES: tuple[Gate, ...] = (sizes, rooms, circles, guesses, places, first_lines, history)
 
 
 def findings(root: Path) -> list[Finding]:

@@ -30,7 +30,7 @@ def command_line() -> str:
 def editors() -> str:
     """The page of every editor: its fields, what each is, its default, and its value in each preset."""
     from errata.editors import EDITORS
-    from errata.editors.scopeedit import PRESETS
+    from errata.editors.scopeedit.editor import PRESETS
 
     presets: dict[str, Mapping[str, Any]] = {"scopeedit": {name: preset for name, preset in PRESETS.items() if name != "default"}}
     sections = "\n".join(_editor(name, kind, presets.get(name, {})) for name, kind in EDITORS.items())

@@ -31,7 +31,7 @@ from errata.benchmarks.scopeworld.questions import (
 from errata.benchmarks.scopeworld.scenes import CELLS, Scene, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson, statement_lessons
 from errata.core.records import Edit, Query
-from errata.editors._in_context import fact
+from errata.editors.scoped.in_context import fact
 
 STAR, RING, CROSS = Kind("star", "red"), Kind("ring", "red"), Kind("cross", "blue")
 SCENE = Scene((STAR, RING, None, CROSS))

@@ -13,13 +13,13 @@ import pytest
 
 from errata.benchmarks.fgvedit import FGVEdit
 from errata.editors import MendPlan
-from errata.engine.school import texts
 from errata.models.clip import ClipSizes, build_clip
+from errata.school.school import texts
 from tests.benchmarks.fgv_files import record, write_fgvedit
 from tests.cli.runs import SRC
 from tests.conftest import picture
 from tests.editors.trained import filled_in, taught_mend
-from tests.engine.judges import Reply, said, serving
+from tests.measure.judges import Reply, said, serving
 
 
 def test_scopeworld_fgv_writes_figures_and_a_report_and_its_rates_come_again(inside, random_llava_folder, tmp_path):

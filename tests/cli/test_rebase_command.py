@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import picture
-from tests.engine.test_rebase import KNOWN, build_knowing
+from tests.session.test_rebase import KNOWN, build_knowing
 
 ASKED = "what is the red star called?"
 EDITOR = "finetune:lr=0.05,steps=30,stop_nats=0.1"

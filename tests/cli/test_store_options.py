@@ -10,9 +10,9 @@ import pytest
 
 from errata.core.records import Edit, Provenance, Query
 from errata.editors import parse
-from errata.engine.beginnings import as_recorded
-from errata.engine.session import Session
 from errata.log import EditLog, holding, open_store
+from errata.session.beginnings import as_recorded
+from errata.session.session import Session
 from tests.editors.trained import filled_in
 from tests.log.servers import database
 

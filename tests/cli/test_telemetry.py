@@ -1,6 +1,6 @@
 """What a write did, as the terminal shows it."""
 
-from errata.cli._telemetry import show_telemetry
+from errata.cli.edit.telemetry import show_telemetry
 
 
 def test_numbers_are_lines_and_modules_are_rows(capsys):

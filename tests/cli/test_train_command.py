@@ -17,8 +17,8 @@ SHORT = ("--steps", 2, "--every", 1, "--batch", 1, "--validation", 1)
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LLaVA that can be put every question of ScopeWorld, and knows nothing."""
-    from errata.engine.school import texts
-    from errata.models.build import LlavaSizes, build_llava
+    from errata.models.small.build import LlavaSizes, build_llava
+    from errata.school.school import texts
 
     folder: Path = tmp_path_factory.mktemp("models") / "untrained"
     sizes = LlavaSizes(width=32, layers=2, ffn=32, vision_width=32, vision_layers=1, vision_ffn=32)

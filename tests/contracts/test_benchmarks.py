@@ -4,7 +4,7 @@ isn't there."""
 import pytest
 
 from errata.core.benchmark import UNCHANGED
-from errata.engine.registry import STREAMS, benchmark
+from errata.session.registry import STREAMS, benchmark
 
 EDITS = 24
 

@@ -15,8 +15,8 @@ from errata.core.editor import Editor, Explains, Forgets, Merges, protected
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query
 from errata.editors import EDITORS, from_tensors, parse, state_bytes, to_tensors
-from errata.engine.tools import equipped
 from errata.models import TransformersModel
+from errata.session.tools import equipped
 from tests.conftest import BUILT
 from tests.editors.samples import EDITS, PICTURED, POOL, SECOND, WORDED
 from tests.editors.trained import filled_in

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from errata.editors._corrections import CORRECTIONS, ablation, differing
-from errata.editors.scopeedit import PRESETS, ScopeEdit
+from errata.editors.scopeedit.corrections import CORRECTIONS, ablation, differing
+from errata.editors.scopeedit.editor import PRESETS, ScopeEdit
 
 
 def apart(one, other):

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from bench.memory import Mute, Table, aside, best, filled
 from errata.core.records import Edit, Query
 from errata.editors import Scoped
-from errata.editors._memory import ROWS
+from errata.editors.scoped.memory import ROWS
 from tools.proofs import Record
 
 QUERIES = 400

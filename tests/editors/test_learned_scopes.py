@@ -14,12 +14,12 @@ from errata.core.images import Image
 from errata.core.records import Edit, Provenance, Query
 from errata.editors import Counterfactual, FusionSizes, MultimodalScope, Scoped, TextScope, TextSizes, parse
 from errata.editors._checkpoints import FILE, read
-from errata.engine.session import Session
-from errata.engine.tools import Loader, equipped
 from errata.log import EditLog, MemoryStore
-from errata.models.build import LlavaSizes, build_llava
 from errata.models.clip import build_clip, load_encoder
+from errata.models.small.build import LlavaSizes, build_llava
 from errata.nn.patches import Handed, NoPatch
+from errata.session.session import Session
+from errata.session.tools import Loader, equipped
 from tests.conftest import WORDS as LLAVA_WORDS
 from tests.editors.samples import EDITS, PICTURED, SECOND
 from tests.editors.test_scoped import filled, logits

@@ -11,12 +11,12 @@ import torch
 from torch.nn.functional import normalize
 
 from errata.core.records import EditId, Query
-from errata.editors._in_context import Counterfactual
-from errata.editors._index import LARGE, Index, faiss
-from errata.editors._memory import ROWS, Block, Held, Memory
-from errata.editors._scoped import Scoped
-from errata.editors._scopes.similarity import Alike
 from errata.editors._states import from_tensors, to_tensors
+from errata.editors.scoped.in_context import Counterfactual
+from errata.editors.scoped.index import LARGE, Index, faiss
+from errata.editors.scoped.memory import ROWS, Block, Held, Memory
+from errata.editors.scoped.scoped import Scoped
+from errata.editors.scoped.scopes.similarity import Alike
 
 WIDE = 8
 

@@ -9,9 +9,10 @@ from safetensors.torch import save_file
 
 from errata.core.benchmark import Case
 from errata.core.errors import BadInput
-from errata.editors import MendPlan, MendTraining, _mend_loss, parse
+from errata.editors import MendPlan, MendTraining, parse
 from errata.editors._checkpoints import FILE
-from errata.editors.mend import Mend
+from errata.editors.mend import loss as losses
+from errata.editors.mend.editor import Mend
 from errata.models import load
 from tests.editors.samples import PICTURED, SECOND, WORDED, told
 from tests.editors.trained import taught_mend
@@ -38,7 +39,7 @@ def test_each_edit_is_written_into_what_the_last_one_left(editor, random_llava):
     twice = editor.write(random_llava, once, SECOND)
     network = editor.learned.network
     with editor.read(random_llava, once, SECOND.query).on(random_llava), torch.no_grad():
-        new = network(_mend_loss.raw(random_llava, network.paths, SECOND).factors)
+        new = network(losses.raw(random_llava, network.paths, SECOND).factors)
     alone = editor.write(random_llava, editor.begin(random_llava), SECOND)
     for path in twice.deltas:
         assert torch.allclose(dense(twice, path), dense(once, path) + new[path].b_OR @ new[path].a_RI, atol=1e-6)

@@ -11,9 +11,9 @@ from errata.core.editor import protected
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.editors import parse, to_tensors
-from errata.editors._invariance import terms
-from errata.editors._views import view
-from errata.editors.odedit import Odedit
+from errata.editors.odedit.editor import Odedit
+from errata.editors.odedit.invariance import terms
+from errata.editors.odedit.views import view
 from tests.editors.samples import EDITS, PICTURED, POOL, SECOND, WORDED
 
 OTHER = Query.ask("Say what is at the top left.", *PICTURED.query.images)
@@ -91,7 +91,7 @@ def test_its_environments_are_the_users_and_views_made_of_their_pictures(random_
 
 
 def _environments(editor, model, edit):
-    from errata.editors.odedit import _Environments
+    from errata.editors.odedit.editor import _Environments
 
     return _Environments(editor, editor._out(model, editor.begin(model), edit))
 

@@ -11,7 +11,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.editors import EDITORS, parse
 from errata.editors.finetune import FineTune
 from errata.editors.none import Nothing
-from errata.editors.scopeedit import PRESETS, ScopeEdit
+from errata.editors.scopeedit.editor import PRESETS, ScopeEdit
 
 
 def read(text) -> Any:
@@ -23,8 +23,8 @@ EXAMPLE = Path(__file__).with_name("example_editor.py")
 
 
 def test_the_room_is_the_registry():
-    files = Path(errata.editors.__file__).parent.glob("[a-z]*.py")
-    assert set(EDITORS) == {file.stem for file in files}
+    room = Path(errata.editors.__file__).parent
+    assert set(EDITORS) == {file.stem for file in room.glob("[a-z]*.py")} | {file.parent.name for file in room.glob("*/editor.py")}
     assert (EDITORS["none"], EDITORS["finetune"], EDITORS["scopeedit"]) == (Nothing, FineTune, ScopeEdit)
 
 

@@ -10,10 +10,10 @@ from torch.nn.functional import cosine_similarity
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 from errata.editors import parse, to_tensors
-from errata.editors._in_context import Counterfactual, Demonstrations, before, fact
-from errata.editors._nearest import Nearest
-from errata.editors._scoped import Scoped
 from errata.editors.finetune import FineTune
+from errata.editors.scoped.in_context import Counterfactual, Demonstrations, before, fact
+from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.scoped import Scoped
 from errata.models import load
 from errata.nn.patches import NoPatch, Rewrite
 from tests.editors.samples import EDITS, PICTURED, SECOND, WORDED, picture

@@ -10,7 +10,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.editors._sites import plan, ranks
-from errata.editors.scopeedit import PRESETS, ScopeEdit
+from errata.editors.scopeedit.editor import PRESETS, ScopeEdit
 from tests.editors.samples import PICTURED, POOL, SECOND, WORDED, told
 
 QUICK = ScopeEdit(steps=2, pool=POOL)

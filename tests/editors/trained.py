@@ -10,8 +10,8 @@ from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, TextScope, TextSizes, pairs
-from errata.engine.scopes import Lessons, train_scope
 from errata.models.clip import ClipSizes, build_clip, load_encoder
+from errata.school.scopes import Lessons, train_scope
 from tests.editors.samples import EDITS, PICTURED, SECOND, picture
 
 WORDS = ("star", "ring", "moon", "cross", "heart", "arrow", "square", "tree")

@@ -15,9 +15,13 @@ PLANTED = [
     ("benchmarks/__init__.py", "import transformers", "errata.benchmarks -> transformers"),
     ("core/images.py", "import errata.log", "errata.core.images -> errata.log"),
     ("editors/none.py", "import errata.models", "errata.editors.none -> errata.models"),
-    ("engine/results.py", "import errata.cli", "errata.engine.results -> errata.cli"),
+    ("measure/results.py", "import errata.cli", "errata.measure.results -> errata.cli"),
+    ("session/guard.py", "import errata.measure", "errata.session.guard -> errata.measure"),
+    ("school/fit.py", "import errata.measure", "errata.school.fit -> errata.measure"),
+    ("measure/results.py", "import errata.report", "errata.measure.results -> errata.report"),
+    ("report/run.py", "import errata.tables", "errata.report.run -> errata.tables"),
     ("editors/finetune.py", "import transformers", "errata.editors.finetune -> transformers"),
-    ("engine/results.py", "import rich", "errata.engine.results -> rich"),
+    ("measure/results.py", "import rich", "errata.measure.results -> rich"),
     ("spare/__init__.py", "", "errata.spare"),
 ]
 """Where a line is planted, and what must be said of it."""

@@ -77,6 +77,35 @@ def test_an_exception_that_is_not_needed_any_more_is_found(tree, lines):
     assert found(tree) == [f"{gates.EXCEPTIONS}: src/pkg/mod.py::long needs no exception any more. Delete its line."]
 
 
+def test_a_room_of_20_modules_passes_and_one_more_is_found(tree):
+    for number in range(19):
+        write(tree, f"src/pkg/m{number}.py", '"""One idea."""\n')
+    write(tree, "src/pkg/__init__.py", '"""One idea."""\n')
+    assert found(tree) == []
+    write(tree, "src/pkg/one_more.py", '"""One idea."""\n')
+    assert found(tree) == ["src/pkg: 21 modules, at most 20. Make rooms in it."]
+
+
+def test_three_modules_that_begin_alike_are_found(tree):
+    write(tree, "src/pkg/_gate_one.py", '"""One idea."""\n')
+    write(tree, "src/pkg/gate_two.py", '"""One idea."""\n')
+    assert found(tree) == []
+    write(tree, "src/pkg/gate.py", '"""One idea."""\n')
+    assert found(tree) == ["src/pkg: 3 modules begin with 'gate'. Give them a folder of that name."]
+
+
+@pytest.mark.parametrize(
+    "back", ["from pkg import one", "def f():\n    from pkg.one import x", "if TYPE_CHECKING:\n    import pkg.one"]
+)
+def test_a_module_that_imports_itself_by_way_of_another_is_found(tree, back):
+    write(tree, "src/pkg/one.py", '"""One idea."""\nimport pkg.two\n')
+    write(tree, "src/pkg/two.py", '"""One idea."""\n')
+    assert found(tree) == []
+    write(tree, "src/pkg/two.py", f'"""One idea."""\n{back}\n')
+    (line,) = found(tree)
+    assert "imports itself: pkg." in line
+
+
 @pytest.mark.parametrize("guess", ["hasattr(x, 'a')", "getattr(x, 'a', None)", "getattr(x, 'a', *d)"])
 def test_a_guessed_attribute_in_the_package_is_found(tree, guess):
     write(tree, "src/pkg/mod.py", f'"""One idea."""\n\nx, d = 1, [2]\ny = {guess}\n')

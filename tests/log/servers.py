@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from errata.log.postgres import PostgresStore
+from errata.log.stores.postgres import PostgresStore
 
 with warnings.catch_warnings():  # about a folder for sockets that this machine may not have
     warnings.simplefilter("ignore")

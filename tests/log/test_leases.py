@@ -17,8 +17,8 @@ import pytest
 
 from errata.core.errors import Held
 from errata.log import EditLog, MemoryStore, SqliteStore, Store, holding, open_store
-from errata.log._sqlite import SCHEMA
 from errata.log.entry import sealed
+from errata.log.stores._sqlite import SCHEMA
 from tests.log.servers import database
 from tests.log.worlds import BY, filled, words
 

@@ -21,8 +21,8 @@ from alembic.script import ScriptDirectory
 import errata.log
 from errata.core.errors import LogError, Tampered, Unsure
 from errata.log import EditLog, Store, open_store, shown, store_exists
-from errata.log._postgres import LAYOUT, METADATA, NAMESPACE, WAIT_S
-from errata.log.postgres import PostgresStore
+from errata.log.stores._postgres import LAYOUT, METADATA, NAMESPACE, WAIT_S
+from errata.log.stores.postgres import PostgresStore
 from tests.log import servers
 from tests.log.proxies import Moment, breaking
 from tests.log.worlds import BY, edit, filled, words

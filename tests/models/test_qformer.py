@@ -13,8 +13,9 @@ from transformers import Blip2Config, Blip2ForConditionalGeneration, OPTConfig
 
 from errata.core.errors import BadInput, Unknown
 from errata.core.records import Message, Query
-from errata.models import _qformer, load
-from errata.models.build import build_blip2, build_minigpt4
+from errata.models import load
+from errata.models.families import qformer as _qformer
+from errata.models.small.build import build_blip2, build_minigpt4
 from errata.nn.patches import NoPatch
 from tests.conftest import BLIP2_SIZES, WORDS, picture
 

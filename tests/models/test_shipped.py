@@ -15,15 +15,15 @@ from errata.benchmarks.scopeworld.lessons import copy_lesson, lesson
 from errata.benchmarks.scopeworld.scenes import picture, random_scene
 from errata.core.records import Edit, Query
 from errata.editors import parse
-from errata.engine.looks import cell_of_patch
-from errata.engine.registry import benchmark
-from errata.engine.session import Session
 from errata.log import EditLog, MemoryStore
 from errata.models import load
 from errata.models import shipped as names
 from errata.models.clip import SHIPPED as ENCODERS
 from errata.models.clip import load_encoder
 from errata.nn.patches import NoPatch
+from errata.school.looks import cell_of_patch
+from errata.session.registry import benchmark
+from errata.session.session import Session
 
 ASSETS = Path(errata.__file__).parent / "assets"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from errata.engine.curriculum import Curriculum, lessons_of
-from errata.engine.packing import pack
-from errata.engine.school import states_of, texts
-from errata.models import training
-from errata.models.build import LlavaSizes, build_llava
+from errata.models.small import training
+from errata.models.small.build import LlavaSizes, build_llava
+from errata.school.curriculum import Curriculum, lessons_of
+from errata.school.packing import pack
+from errata.school.school import states_of, texts
 
 SMALL = LlavaSizes(width=32, layers=2, ffn=64, vision_width=32, vision_layers=1, vision_ffn=64, vocabulary=400)
 

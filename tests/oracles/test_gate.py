@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from errata.editors._gate import SHUT, judge, shared_key
+from errata.editors.scopeedit.gate import SHUT, judge, shared_key
 
 
 def evidence(cosine, text, image, *, width=6):

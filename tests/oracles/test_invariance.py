@@ -10,7 +10,7 @@ from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.model import Spoken
 from errata.core.records import Query
 from errata.editors import MendPlan, MendTraining
-from errata.editors._invariance import Dual, Terms, Weights, ascend, mmd, slope, terms, total
+from errata.editors.odedit.invariance import Dual, Terms, Weights, ascend, mmd, slope, terms, total
 from tests.editors.samples import PICTURED, SECOND, WORDED
 
 CASE = Case(
@@ -126,16 +126,16 @@ def test_a_mend_goes_down_and_lambda_up_on_one_gradient(random_llava):
 
 
 def test_a_mend_asks_the_edit_itself_first_and_once(random_llava):
-    from errata.editors import _mend_loss
+    from errata.editors.mend import loss as losses
 
     training = MendTraining(replace(PLAN, invariance=0.0), random_llava)
     network = training.network
     network.train(False)
-    (still,) = _mend_loss.unedited(random_llava, [CASE])
-    answered = _mend_loss.answered(random_llava, network, CASE, still, own=True)
+    (still,) = losses.unedited(random_llava, [CASE])
+    answered = losses.answered(random_llava, network, CASE, still, own=True)
     assert len(answered.inside) == 2  # the reliability probe is the edit's own query
-    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still, own=True).inside) == 2
-    assert len(_mend_loss.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still).inside) == 1
+    assert len(losses.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still, own=True).inside) == 2
+    assert len(losses.answered(random_llava, network, replace(CASE, probes=CASE.probes[:1]), still).inside) == 1
     weights = Weights(PLAN.locality_weight / PLAN.edit_weight, PLAN.generality_weight, 0.0)
     due = PLAN.edit_weight * total(terms(*answered), weights, None)
     assert torch.allclose(training.objective([CASE]), due, atol=1e-6)

@@ -8,7 +8,8 @@ import torch
 
 from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.records import Query
-from errata.editors import MendPlan, MendTraining, _mend_loss
+from errata.editors import MendPlan, MendTraining
+from errata.editors.mend import loss as losses
 from errata.nn.factors import Factors, factors_of
 from errata.nn.hypernetwork import Hypernetwork, Statistics, Transform
 from errata.nn.patches import LowRank, NoPatch, Replaced
@@ -144,12 +145,12 @@ def test_whole_distributions_in_a_batch_are_those_of_each_row_alone_and_their_lo
 
 def written(model, training, edit=PICTURED):
     network = training.trainee()
-    return LowRank(network(_mend_loss.raw(model, network.paths, edit).factors))
+    return LowRank(network(losses.raw(model, network.paths, edit).factors))
 
 
 def risk_of(model, training, case):
-    (still,) = _mend_loss.unedited(model, [case])
-    return _mend_loss.risk(_mend_loss.answered(model, training.network, case, still))
+    (still,) = losses.unedited(model, [case])
+    return losses.risk(losses.answered(model, training.network, case, still))
 
 
 def test_the_training_loss_is_the_edited_models_own_loss_and_its_divergence_token_by_token(random_llava):
@@ -215,7 +216,7 @@ def test_the_training_losss_gradient_is_that_of_finite_differences(random_llava)
 
 def test_a_write_with_other_wordings_follows_the_mean_gradient(random_llava):
     paths = tuple(PLAN.shapes(random_llava))
-    raw = _mend_loss.raw(random_llava, paths, replace(PICTURED, also=(OTHER,)))
+    raw = losses.raw(random_llava, paths, replace(PICTURED, also=(OTHER,)))
     one = dense_gradients(random_llava, paths, PICTURED)
     other = dense_gradients(random_llava, paths, replace(PICTURED, query=OTHER))
     for path, factors in raw.factors.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from errata.editors.scopeedit import PRESETS, ScopeEdit
+from errata.editors.scopeedit.editor import PRESETS, ScopeEdit
 from errata.nn.patches import Delta, LowRank, Replaced
 from tests.editors.samples import PICTURED, POOL, SECOND, WORDED, told
 

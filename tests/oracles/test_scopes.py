@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy
 
-from errata.editors._scopes.fusion import Batch, Fuse, Glance
-from errata.editors._scopes.similarity import Alike
-from errata.engine.clip_school import contrast
+from errata.editors.scoped.scopes.fusion import Batch, Fuse, Glance
+from errata.editors.scoped.scopes.similarity import Alike
+from errata.school.clip_school import contrast
 
 A = torch.tensor([[0.1, 0.2, -0.1], [1.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
 B = torch.tensor([[0.1, 0.0, 0.1], [0.9, 0.2, 0.1], [-0.5, 0.1, 2.0]])

@@ -34,7 +34,7 @@ def rules_for(path: Path | None) -> RulesValue | None:
     """
     if path is None:
         return None
-    from errata.engine.rules_file import read_rules
+    from errata.session.rules_file import read_rules
 
     return read_rules(path).rules
 

@@ -19,7 +19,7 @@ from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_e
 if TYPE_CHECKING:
     from errata.core.editor import Tools
     from errata.core.model import Model
-    from errata.engine.session import Session
+    from errata.session.session import Session
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def session_to_edit(place: Place, store: str, branch: str, check: Callable[[Mode
     Raises:
         Held: another process writes to the branch.
     """
-    from errata.engine.takeback import finish_erasing
+    from errata.session.takeback import finish_erasing
 
     if store_exists(store):
         with closing(open_store(store, create=False)) as opened:
@@ -115,7 +115,7 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
 
 def tools_at(*, device: str, dtype: DtypeName) -> Tools:
     """What loads the encoders and second models that editors name."""
-    from errata.engine.tools import Loader
+    from errata.session.tools import Loader
 
     return Loader(device, None if dtype == "auto" else dtype)
 
@@ -132,8 +132,8 @@ class _Ready:
     def of(place: Place, log: EditLog) -> _Ready:
         """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
         from errata.editors import parse
-        from errata.engine.beginnings import as_recorded, recorded_editor
-        from errata.engine.tools import equipped
+        from errata.session.beginnings import as_recorded, recorded_editor
+        from errata.session.tools import equipped
 
         asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
         editor = parse(asked) if place.editor else as_recorded(log, parse(asked))
@@ -142,7 +142,7 @@ class _Ready:
         return _Ready(model, editor, asked)
 
     def session(self, log: EditLog) -> Session:
-        from errata.engine.session import Session
+        from errata.session.session import Session
 
         return Session.open(self.model, self.editor, log, asked=self.asked)
 

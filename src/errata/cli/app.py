@@ -20,48 +20,48 @@ from errata.core.errors import ErrataError
 
 
 def _bench() -> typer.Typer:
-    from errata.cli import bench, bench_build, bench_fgv
+    from errata.cli.bench import build, fgv, stream
 
-    bench.app.command("scopeworld-fgv")(bench_fgv.scopeworld)
-    bench.app.command("fgvedit")(bench_fgv.published)
-    bench.app.command("build-fgv")(bench_build.build)
-    return bench.app
+    stream.app.command("scopeworld-fgv")(fgv.scopeworld)
+    stream.app.command("fgvedit")(fgv.published)
+    stream.app.command("build-fgv")(build.build)
+    return stream.app
 
 
 def _table() -> typer.Typer:
-    from errata.cli import table, table_costs, table_decided, table_fgv, table_fusions, table_odedit, table_transfer
+    from errata.cli.table import costs, decided, editors, fgv, fusions, odedit, transfer
 
-    table.app.command("fgvedit-1")(table_fgv.first)
-    table.app.command("fgvedit-2")(table_fusions.second)
-    table.app.command("fgvedit-3")(table_transfer.third)
-    table.app.command("fgvedit-4")(table_costs.costs)
-    table.app.command("fgvedit-figure-4")(table_decided.fourth)
-    table.app.command("odedit")(table_odedit.odedit)
-    return table.app
+    editors.app.command("fgvedit-1")(fgv.first)
+    editors.app.command("fgvedit-2")(fusions.second)
+    editors.app.command("fgvedit-3")(transfer.third)
+    editors.app.command("fgvedit-4")(costs.costs)
+    editors.app.command("fgvedit-figure-4")(decided.fourth)
+    editors.app.command("odedit")(odedit.odedit)
+    return editors.app
 
 
 def _edit() -> typer.Typer:
-    from errata.cli import edit, edit_back, edit_files
+    from errata.cli.edit import back, edits, files
 
-    edit.app.command("revert")(edit_back.revert)
-    edit.app.command("import")(edit_files.import_)
-    edit.app.command("export")(edit_files.export)
-    return edit.app
+    edits.app.command("revert")(back.revert)
+    edits.app.command("import")(files.import_)
+    edits.app.command("export")(files.export)
+    return edits.app
 
 
 def _log() -> typer.Typer:
-    from errata.cli import log, log_writes
+    from errata.cli.log import read, write
 
-    log.app.command("alias")(log_writes.alias)
-    log.app.command("erase-image")(log_writes.erase_image)
-    return log.app
+    read.app.command("alias")(write.alias)
+    read.app.command("erase-image")(write.erase_image)
+    return read.app
 
 
 def _model() -> typer.Typer:
-    from errata.cli import merge, model
+    from errata.cli.model import merge, models
 
-    model.app.command("merge")(merge.merge)
-    return model.app
+    models.app.command("merge")(merge.merge)
+    return models.app
 
 
 def _scope() -> typer.Typer:
@@ -98,10 +98,11 @@ def program(first: str = "") -> typer.Typer:
         rich_markup_mode=None,  # plain help: brackets in it are words, not markup
     )
     if first not in GROUPS:
-        from errata.cli import ask, audit, bench, rebase, train
+        from errata.cli import ask, audit, rebase, train
+        from errata.cli.bench import stream
 
         for name, command in (
-            ("demo", bench.demo),
+            ("demo", stream.demo),
             ("train", train.train),
             ("ask", ask.ask),
             ("audit", audit.audit),

@@ -17,7 +17,7 @@ from errata.core.records import instant
 from errata.log.recent import remember
 
 if TYPE_CHECKING:
-    from errata.engine.session import Session
+    from errata.session.session import Session
 
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""

@@ -28,8 +28,8 @@ from errata.core.records import EditId
 from errata.core.rules import NO_RULES
 
 if TYPE_CHECKING:
-    from errata.engine.audit import Audit
-    from errata.engine.session import Session
+    from errata.session.audit import Audit
+    from errata.session.session import Session
 
 FOUND = 1
 """Exit code: something faded or leaks, or a rule of the branch doesn't hold."""
@@ -62,9 +62,9 @@ def audit(
       errata audit --rules rules.yaml --json
       errata audit --rules rules.yaml --quarantine --author nightly --reason "faded or leaks"
     """
-    from errata.engine.audit import audit as audit_session
-    from errata.engine.audit import quarantine as withdraw
-    from errata.engine.rules_file import read_rules
+    from errata.session.audit import audit as audit_session
+    from errata.session.audit import quarantine as withdraw
+    from errata.session.rules_file import read_rules
 
     by = given_by(author, reason, ticket)
     file = None if rules is None else read_rules(rules)

@@ -15,7 +15,7 @@ from errata.core.given import given_by
 from errata.log import EditLog, MemoryStore, holding, open_store
 
 if TYPE_CHECKING:
-    from errata.engine.rebase import Rebased
+    from errata.session.rebase import Rebased
 
 FAILED = 1
 """Exit code: an edit couldn't be carried over."""
@@ -50,11 +50,11 @@ def rebase(
       errata rebase --model models/new --onto new-model --editor scopeedit:rank_local=32 --rules rules.yaml --json
     """
     from errata.editors import parse
-    from errata.engine.beginnings import as_recorded, recorded_editor
-    from errata.engine.rebase import check_rebase, session_onto
-    from errata.engine.rebase import rebase as put_again
-    from errata.engine.rules_file import read_rules
-    from errata.engine.tools import equipped
+    from errata.session.beginnings import as_recorded, recorded_editor
+    from errata.session.rebase import check_rebase, session_onto
+    from errata.session.rebase import rebase as put_again
+    from errata.session.rules_file import read_rules
+    from errata.session.tools import equipped
 
     by = given_by(author, reason, ticket)
     file = None if rules is None else read_rules(rules)

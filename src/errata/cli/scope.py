@@ -46,7 +46,7 @@ def check(
       errata scope check rules.yaml --store errata.db
       errata scope check rules.yaml --store errata.db --offline
     """
-    from errata.engine.rules_file import read_rules
+    from errata.session.rules_file import read_rules
 
     file = read_rules(rules)
     if store is None:
@@ -60,7 +60,7 @@ def check(
     if offline:
         _tell_rules(held, as_json)
         return
-    from errata.engine.audit import check_rules
+    from errata.session.audit import check_rules
 
     with session_to_ask(Place(model, editor, device, dtype), store, branch) as session, watched("scope") as progress:
         told: list[Told] = []

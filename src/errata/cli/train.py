@@ -59,7 +59,7 @@ def train(
       errata train serac --out out/serac
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """
-    from errata.engine.learners import Wanted, training
+    from errata.school.learners import Wanted, training
 
     left_out = tuple(without or ())
     wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed, left_out)

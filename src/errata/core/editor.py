@@ -104,7 +104,7 @@ class Written(Protocol):
 
 
 class Trainable(Protocol[E_contra]):
-    """Something that learns to edit, or what an edit concerns, opened for a model or encoders; `engine.fit` is the only loop.
+    """Something that learns to edit, or what an edit concerns, opened for a model or encoders; `school.fit` is the only loop.
 
     Contract: `objective` is a function of the trainee's parameters and the examples alone, but for running statistics that a
     trainee in training mode (`nn.Module.train`) may keep in its buffers. Models and encoders are left as found.

@@ -1,6 +1,6 @@
 """Scope rules: what must follow from a correction, what must not, and what none may touch; and the questions that tell.
 
-Rules are values, and here they only become *expectations*: a question with the answer that it must get. Asking is the engine's.
+Rules are values, and here they only become *expectations*: a question with the answer that it must get. Asking is the session's.
 What a reach enforces:
 
     image   the same question on other pictures, and without a picture, must stay

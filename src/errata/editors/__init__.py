@@ -9,17 +9,17 @@ from typing import Any
 
 from errata.core.editor import Editor
 from errata.editors import _registry
-from errata.editors._corrections import ablation
-from errata.editors._in_context import Counterfactual, Demonstrations
-from errata.editors._mend_plan import Plan as MendPlan
-from errata.editors._mend_training import MendTraining
-from errata.editors._nearest import Nearest
-from errata.editors._scoped import Scoped
-from errata.editors._scopes.multimodal import FusionSizes, MultimodalScope
-from errata.editors._scopes.pairs import ScopeTraining, pairs
-from errata.editors._scopes.text import TextScope, TextSizes
 from errata.editors._states import Saved, from_tensors, state_bytes, to_tensors
-from errata.editors.scoped import SHORT_NAMES
+from errata.editors.mend.plan import Plan as MendPlan
+from errata.editors.mend.training import MendTraining
+from errata.editors.scoped.editor import SHORT_NAMES
+from errata.editors.scoped.in_context import Counterfactual, Demonstrations
+from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.scoped import Scoped
+from errata.editors.scoped.scopes.multimodal import FusionSizes, MultimodalScope
+from errata.editors.scoped.scopes.pairs import ScopeTraining, pairs
+from errata.editors.scoped.scopes.text import TextScope, TextSizes
+from errata.editors.scopeedit.corrections import ablation
 
 __all__ = [
     "EDITORS",

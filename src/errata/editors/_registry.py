@@ -1,7 +1,7 @@
 """Editors by name: those of this room, those that installed packages announce, and one in a file of the user's own.
 
 A name may carry fields: `scopeedit:preset=paper,steps=3`. A module of this room whose name doesn't start with an underscore is an
-editor under that name; it defines one class with the three verbs.
+editor under that name, and so is a folder, by its module `editor`; either defines one class with the three verbs.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class _Preset(Protocol):
 
 
 def found_in(package: types.ModuleType) -> Mapping[str, type]:
-    """Module name -> the editor that it defines, for the public modules of a package."""
+    """Name -> the editor that is defined under it, for the public modules and folders of a package."""
     editors: dict[str, type] = {}
     for each in pkgutil.iter_modules(package.__path__):
-        if each.ispkg or each.name.startswith("_"):
+        if each.name.startswith("_"):
             continue
-        module = importlib.import_module(f"{package.__name__}.{each.name}")
+        module = importlib.import_module(f"{package.__name__}.{each.name}{'.editor' if each.ispkg else ''}")
         own = _editors_of(module)
         assert len(own) == 1, f"{module.__name__} defines {len(own)} editors; the room holds one in each module."
         editors[each.name] = own[0]

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +20,17 @@ from errata.core.canonical import JSON, canonical
 from errata.core.errors import BadInput
 
 _KEY = "state"
+
+_MOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "errata.editors._in_context": "errata.editors.scoped.in_context",
+        "errata.editors._memory": "errata.editors.scoped.memory",
+        "errata.editors._scope_state": "errata.editors.scopeedit.state",
+        "errata.editors.mend": "errata.editors.mend.editor",
+        "errata.editors.odedit": "errata.editors.odedit.editor",
+    }
+)
+"""Modules that held states once -> where these are now: a state that was pinned in a log is never made anew."""
 
 
 class Saved(NamedTuple):
@@ -105,7 +117,8 @@ def _restore(layout: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _class(name: str) -> type:
-    module_name, _, path = name.partition(":")
+    written, _, path = name.partition(":")
+    module_name = _MOVED.get(written, written)
     if module_name not in sys.modules:
         raise BadInput(f"This snapshot holds a state of {name}, which isn't loaded. Open it with the editor that wrote it.")
     found: Any = sys.modules[module_name]

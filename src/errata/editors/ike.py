@@ -14,9 +14,9 @@ from typing import final
 
 from errata.core.model import Model
 from errata.core.records import Spec
-from errata.editors._in_context import Demonstrations
-from errata.editors._nearest import Nearest
-from errata.editors._scoped import Remembers, Scoped
+from errata.editors.scoped.in_context import Demonstrations
+from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.scoped import Remembers, Scoped
 
 
 @final

@@ -14,10 +14,10 @@ from typing import final
 from errata.core.canonical import JSON
 from errata.core.model import Model
 from errata.core.records import Spec
-from errata.editors._in_context import Counterfactual
-from errata.editors._memory import Memory
-from errata.editors._nearest import Nearest
-from errata.editors._scoped import Remembers, Scoped
+from errata.editors.scoped.in_context import Counterfactual
+from errata.editors.scoped.memory import Memory
+from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.scoped import Remembers, Scoped
 
 
 @final

@@ -3,11 +3,11 @@
 from errata.log.edit_log import EditLog
 from errata.log.entry import Entry, Kind, Row
 from errata.log.leases import LEASE_S, holding
-from errata.log.memory import MemoryStore
-from errata.log.opening import is_url, open_store, shown, store_exists
 from errata.log.snapshots import Found, Snapshot, Snapshots, keep
-from errata.log.sqlite import SqliteStore
 from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
+from errata.log.stores.memory import MemoryStore
+from errata.log.stores.opening import is_url, open_store, shown, store_exists
+from errata.log.stores.sqlite import SqliteStore
 
 __all__ = [
     "LEASE_S",

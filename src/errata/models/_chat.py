@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.records import Query
-from errata.models._family import Inputs
+from errata.models.families.family import Inputs
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin

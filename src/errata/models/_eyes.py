@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from errata.core.images import Image
 from errata.models._cache import Recent
-from errata.models._family import Family
+from errata.models.families.family import Family
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -13,12 +13,12 @@ from safetensors import SafetensorError
 from transformers import AutoProcessor, PretrainedConfig
 
 from errata.core.errors import BadInput, Unknown
-from errata.models._family import Family
 from errata.models._quiet import quiet
 from errata.models._transformers import TransformersModel
-from errata.models.blip2 import BLIP2
-from errata.models.llava import LLAVA
-from errata.models.minigpt4 import MINIGPT4
+from errata.models.families.blip2 import BLIP2
+from errata.models.families.family import Family
+from errata.models.families.llava import LLAVA
+from errata.models.families.minigpt4 import MINIGPT4
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin

@@ -28,10 +28,10 @@ from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import chatter, check_target, tokenizer_of
 from errata.models._eyes import Eyes
-from errata.models._family import Family
 from errata.models._groups import chunks, group
 from errata.models._lower import Lower
 from errata.models._quiet import quiet
+from errata.models.families.family import Family
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows
 from errata.nn.weights import bytes_of, count_of

@@ -41,8 +41,8 @@ from errata.models._cache import Recent
 from errata.models._load import asset, brief, device_at, fitting, source_of
 from errata.models._quiet import quiet
 from errata.models._transformers import timeless
-from errata.models.build import spare, train_core
-from errata.models.training import normaliser, saver
+from errata.models.small.build import spare, train_core
+from errata.models.small.training import normaliser, saver
 from errata.nn.digest import hash_of
 from errata.nn.weights import bytes_of, count_of
 

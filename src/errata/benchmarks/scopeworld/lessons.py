@@ -98,7 +98,7 @@ class Lesson:
     """Whether a statement before the question changes its answer."""
 
     mentions: tuple[Mention, ...] = ()
-    """What the phrases of the prompt mean: a training run may read them in the middle of the model (`engine.readers`)."""
+    """What the phrases of the prompt mean: a training run may read them in the middle of the model (`school.readers`)."""
 
     family: Family | None = None
     """What is asked, where that is all that there is to the prompt."""

@@ -1,0 +1,1 @@
+"""`errata bench`: put editors to a benchmark."""

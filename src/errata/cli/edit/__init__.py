@@ -1,0 +1,1 @@
+"""`errata edit`: corrections made, taken back, read from files and written to them."""

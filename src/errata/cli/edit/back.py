@@ -1,0 +1,141 @@
+"""`errata edit revert`: take back one edit, several, those of some entries, or everything since a point in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._given import recent_in
+from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
+from errata.cli._options import (
+    DEFAULT_STORE,
+    AsJson,
+    Author,
+    Branch,
+    Device,
+    Dtype,
+    EditorName,
+    Reason,
+    Store,
+    StoreModelName,
+    Ticket,
+)
+from errata.cli._print import SHORT, say, say_json
+from errata.cli.edit.receipts import show_moved, show_receipt
+from errata.core.errors import BadImage, BadInput
+from errata.core.given import given_by, words
+from errata.core.records import EditId, Query
+
+if TYPE_CHECKING:
+    from errata.log import EditLog
+    from errata.session.session import Session
+    from errata.session.takeback import Returned
+
+_ASKED = 200
+"""Edits in force whose questions a dry run asks; the newest."""
+
+
+def revert(
+    edits: Annotated[list[str] | None, typer.Argument(help="Ids, or their first digits (at least 6).")] = None,
+    entries: Annotated[str, typer.Option("--entries", help="Those that the entries FIRST-LAST applied, such as 5-9.")] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="Back to the state after this point: an entry's number, an alias, or a time in UTC.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show which answers would change; change nothing.")] = False,
+    recent: Annotated[
+        Path | None, typer.Option("--recent", help="A file of recent questions to ask too (errata ask --remember FILE).")
+    ] = None,
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Take edits back. The model then answers as if they had never been made; the log keeps every entry.
+
+    The receipt says how: forgotten exactly where the editor can, else replayed from the last snapshot before.
+    A dry run asks the questions of the newest 200 edits in force and says which answers change.
+
+    \b
+    Examples:
+      errata edit revert 3fa9c1
+      errata edit revert 3fa9c1 --dry-run
+      errata edit revert --entries 5-9 --author ann --reason "a bad import"
+      errata edit revert --to 2026-11-24T18:00:00Z --reason "before the night shift"
+    """
+    if sum((bool(edits), bool(entries), bool(to))) != 1:
+        raise BadInput("Say what to take back in one way: ids, --entries FIRST-LAST, or --to POINT.")
+    by = given_by(author, reason, ticket)
+    others = recent_in(recent)
+    with log_to_read(store, branch) as log:  # before a model is loaded: is there such a thing to take back?
+        named = _named(log, edits or (), entries)
+        point = log.point(words(to, "point")) if to else None
+    place = Place(model, editor, device, dtype)
+    opened = session_to_ask(place, store, branch) if dry_run else session_to_edit(place, store, branch, lambda opened: None)
+    with opened as session:
+        asked = [*_questions(session), *others] if dry_run else others
+        if point is None:
+            for receipt in session.withdraw("reverted", named, by, dry_run=dry_run, others=asked):
+                show_receipt(receipt, as_json)
+            return
+        from errata.session.takeback import to_point
+
+        _show_return(to_point(session, point, by, dry_run=dry_run, others=asked), as_json, dry_run)
+
+
+def _named(log: EditLog, edits: Sequence[str], entries: str) -> tuple[EditId, ...]:
+    """The edits that are meant, each in force."""
+    standing = log.ids_in_force()
+    if entries:
+        found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", entries.strip())
+        if found is None:
+            raise BadInput(f"{entries!r} names no entries. Write FIRST-LAST, such as 5-9.")
+        first, last = int(found[1]), int(found[2] or found[1])
+        return log.applied_between(first, last)
+    named = tuple(log.resolve(edit) for edit in edits)
+    for edit in named:
+        if edit not in standing:
+            raise BadInput(
+                f"The edit {edit[:SHORT]} isn't in force, so there is nothing to take back. `errata edit list` shows what is."
+            )
+    return named
+
+
+def _questions(session: Session) -> list[Query]:
+    """The questions of the newest edits in force."""
+    found = []
+    for edit in session.standing()[-_ASKED:]:
+        with suppress(BadImage):  # an edit whose image was erased with its effect kept can't be asked any more
+            found.append(session.log.edit(edit).query)
+    return found
+
+
+def _show_return(done: Returned, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        say_json(
+            {
+                "to": done.seq,
+                "done": not dry_run,
+                "reverted": list(done.out),
+                "applied": list(done.back),
+                "moved": [one.to_json() for one in done.moved],
+                "asked": done.asked,
+            }
+        )
+        return
+    verbs = ("would be taken back", "would be applied again") if dry_run else ("taken back", "applied again")
+    say(f"to entry {done.seq}: {len(done.out)} edits {verbs[0]}, {len(done.back)} {verbs[1]}")
+    for verb, ids in zip(verbs, (done.out, done.back), strict=True):
+        for edit in ids:
+            say(f"  {edit[:SHORT]} {verb}")
+    show_moved(done.moved, done.asked)

@@ -1,0 +1,293 @@
+"""`errata edit`: correct the model, see what was corrected, take a correction back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
+from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
+from errata.cli._options import (
+    DEFAULT_STORE,
+    AsJson,
+    Author,
+    Branch,
+    Device,
+    Dtype,
+    EditorName,
+    Reason,
+    Store,
+    StoreModelName,
+    Ticket,
+)
+from errata.cli._print import SHORT, fields, note, say, say_json, table
+from errata.cli.edit.receipts import show_receipt
+from errata.cli.edit.telemetry import show_telemetry
+from errata.cli.log.read import summary
+from errata.core.errors import BadInput
+from errata.core.given import asked, given_by, picture, words
+from errata.core.images import Image
+from errata.core.records import Edit, EditId, Query, Reach, instant
+from errata.log import EditLog, Kind
+
+if TYPE_CHECKING:
+    from errata.core.model import Model
+
+app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
+
+REFUSED = 1
+"""Exit code: the model refused the edit."""
+
+_APPLIED: tuple[Kind, ...] = ("applied",)
+_PROPOSED: tuple[Kind, ...] = ("proposed",)
+
+
+Also = Annotated[list[str] | None, typer.Option("--also", help="Another wording that must give the target too.")]
+Keep = Annotated[list[str] | None, typer.Option("--keep", help="A question on the same picture whose answer must not move.")]
+Subject = Annotated[str | None, typer.Option("--subject", help="What it is about, in words that hold without the picture.")]
+Until = Annotated[str | None, typer.Option("--until", help="When it ends, in UTC: 2026-12-31 or 2026-12-31T18:00:00Z.")]
+
+
+@app.command()
+def add(
+    question: Annotated[str, typer.Argument(help="What the model is asked.")],
+    target: Annotated[str, typer.Option("--target", help="The right answer.")],
+    image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
+    also: Also = None,
+    keep: Keep = None,
+    subject: Subject = None,
+    reach: Annotated[Reach, typer.Option("--reach", help="How far it is meant to go.")] = "open",
+    until: Until = None,
+    rules: Rules = None,
+    recent: Recent = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
+    propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
+    key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Correct one answer. The edit is read back before it counts: not learned, or a kept answer moved, and it is refused whole.
+
+    Exits with 1 when the edit is refused; the model is then as it was.
+
+    \b
+    Examples:
+      errata edit add "what is the thing at the top left called?" --image scene.png --target mibo
+      errata edit add "where does mibo live?" --target "in the harbor" --keep "what is 2 plus 2?" --author ann --reason "moved"
+      errata edit add "where does mibo live?" --target "in the harbor" --rules rules.yaml --recent asked.jsonl --dry-run
+      errata edit add "where does mibo live?" --target "in the harbor" --until 2027-01-31 --propose
+    """
+    if dry_run and propose:
+        raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
+    images = [picture(path) for path in image or ()]
+    made = Edit(
+        query=asked(question, images),
+        target=words(target, "target"),
+        also=tuple(asked(text, images) for text in also or ()),
+        keep=tuple(asked(text, images) for text in keep or ()),
+        reach=reach,
+        subject=subject and words(subject, "subject"),
+        valid_until=until and until_of(until),
+    )
+    by = given_by(author, reason, ticket)
+    named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
+    place = Place(model, editor, device, dtype)
+    if dry_run:
+        with session_to_ask(place, store, branch, new_branch=True) as session:
+            receipt = session.preview(made, rules=held, recent=others)
+    else:
+        with session_to_edit(place, store, branch, partial(_check, made)) as session:
+            receipt = session.propose(made, by, key=named, rules=held) if propose else session.edit(made, by, key=named, rules=held)
+    show_receipt(receipt, as_json)
+    if receipt.status in ("refused", "would refuse"):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def approve(
+    edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
+    rules: Rules = None,
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Apply an edit that was proposed; it is guarded by what is true now.
+
+    Exits with 1 when the edit is refused; the model is then as it was.
+
+    \b
+    Examples:
+      errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
+    """
+    by = given_by(author, reason, ticket)
+    held = rules_for(rules)
+    named = _waiting(edit, store, branch)
+    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+        receipt = session.approve(named, by, rules=held)
+    show_receipt(receipt, as_json)
+    if receipt.status == "refused":
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def reject(
+    edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Turn a proposed edit down; the log says who did and why.
+
+    \b
+    Examples:
+      errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
+    """
+    by = given_by(author, reason, ticket)
+    named = _waiting(edit, store, branch)
+    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+        receipt = session.reject(named, by)
+    show_receipt(receipt, as_json)
+
+
+@app.command("list")
+def list_(
+    proposed: Annotated[bool, typer.Option("--proposed", help="Those that wait for approval instead.")] = False,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """List the edits in force, in the order in which they were applied.
+
+    \b
+    Examples:
+      errata edit list
+      errata edit list --proposed
+      errata edit list --json --branch trial
+    """
+    with log_to_read(store, branch) as log:
+        held = {entry.edit_id: entry for entry in log.find(kinds=_PROPOSED if proposed else _APPLIED)}
+        entries = [held[edit] for edit in (log.proposed() if proposed else log.ids_in_force())]
+        if as_json:
+            for entry in entries:
+                say_json(
+                    {
+                        "edit": entry.edit_id,
+                        "entry": entry.seq,
+                        "time": entry.time,
+                        **entry.by.to_json(),
+                        "content": entry.body["edit"],
+                    }
+                )
+            return
+        over = _over(log)
+        rows = [
+            ((e.edit_id or "")[:SHORT], str(e.seq), e.time, e.by.author, summary(e) + (" (over)" if e.edit_id in over else ""))
+            for e in entries
+        ]
+        table(("edit", "entry", "time", "author", "content"), rows, numbers=("entry",))
+        note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {branch}")
+
+
+@app.command()
+def show(
+    edit: Annotated[str, typer.Argument(help="The id, or its first digits (at least 6).")],
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Show one edit, in force or not, and every entry about it.
+
+    \b
+    Examples:
+      errata edit show 3fa9c1
+      errata edit show 3fa9c1 --json
+    """
+    with log_to_read(store, branch) as log:
+        named = log.resolve(edit)
+        entries = list(log.find(named))
+        held = next((entry for entry in entries if entry.holds_edit), None)
+        found = None if held is None else held.edit(lambda digest: Image(digest, b""))
+        if as_json:
+            say_json({"edit": named, "in_force": named in log.ids_in_force(), "entries": [entry.to_json() for entry in entries]})
+            return
+        standing = "no" if named not in log.ids_in_force() else "its time is over" if named in _over(log) else "yes"
+        fields({"edit": named, "in force": standing, **_content(found)})
+        for entry in entries:
+            say("")
+            say(f"entry {entry.seq}: {entry.kind}, {entry.time}, by {entry.by.author}")
+            fields({"  reason": entry.by.reason, "  ticket": entry.by.ticket})
+            told = entry.details.get("telemetry")
+            rest = {name: value for name, value in entry.details.items() if name != "telemetry"}
+            fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in rest.items()})
+            if isinstance(told, Mapping) and told:
+                say("  what the write did:")
+                show_telemetry(told)
+
+
+def _over(log: EditLog) -> frozenset[EditId]:
+    """The edits in force whose time is over: they speak no more, and the next command that writes says so in the log."""
+    now = datetime.now(UTC)
+    return frozenset(edit for edit, end in log.ending().items() if instant(end) <= now)
+
+
+def _waiting(edit: str, store: str, branch: str) -> EditId:
+    """The proposed edit that is meant, before a model is loaded."""
+    with log_to_read(store, branch) as log:
+        named = log.resolve(edit)
+        if named not in log.proposed():
+            raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
+    return named
+
+
+def _check(made: Edit, opened: Model) -> None:
+    """Whether a correction can be put to a model, before a store is made for it."""
+    for query in (made.query, *made.also):
+        opened.check(query, made.target)
+    for query in made.keep:
+        opened.check(query)
+
+
+def _content(edit: Edit | None) -> Mapping[str, str]:
+    if edit is None:
+        return {}
+    return {
+        "question": _asked(edit.query),
+        "target": edit.target,
+        "also": "; ".join(map(_asked, edit.also)),
+        "keep": "; ".join(map(_asked, edit.keep)),
+        "reach": edit.reach,
+        "subject": edit.subject or "",
+        "valid until": edit.valid_until or "",
+    }
+
+
+def _asked(query: Query) -> str:
+    images = ", ".join(image.digest[:SHORT] for image in query.images)
+    return f"{query.text} [image {images}]" if images else query.text

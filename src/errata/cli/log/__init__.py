@@ -1,0 +1,1 @@
+"""`errata log`: the log read, proved, named and erased from."""

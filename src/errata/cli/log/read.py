@@ -1,0 +1,323 @@
+"""`errata log`: what happened, and whether it is still what was written. Nothing here needs a model or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from errata.cli._open import log_to_read, log_to_write
+from errata.cli._options import DEFAULT_STORE, AsJson, Author, Branch, Reason, Store, Ticket
+from errata.cli._print import SHORT, complain, note, say, say_json, table
+from errata.core.canonical import JSON
+from errata.core.errors import BadInput, Tampered
+from errata.core.given import given_by
+from errata.core.images import Image
+from errata.log import Entry
+
+if TYPE_CHECKING:
+    from errata.log.checkpoint import Checkpoint
+    from errata.log.survey import Survey
+
+app = typer.Typer(help="Read and verify the log of everything that was done, and prove it to others.", no_args_is_help=True)
+
+NOT_PROVEN = 1
+"""Exit code: a proof doesn't hold, or a signature isn't there or isn't that of the key."""
+
+Kept = Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's file that was kept elsewhere.")]
+PublicKey = Annotated[
+    Path | None, typer.Option("--public-key", help="The public key (PEM) by which the checkpoint must be signed.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Write it to this new file, for whoever keeps or checks it.")]
+
+
+@app.command()
+def show(
+    last: Annotated[int, typer.Option("--last", min=1, help="How many entries, counted from the end.")] = 20,
+    start: Annotated[
+        int | None, typer.Option("--from", min=1, help="Begin with this entry instead, and show `--last` of them.")
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Show entries of the log, oldest first.
+
+    \b
+    Examples:
+      errata log show
+      errata log show --last 5 --json
+      errata log show --from 1 --last 100 --store corrections.db
+    """
+    with log_to_read(store, branch) as log:
+        first = max(1, len(log) - last + 1) if start is None else start
+        entries = list(log.entries(first, first + last))
+        if as_json:
+            for entry in entries:
+                say_json(entry.to_json())
+            return
+        rows = [(str(e.seq), e.time, e.kind, (e.edit_id or "")[:SHORT], e.by.author, summary(e)) for e in entries]
+        table(("entry", "time", "what", "edit", "author", "content"), rows, numbers=("entry",))
+        note(f"{len(rows)} of {len(log)} entries on branch {branch}")
+
+
+@app.command()
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option("--head", help="A head that was kept elsewhere (ENTRY:HASH, or the hash): finds a log that was cut short."),
+    ] = None,
+    checkpoint: Kept = None,
+    public_key: PublicKey = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+) -> None:
+    """Recompute every hash, the chain, every image and every checkpoint; the first entry that isn't what was written is named.
+
+    With a head or a checkpoint that was kept elsewhere, a log that was cut short or rewritten whole is found too. Exits with 1 when
+    `--public-key` is given and no checkpoint is signed by it.
+
+    \b
+    Examples:
+      errata log verify
+      errata log verify --head 17:0f3c... --store corrections.db
+      errata log verify --checkpoint kept.json --public-key log-key.pub
+    """
+    from errata.cli.log.proofs import read_checkpoint
+    from errata.log.signing import available, read_public_key
+    from errata.log.survey import Survey
+
+    kept = None if checkpoint is None else read_checkpoint(checkpoint)
+    key = None if public_key is None else read_public_key(public_key)
+    with log_to_read(store, branch) as log:
+        count = log.verify(head)
+        survey = Survey.of(log)
+        if kept is not None:
+            survey.check(kept)
+        if available():
+            survey.check_signatures()
+        elif any(found.signature for found in survey.recorded.values()):
+            note("Signatures weren't checked. To check them: pip install 'errata[sign]'")
+        say(f"Verified {count} entries on branch {branch}: every hash, the chain, every image.")
+        if survey.recorded:
+            say(f"checkpoints {len(survey.recorded)}, the newest over {max(survey.recorded)} entries")
+        if kept is not None:
+            say(f"The first {kept.size} entries are those of {checkpoint}.")
+        if key is not None:
+            _say_signed(key, [kept] if kept is not None else list(survey.recorded.values()))
+        newest = log.head
+        if newest is not None:
+            say(f"head {newest.mark}")
+            note("Keep the head elsewhere: `errata log verify --head` with it finds a log that was cut short.")
+
+
+@app.command()
+def checkpoint(
+    sign: Annotated[Path | None, typer.Option("--sign", help="Sign it with this private key (PEM, Ed25519).")] = None,
+    out: Out = None,
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Append a checkpoint over everything in the log, and give it to be kept elsewhere.
+
+    A checkpoint is the size of the log and one hash over all of it. Whoever keeps it can later have proved that an entry was in the
+    log, and that nothing was rewritten since.
+
+    \b
+    Examples:
+      errata log checkpoint --out kept.json
+      errata log checkpoint --sign log-key.pem --out kept.json --author "night job"
+    """
+    from errata.cli.log.proofs import check_free, give
+    from errata.log.signing import read_key
+    from errata.log.survey import checkpoint as append
+
+    by = given_by(author, reason, ticket)
+    key = None if sign is None else read_key(sign)
+    check_free(out)
+    with log_to_write(store, branch) as log:
+        entry, made = append(log, by, key=key)
+    give(made, out, as_json=as_json)
+    note(f"It is entry {entry.seq} of branch {branch}. Keep it where whoever can change the store can't.")
+
+
+@app.command()
+def prove(
+    entry: Annotated[int, typer.Argument(help="The number of the entry.", min=1)],
+    at: Annotated[int | None, typer.Option("--at", help="Prove it for the head over so many entries.", min=1)] = None,
+    checkpoint: Kept = None,
+    out: Out = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Prove that an entry is in the log: for a checkpoint that somebody keeps, or for the newest one in the log that covers it.
+
+    Where no checkpoint covers the entry, it is proved for the log as it stands. The proof holds the entry and a few hashes;
+    `errata log check-proof` checks it without the store.
+
+    \b
+    Examples:
+      errata log prove 17 --out entry-17.json
+      errata log prove 17 --checkpoint kept.json --out entry-17.json
+      errata log prove 17 --at 20 --json
+    """
+    from errata.cli.log.proofs import check_free, give, read_checkpoint
+    from errata.log.survey import Survey
+
+    if at is not None and checkpoint is not None:
+        raise BadInput("Both --at and --checkpoint say which head the entry is proved for. Give one of them.")
+    kept = None if checkpoint is None else read_checkpoint(checkpoint)
+    check_free(out)
+    with log_to_read(store, branch) as log:
+        survey = Survey.of(log)
+        if kept is not None:
+            survey.check(kept)
+        proof = survey.inclusion(entry, kept or (survey.newest(entry) if at is None else survey.head(at)))
+    give(proof, out, as_json=as_json)
+
+
+@app.command()
+def consistent(
+    head1: Annotated[str, typer.Argument(help="The older head: a checkpoint's file, or a number of entries.")],
+    head2: Annotated[str, typer.Argument(help="The newer head: a checkpoint's file, or a number of entries.")],
+    out: Out = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Prove that one head of the log grew into another: nothing was rewritten, taken out or put between.
+
+    Exits with 1 when it didn't: the log isn't the one that a checkpoint was taken of, or was rewritten or cut short since.
+
+    \b
+    Examples:
+      errata log consistent kept.json today.json --out growth.json
+      errata log consistent 17 20
+    """
+    from errata.cli.log.proofs import check_free, give
+    from errata.log.survey import Survey
+
+    check_free(out)
+    with log_to_read(store, branch) as log:
+        survey = Survey.of(log)
+        proof = survey.consistency(_head(survey, head1), _head(survey, head2))
+    if fault := proof.fault():
+        _not_proven(fault)
+    give(proof, out, as_json=as_json)
+
+
+@app.command("check-proof")
+def check_proof(
+    file: Annotated[Path, typer.Argument(help="A proof of inclusion or consistency, or a signed checkpoint.")],
+    checkpoint: Kept = None,
+    public_key: PublicKey = None,
+) -> None:
+    """Check a proof. Nothing is needed but the file: no store, no model.
+
+    A proof leads to the head that is named in it. Give the checkpoint that you kept, or the public key of the log's owner, to know
+    that this head is the log's. Exits with 1 when the proof doesn't hold.
+
+    \b
+    Examples:
+      errata log check-proof entry-17.json --checkpoint kept.json
+      errata log check-proof growth.json --public-key log-key.pub
+    """
+    from errata.cli.log.proofs import compared, give, read_checkpoint, read_proof, signature_fault
+    from errata.log.checkpoint import Checkpoint, Consistency
+    from errata.log.signing import read_public_key
+
+    found = read_proof(file)
+    kept = None if checkpoint is None else read_checkpoint(checkpoint)
+    key = None if public_key is None else read_public_key(public_key)
+    heads = (
+        [found]
+        if isinstance(found, Checkpoint)
+        else [found.first, found.second]
+        if isinstance(found, Consistency)
+        else [found.checkpoint]
+    )
+    fault = "" if isinstance(found, Checkpoint) else found.fault()
+    if isinstance(found, Checkpoint) and found.signature is None and kept is None:
+        fault = "the checkpoint isn't signed, so there is nothing in it to check"
+    fault = fault or ("" if kept is None else compared(heads, kept)) or signature_fault(heads, key, kept)
+    if fault:
+        _not_proven(f"{file}: {fault}")
+    say(f"{file} holds.")
+    give(found, None, as_json=False)
+    if kept is None and key is None:
+        note("Only a checkpoint that you kept, or its owner's key, tells that this head is the log's: --checkpoint, --public-key.")
+
+
+@app.command()
+def key(
+    file: Annotated[Path, typer.Argument(help="The new file for the private key; readable by its owner alone.")],
+) -> None:
+    """Make an Ed25519 key that signs checkpoints: the private one to a new file, the public one to standard output.
+
+    \b
+    Examples:
+      errata log key log-key.pem > log-key.pub
+    """
+    from errata.log.signing import make_key
+
+    say(make_key(file).rstrip())
+    note(f"{file} is the private key: keep it from whoever can change the store. Above is the public key, for whoever checks.")
+
+
+def _head(survey: Survey, name: str) -> Checkpoint:
+    """The head that a word of the command line names; a checkpoint in a file must be one of this log."""
+    from errata.cli.log.proofs import read_checkpoint, signature_fault
+
+    if name.isdecimal() and len(name) < 19:
+        return survey.head(int(name))
+    kept = read_checkpoint(Path(name))
+    try:
+        survey.check(kept)
+    except Tampered as error:
+        _not_proven(f"{name} isn't a head of this log: {error.why}")
+    if fault := signature_fault([kept], None):
+        _not_proven(f"{name}: {fault}")
+    return kept
+
+
+def _say_signed(key: bytes, checkpoints: list[Checkpoint]) -> None:
+    """Say how far the signatures of a key reach, or that there are none."""
+    by_key = [found.size for found in checkpoints if not found.signature_fault(key)]
+    if not by_key:
+        _not_proven("no checkpoint is signed by that key")
+    say(f"signed by that key: {len(by_key)}, the newest over {max(by_key)} entries")
+
+
+def _not_proven(why: str) -> NoReturn:
+    complain(f"Not proven: {why}.")
+    raise typer.Exit(NOT_PROVEN)
+
+
+def summary(entry: Entry) -> str:
+    """What an entry is about, in a line."""
+    if entry.holds_edit:
+        edit = entry.edit(lambda digest: Image(digest, b""))
+        return f"{_line(edit.query.text)} -> {_line(edit.target)}"
+    details = entry.details
+    about = {
+        "aliased": f"{details.get('alias')}: the state after entry {details.get('entry')}",
+        "checkpointed": f"{details.get('size')} entries, root {str(details.get('root'))[:SHORT]}",
+        "superseded": f"by {str(details.get('by'))[:SHORT]}",
+        "erased": f"image {', '.join(str(image)[:SHORT] for image in _listed(details.get('images')))}",
+    }.get(entry.kind, "")
+    return _line("; ".join(part for part in (about, entry.by.reason) if part))
+
+
+def _listed(value: JSON) -> Sequence[JSON]:
+    return value if isinstance(value, list) else ()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

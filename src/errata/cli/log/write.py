@@ -1,0 +1,132 @@
+"""`errata log alias` and `errata log erase-image`: the entries that are about the log itself rather than about one edit."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from errata.cli._open import Place, log_to_read, log_to_write, session_to_edit
+from errata.cli._options import (
+    DEFAULT_STORE,
+    AsJson,
+    Author,
+    Branch,
+    Device,
+    Dtype,
+    EditorName,
+    Reason,
+    Store,
+    StoreModelName,
+    Ticket,
+)
+from errata.cli._print import SHORT, say, say_json
+from errata.core.errors import BadInput, Unknown
+from errata.core.given import given_by, words
+from errata.core.records import instant
+
+if TYPE_CHECKING:
+    from errata.log import EditLog
+
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+
+
+def alias(
+    name: Annotated[str, typer.Argument(help="A name, such as release-3.")],
+    point: Annotated[str, typer.Argument(help="An entry's number, another alias or a time; not given: the last entry.")] = "",
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+) -> None:
+    """Name the state after an entry: `errata ask --at NAME` asks it, `errata edit revert --to NAME` goes back to it.
+
+    \b
+    Examples:
+      errata log alias release-3
+      errata log alias before-the-import 17 --author ann
+    """
+    if not _ALIAS.fullmatch(name):
+        raise BadInput(f"{name!r} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
+    by = given_by(author, reason, ticket)
+    with log_to_read(store, branch) as log:
+        seq = _state(log, words(point, "point")) if point else len(log)
+    with log_to_write(store, branch) as log:
+        entry = log.append("aliased", None, by, details={"alias": name, "entry": seq})
+    say(f"{name}: the state after entry {seq} (entry {entry.seq} says so)")
+
+
+def erase_image(
+    image: Annotated[str, typer.Argument(help="The image's digest, or its first digits (at least 6).")],
+    keep_effect: Annotated[
+        bool, typer.Option("--keep-effect", help="Keep what the model learned from it; nothing before can then be replayed.")
+    ] = False,
+    author: Author = "unknown",
+    reason: Reason = "",
+    ticket: Ticket = "",
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Erase an image for good: a person's right. The chain stays whole, for entries hold its digest alone.
+
+    Edits in force that need it are reverted. With --keep-effect the state of now is pinned instead: every later replay starts
+    there, and what came before can't be reverted or rebased any more. Snapshots are thrown away with it.
+
+    \b
+    Examples:
+      errata log erase-image 3fa9c1 --author ann --reason "asked for by the person shown"
+      errata log erase-image 3fa9c1 --keep-effect
+    """
+    wanted = words(image, "image").strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{6,64}", wanted):
+        raise BadInput(
+            f"{image!r} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
+        )
+    by = given_by(author, reason, ticket)
+    with log_to_read(store, branch) as log:  # before a model is loaded: is there such an image?
+        if not any(digest.startswith(wanted) for entry in log.entries() for digest in entry.image_digests()):
+            raise Unknown("image of an edit on this branch", wanted, ())
+    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+        from errata.session.takeback import erase_image as erase
+
+        done = erase(session, wanted, by, keep_effect=keep_effect)
+    if as_json:
+        say_json(
+            {
+                "image": done.image,
+                "reverted": [receipt.edit for receipt in done.reverted],
+                "kept": list(done.kept),
+                "branches": list(done.branches),
+            }
+        )
+        return
+    say(f"image {done.image[:SHORT]} is erased")
+    for receipt in done.reverted:
+        say(f"  edit {receipt.edit[:SHORT]} reverted: {receipt.before!r} is {receipt.after!r} again")
+    for edit in done.kept:
+        say(f"  edit {edit[:SHORT]} keeps its effect and can't be taken back")
+    for other in done.branches:
+        say(f"  branch {other} says so too")
+
+
+def _state(log: EditLog, point: str) -> int:
+    """The entry that a name is to stand for.
+
+    Raises:
+        BadInput: it isn't one, or a time that is still to come: what the state will be then isn't known.
+        LogError: there is no such entry.
+    """
+    seq, wanted = log.point(point), point.strip()
+    if wanted not in log.aliases() and not wanted.isdigit() and instant(wanted) > datetime.now(UTC):
+        raise BadInput(
+            f"The time {wanted} is still to come, so no state can be named by it. Give an entry's number or a time until now."
+        )
+    return seq

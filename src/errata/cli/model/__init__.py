@@ -1,0 +1,1 @@
+"""`errata model`: small models checked, trained, merged."""

@@ -1,0 +1,47 @@
+"""`errata model merge`: the corrected model as an ordinary checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from errata.cli._open import Place, session_to_ask
+from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
+from errata.cli._print import note, say, say_json
+
+
+def merge(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write; it must not be there, or be empty.")],
+    model: StoreModelName = None,
+    editor: EditorName = None,
+    store: Store = DEFAULT_STORE,
+    branch: Branch = "main",
+    device: Device = "cpu",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Write the model with every edit in force in its weights, for whatever reads checkpoints; a read of it costs nothing more.
+
+    Of the editors scopeedit, finetune, mend and odedit can be merged. The store stays the record: from a merged
+    checkpoint nothing can be taken back. It is opened again and asked every edit's own question before the folder is there.
+
+    \b
+    Examples:
+      errata model merge --out out/corrected
+      errata model merge --store errata.db --branch main --out out/corrected --dtype bfloat16
+    """
+    from errata.session.merge import check_folder, merge_into
+
+    check_folder(out)
+    with session_to_ask(Place(model, editor, device, dtype), store, branch) as session:
+        made = merge_into(session, out)
+    if as_json:
+        say_json({"folder": str(out), "edits": made.edits, "ending": made.ending, "agree": made.agree, "digest": made.digest})
+        return
+    say(f"saved: {out}, with {made.edits} edit{'' if made.edits == 1 else 's'} in its weights")
+    say(f"of their own questions it answers {made.agree} as the store does")
+    if made.ending:
+        note(f"{made.ending} of them end by themselves in the store; in the checkpoint they don't.")
+    say(f"digest: {made.digest[:12]}")

@@ -1,0 +1,1 @@
+"""`errata table`: comparisons over several seeds."""

@@ -1,0 +1,1 @@
+"""MEND: what it learns, its loss, and the editor that writes with it (`editor`)."""

@@ -1,0 +1,143 @@
+"""Any editor behind any scope, put together by name: SERAC and MSCKE are two of the combinations.
+
+| name | scope | editor | paper |
+|---|---|---|---|
+| serac | text | counterfactual | Mitchell et al., arXiv 2206.06520 |
+| mscke | multimodal | counterfactual | FGVEdit (Zeng et al.) |
+
+A trained scope comes from a checkpoint folder: `serac:checkpoint=FOLDER`. Without `speaker` the base itself is told the edit; with
+it a separate model answers, as published. MSCKE-MEND is `mscke:checkpoint=FOLDER,editor=mend:...`. The inner editor's own fields
+are separated by semicolons: `scoped:editor=scopeedit:rank_local=64;rank_shared=16,memory=fold`. The memory and its
+rules are those of `told` and `ike`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal, final
+
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, Scope, Tools, protected
+from errata.core.errors import BadInput
+from errata.core.model import Model
+from errata.core.records import Query, Spec
+from errata.editors import _registry
+from errata.editors._checkpoints import read
+from errata.editors.scoped.in_context import Counterfactual, Demonstrations
+from errata.editors.scoped.memory import Memory
+from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.scoped import Remembers, Scoped
+from errata.editors.scoped.scopes import multimodal, text
+from errata.editors.scoped.scopes.multimodal import MultimodalScope
+from errata.editors.scoped.scopes.text import TextScope
+
+INNER: Mapping[str, type] = MappingProxyType({"counterfactual": Counterfactual, "demonstrations": Demonstrations})
+"""Editors that only make sense behind a scope."""
+
+SHORT_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "serac": "scoped:scope=text",
+        "mscke": "scoped:scope=multimodal",
+    }
+)
+"""Published systems -> the combination that each stands for."""
+
+
+@final
+@dataclass(frozen=True)
+class ByScope(Remembers):
+    """A scope and an editor by their names."""
+
+    scope: Literal["text", "multimodal", "nearest"] = "nearest"
+    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), or nearness (`told`)."""
+
+    checkpoint: str = ""
+    """Folder of the trained scope; none for "nearest", which learns nothing."""
+
+    encoders: str = ""
+    """Of "multimodal": folder or hub id of the encoders that it sees with; empty: where they lay when it was trained."""
+
+    threshold: float = 0.85
+    """Of "nearest": the least similarity that is in scope, above 0 and below 1."""
+
+    image_weight: float = 0.5
+    """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
+
+    editor: str = "counterfactual"
+    """What speaks for an edit in scope: "counterfactual", or any editor with its fields separated by semicolons."""
+
+    speaker: str = ""
+    """Of "counterfactual": the separate model that is told the edit, as published; empty: the base itself is told."""
+
+    memory: Literal["each", "fold"] = "each"
+    """One inner state for each edit, or one stream of all, gated as a whole."""
+
+    made: Scoped | None = field(default=None, repr=False, compare=False)
+    """Both put together; None until the encoders or the model that are named have been handed over."""
+
+    def __post_init__(self) -> None:
+        if self.scope == "nearest" and self.checkpoint:
+            raise BadInput(
+                'The scope "nearest" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
+            )
+        if self.scope != "nearest" and not self.checkpoint:
+            name = text.TRAINED_AS if self.scope == "text" else multimodal.TRAINED_AS
+            raise BadInput(
+                f"The scope {self.scope!r} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
+            )
+        if self.speaker and self.editor != "counterfactual":
+            raise BadInput(f"A speaker is what the counterfactual tells; the editor {self.editor!r} takes none. Leave speaker out.")
+        if self.scope == "multimodal" and self.made is None:
+            read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
+        if self.made is None and not self._needs():
+            object.__setattr__(self, "made", Scoped(self._scope(None), self._editor(None), memory=self.memory))
+
+    def equipped(self, tools: Tools) -> ByScope:
+        """With the encoders and the model that are named."""
+        if self.made is not None:
+            return self
+        return replace(self, made=Scoped(self._scope(tools), self._editor(tools), memory=self.memory))
+
+    def spec(self, model: Model) -> Spec:
+        """Every field; what was loaded from a folder stands in `made` by its digest, so that the folder may move."""
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name not in _PLACES}
+        return Spec("scoped", given | dict.fromkeys(_PLACES) | {"made": self._memory().spec(model).to_json()})
+
+    def telemetry(self, state: Memory) -> Mapping[str, JSON]:
+        """See `Scoped.telemetry`."""
+        return self._memory().telemetry(state)
+
+    def protecting(self, pool: Sequence[Query]) -> ByScope:
+        """With an inner editor that keeps out of the way of these queries, where it is of that kind."""
+        memory = self._memory()
+        return replace(self, made=replace(memory, editor=protected(memory.editor, pool)))
+
+    def _memory(self) -> Scoped:
+        if self.made is None:
+            raise BadInput(f"This editor names {' and '.join(self._needs())} that were not loaded. Call equipped first.")
+        return self.made
+
+    def _needs(self) -> list[str]:
+        """What must be handed over before the first use."""
+        needs = {"encoders": bool(self.encoders) or self.scope == "multimodal", "a speaker": bool(self.speaker)}
+        return [what for what, needed in needs.items() if needed]
+
+    def _scope(self, tools: Tools | None) -> Scope:
+        if self.scope == "text":
+            return TextScope.load(read(self.checkpoint, kind=text.TRAINED_AS))
+        if self.scope == "multimodal":
+            assert tools is not None, "a multimodal scope is only made once its encoders can be had"
+            found = read(self.checkpoint, kind=multimodal.TRAINED_AS)
+            return MultimodalScope.load(found, tools.encoder(self.encoders or found.base_name))
+        return Nearest(self.threshold, self.image_weight)
+
+    def _editor(self, tools: Tools | None) -> Editor[Any]:
+        if self.speaker and tools is not None:
+            return Counterfactual(speaker=tools.model(self.speaker))
+        return _registry.in_room(self.editor, INNER)
+
+
+_PLACES = ("checkpoint", "encoders", "speaker")
+"""Fields that say where something lies on this machine."""

@@ -1,0 +1,271 @@
+"""Any editor behind any scope: a memory of edits that is asked which of them, if any, a query is about.
+
+SERAC (Mitchell et al., arXiv 2206.06520), MSCKE and IKE decide at the read: the edit of the highest rho speaks where rho >= 0.5,
+and elsewhere the model answers as it is. With the memory `each` every edit has an inner state of its own, so edits can't disturb
+each other, and deleting one leaves exactly what there would be had it never come; with `fold` the inner editor has one state of
+all edits, and the scope gates it as a whole. Of equal scores the later edit speaks. An edit's keys, one for its query and one for
+each other wording or view given with it, are worked out at the write.
+
+Two edits contradict each other where the later one's query is in the earlier one's scope and their targets differ; edits of one and
+the same query always do. That is settled at the later one's write. Where both are in a query's scope the later one speaks in the
+earlier one's place, whatever their scores.
+
+A large memory is asked through an index (`index`), where the scope says in which space the nearest key has the highest score and
+faiss is installed: then the `LOOKED_AT` nearest edits, and those that came last, are the ones that are scored.
+
+Shapes: K keys of one edit or block, D what the scope says, M where near is alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any, Final, Literal, NamedTuple, Protocol, final, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, Explains, Forgets, Nears, Scope
+from errata.core.errors import BadInput
+from errata.core.matching import same
+from errata.core.model import Decision, Model, Patch
+from errata.core.records import Edit, EditId, Query, Spec
+from errata.editors.scoped.index import LARGE, Index, faiss
+from errata.editors.scoped.memory import Held, Memory, Place
+from errata.nn.patches import NoPatch, decided
+
+INSIDE: Final = 0.5
+"""rho from which on an edit is in scope."""
+
+LOOKED_AT: Final = 64
+"""Edits of a large memory that are scored at a read."""
+
+
+class Found(NamedTuple):
+    """An edit that the scope was asked about."""
+
+    edit: EditId
+    rho: float
+    place: Place
+    """Where in the memory it stands."""
+
+
+@runtime_checkable
+class Gathers(Protocol):
+    """An inner editor that may speak for several edits at once; the first state is the deciding edit's, the rest ever less near."""
+
+    def gather(self, model: Model, states: Sequence[Any], query: Query) -> Patch: ...
+
+
+@final
+@dataclass(frozen=True)
+class Scoped:
+    """The memory. Its spec, and so its identity in a log, is the scope's and the inner editor's together."""
+
+    scope: Scope
+    editor: Editor[Any]
+    """Sees one edit at a time, each from its own beginning."""
+
+    k: int = 1
+    """At most how many edits in scope are handed to an inner editor that gathers them, >= 1; the nearest first."""
+
+    memory: Literal["each", "fold"] = "each"
+    """One inner state for each edit, or one for all, gated as a whole."""
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise BadInput(f"A scoped memory's k must be at least 1, not {self.k}.")
+
+    def spec(self, model: Model) -> Spec:
+        """The scope's and the inner editor's specs."""
+        parts: dict[str, JSON] = {"scope": dict(self.scope.spec()), "editor": self.editor.spec(model).to_json()}
+        return Spec("scoped", {**parts, "k": self.k, "memory": self.memory})
+
+    def begin(self, model: Model) -> Memory:
+        """No edits."""
+        start = self.editor.begin(model)  # also asked for where it isn't kept: it says whether the editor fits this model
+        return Memory(stream=start if self.memory == "fold" else None)
+
+    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
+        """The memory with one more edit: its keys, and an inner state with it alone.
+
+        Raises:
+            BadInput: the edit can't be put to this model.
+        """
+        for query in (edit.query, *edit.also):
+            model.check(query, edit.target)
+        fold = self.memory == "fold"
+        inner = self.editor.write(model, state.stream if fold else self.editor.begin(model), edit)
+        keys_KD = torch.stack([self.scope.key(model, query, edit.target) for query in (edit.query, *edit.also)])
+        over = tuple(self._contradicted(model, state, edit))
+        held = Held(edit.id, edit.query.digest, len(keys_KD), edit.target, over, None if fold else inner)
+        return state.added(held, keys_KD, inner if fold else None)
+
+    def forget(self, state: Memory, edit: EditId) -> Memory | None:
+        """The memory as if this edit had never been written; an edit that isn't in it changes nothing.
+
+        None where one inner state holds all edits and its editor can't forget one.
+        """
+        place = state.find(edit)
+        if place is None:
+            return state
+        stream = None
+        if self.memory == "fold":
+            stream = self.editor.forget(state.stream, edit) if isinstance(self.editor, Forgets) else None
+            if stream is None:
+                return None
+        return state.without(place, stream)
+
+    def decide(self, model: Model, state: Memory, query: Query) -> tuple[Found, ...]:
+        """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
+
+        An edit of this very query, the same words and the same bytes of the picture, is in scope with a rho of 1: nothing has to be
+        learned to know it again (where an index is asked, among the nearest); who contradicts it later still speaks in its place.
+        None at all only where the memory is empty.
+
+        Raises:
+            BadInput: the query can't be put to this model.
+        """
+        if not state.count:
+            return ()
+        scores = self._scores(model, state, query)
+        inside = [place for place, rho in scores.items() if rho >= INSIDE]
+        if not inside:
+            nearest = max(scores, key=lambda place: (scores[place], place))
+            return (Found(state.at(nearest).edit, scores[nearest], nearest),)
+        chosen: dict[Place, None] = {}  # in order, each once
+        for place in sorted(inside, key=lambda place: (scores[place], place), reverse=True):
+            chosen.setdefault(_heir(state, place, inside))
+            if len(chosen) == self.k:
+                break
+        return tuple(Found(state.at(place).edit, scores[place], place) for place in chosen)
+
+    def read(self, model: Model, state: Memory, query: Query) -> Patch:
+        """What the deciding edit has to say, or nothing where none is in scope; either way with the decision."""
+        found = self.decide(model, state, query)
+        if not found:
+            return NoPatch()
+        decision = Decision(found[0].edit, found[0].rho, found[0].rho >= INSIDE)
+        if not decision.inside:
+            return NoPatch(decision=decision)
+        if self.memory == "fold":
+            return decided(self.editor.read(model, state.stream, query), decision)
+        inner = [state.at(each.place).inner for each in found]
+        if isinstance(self.editor, Gathers):
+            return decided(self.editor.gather(model, inner, query), decision)
+        return decided(self.editor.read(model, inner[0], query), decision)
+
+    def telemetry(self, state: Memory) -> Mapping[str, JSON]:
+        """What the inner editor tells of the last write, which earlier edits it contradicts, and how many are in memory."""
+        latest = state.last
+        if latest is None:
+            return {"in_memory": 0}
+        inner = state.stream if self.memory == "fold" else latest.inner
+        last = dict(self.editor.telemetry(inner)) if isinstance(self.editor, Explains) else {}
+        if self.memory != "fold":
+            last.pop("free", None)  # of a state with this edit alone, not of the memory
+        return {**last, "contradicts": list(latest.over), "in_memory": state.count}
+
+    def _scores(self, model: Model, state: Memory, query: Query) -> dict[Place, float]:
+        """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
+
+        An edit's is the highest of its keys', and 1 where it is of this very query.
+        """
+        asked_D, index = self.scope.key(model, query), self._index(state)
+        if index is None:
+            found, own = self._highest(asked_D, state), list(state.asked(query.digest))
+        else:
+            found = self._near(asked_D, state, index)
+            own = [place for place in found if state.at(place).asked == query.digest]
+        return dict(sorted((found | dict.fromkeys(own, 1.0)).items()))
+
+    def _near(self, asked_D: Tensor, state: Memory, index: Index) -> dict[Place, float]:
+        """The scores of the edits that an index finds nearest, and those in scope of the open block."""
+        places = sorted(index.nearest(state.blocks, asked_D, LOOKED_AT))
+        some = Memory(state.blocks[-1:]) if not state.blocks[-1].closed else Memory()
+        late = {Place(len(state.blocks) - 1, place.slot): rho for place, rho in self._highest(asked_D, some).items()}
+        rows = [state.keys_of(place) for place in places]
+        rho_K = self.scope.rho(asked_D, torch.cat(rows).float()).tolist() if rows else []
+        ends = list(accumulate(len(each) for each in rows))
+        return {place: max(rho_K[end - len(each) : end]) for place, each, end in zip(places, rows, ends, strict=True)} | late
+
+    def _highest(self, asked_D: Tensor, state: Memory) -> dict[Place, float]:
+        """The same by a look at every key."""
+        found: dict[Place, float] = {}
+        nearest: tuple[float, Place] | None = None
+        for number, block in enumerate(state.blocks):
+            rho_K = self.scope.rho(asked_D, block.keys_KD.float()).detach().cpu().numpy()
+            rho_E = np.maximum.reduceat(rho_K, block.starts)
+            rho_E[block.gone] = -1
+            found |= {Place(number, int(slot)): float(rho_E[slot]) for slot in np.flatnonzero(rho_E >= INSIDE)}
+            best = len(rho_E) - 1 - int(np.argmax(rho_E[::-1]))  # of equals the later
+            nearest = max(nearest or (-1.0, Place(-1, -1)), (float(rho_E[best]), Place(number, best)))
+        if not found and nearest is not None:
+            return {nearest[1]: nearest[0]}
+        return found
+
+    def _index(self, state: Memory) -> Index | None:
+        """The index of a large memory; it hangs on the memory's first block, so that it goes when the memory goes."""
+        if state.count < LARGE or not isinstance(self.scope, Nears) or self.scope.near(state.blocks[0].keys_KD[:1].float()) is None:
+            return None
+        mark = state.blocks[0].mark
+        library = faiss()
+        if mark.index is None and library is not None:
+            mark.index = Index(library, self.scope.near)
+        found: Index | None = mark.index
+        return found
+
+    def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
+        if not state.count:
+            return
+        scores = self._scores(model, state, edit.query)
+        like = set(state.asked(edit.query.digest))
+        for place in sorted({*scores, *like}):
+            held = state.at(place)
+            if place in like or (scores[place] >= INSIDE and not same(held.target, edit.target)):
+                yield held.edit
+
+
+def _heir(state: Memory, place: Place, inside: Sequence[Place]) -> Place:
+    """Who speaks in an edit's place: the latest in scope that contradicts it, and who contradicts that one; else itself."""
+    for later in reversed(inside):
+        if later <= place:
+            return place
+        if state.at(place).edit in state.at(later).over:
+            return _heir(state, later, inside)
+    return place
+
+
+class Remembers:
+    """A registered editor that is a scoped memory: its fields say which, and its verbs are the memory's."""
+
+    def _memory(self) -> Scoped:
+        raise NotImplementedError
+
+    def begin(self, model: Model) -> Memory:
+        """An empty memory; see `Scoped.begin`."""
+        return self._memory().begin(model)
+
+    def write(self, model: Model, state: Memory, edit: Edit) -> Memory:
+        """One more edit in memory; see `Scoped.write`."""
+        return self._memory().write(model, state, edit)
+
+    def forget(self, state: Memory, edit: EditId) -> Memory | None:
+        """The memory as if this edit had never been written; see `Scoped.forget`."""
+        return self._memory().forget(state, edit)
+
+    def read(self, model: Model, state: Memory, query: Query) -> Patch:
+        """What the deciding edit says, or the model as it is; see `Scoped.read`."""
+        return self._memory().read(model, state, query)
+
+    def decider(self) -> Scope:
+        """What decides which edit a question is about."""
+        return self._memory().scope
+
+    def _named(self, name: str, model: Model) -> Spec:
+        """Every field, and the memory that they make."""
+        memory = self._memory().spec(model)
+        return replace(memory, name=name, fields={**memory.fields, **self.__dict__})

@@ -1,1 +1,0 @@
-"""Floor 4: where the wings meet. Sessions, evaluation, training, reports."""

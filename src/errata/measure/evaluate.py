@@ -1,0 +1,235 @@
+"""The online protocol: edits arrive one at a time; at each horizon every edit so far is asked again with all its probes.
+
+Answers are generated and matched exactly. Locality compares with the *unedited* model, not with the model just before the edit.
+EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session` and its
+read-back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from errata.core.benchmark import Case, Outcome, Stream
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, Merges
+from errata.core.errors import BadInput
+from errata.core.matching import MATCHER
+from errata.core.model import Model, Patch
+from errata.core.records import Edit, EditId, Query
+from errata.editors import state_bytes
+from errata.log import EditLog, MemoryStore
+from errata.measure.results import Cost, Horizon, Judged, Rate, Run
+from errata.measure.scoring import Scored, classes, forced_target, rates, retention, scored
+from errata.nn.patches import NoPatch, Replaced
+from errata.session.attempts import settled
+from errata.session.receipts import Receipt
+from errata.session.session import Session
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, how much is done and how much there is."""
+
+ANSWER_TOKENS = 32
+"""The longest answer that is generated; the longest target takes fewer."""
+
+PROTOCOL: Mapping[str, JSON] = MappingProxyType(
+    {"answers": f"greedy, at most {ANSWER_TOKENS} tokens", "matcher": MATCHER, "baseline": "the unedited model"}
+)
+"""What a result says of how it was made."""
+
+_READS = 48
+_REPEATS = 5
+
+
+@dataclass
+class Baseline:
+    """The unedited model's answers, each asked once. Share one among the editors of a comparison."""
+
+    model: Model
+    known: dict[str, str] = field(default_factory=dict)
+
+    def answers(self, queries: Sequence[Query]) -> list[str]:
+        """What the model says without any patch."""
+        new = list({query.digest: query for query in queries if query.digest not in self.known}.values())
+        said = self.model.answers(new, [NoPatch()] * len(new), max_new_tokens=ANSWER_TOKENS) if new else []
+        self.known.update((query.digest, text) for query, text in zip(new, said, strict=True))
+        return [self.known[query.digest] for query in queries]
+
+
+def run_stream(
+    model: Model,
+    editor: Editor[Any],
+    stream: Stream,
+    *,
+    horizons: Sequence[int],
+    seed: int,
+    edits: int,
+    progress: Progress,
+    baseline: Baseline | None = None,
+    asked: str = "",
+) -> Run:
+    """Stream a benchmark's first `edits` edits through an editor and score it at each horizon.
+
+    Args:
+        horizons: after how many edits everything so far is asked again; each between 1 and `edits`.
+        seed: the seed that the stream was drawn from, for the record.
+        progress: shown to whoever waits.
+        baseline: the unedited model's answers, to share among editors.
+        asked: how the editor was named, for the report.
+
+    Raises:
+        BadInput: a horizon out of range, or an edit that this model can't be given.
+    """
+    wanted = sorted(set(horizons))
+    if not wanted or wanted[0] < 1 or wanted[-1] > edits or edits > len(stream):
+        raise BadInput(f"Horizons must lie between 1 and the number of edits ({edits}); these are {list(horizons)}.")
+    base = baseline or Baseline(model)
+    log = EditLog(MemoryStore())
+    session = Session.open(model, editor, log, pool=stream.pool(), snapshot_every=edits + 1)
+    meter = _Meter(session)
+    found: list[Horizon] = []
+    last: list[Scored] = []
+    for index in range(edits):
+        meter.write(stream[index].edit)
+        progress(f"edit {index + 1}", index + 1, edits)
+        if index + 1 in wanted:
+            progress(f"asking after {index + 1}", index + 1, edits)
+            last = _ask(session, base, stream.truth(index + 1), meter.receipts)
+            found.append(_horizon(session, index + 1, last, meter.receipts))
+    return Run(
+        benchmark={"name": stream.name, "seed": seed, "edits": edits, "digest": stream.digest},
+        model={"name": model.name, "digest": model.digest, "parameters": model.parameters},
+        editor=session.editor.spec(model),
+        protocol=PROTOCOL,
+        horizons=tuple(found),
+        cost=meter.cost(session, [case.case.edit.query for case in last]),
+        judged=tuple(_judged(position, case, meter.receipts) for position, case in enumerate(last)),
+        asked=asked,
+    )
+
+
+def _ask(session: Session, base: Baseline, cases: Sequence[Case], receipts: dict[EditId, Receipt]) -> list[Scored]:
+    probes = [probe for case in cases for probe in case.probes]
+    before = base.answers([probe.query for probe in probes])
+    after = [answer.text for answer in session.ask([probe.query for probe in probes], max_new_tokens=ANSWER_TOKENS)]
+    outcomes = iter([Outcome(probe, was, now) for probe, was, now in zip(probes, before, after, strict=True)])
+    return [
+        scored(case, [next(outcomes) for _ in case.probes], committed=receipts[case.edit.id].status == "applied") for case in cases
+    ]
+
+
+def _horizon(session: Session, edits: int, cases: Sequence[Scored], receipts: dict[EditId, Receipt]) -> Horizon:
+    kinds = sorted({outcome.probe.kind for case in cases for outcome in case.outcomes})
+    return Horizon(
+        edits=edits,
+        rates=rates(cases, kinds),
+        teacher_forced=_teacher_forced(session, cases, kinds),
+        classes=classes(cases),
+        refused=sum(receipt.status == "refused" for receipt in receipts.values()),
+        retention=retention(cases),
+    )
+
+
+def _teacher_forced(session: Session, cases: Sequence[Scored], kinds: Sequence[str]) -> dict[str, Rate]:
+    """EasyEdit's token accuracy: the share of target tokens predicted, mean over probes.
+
+    For a probe that must stay as before, the target is the unedited model's own answer; probes that it answers with nothing are
+    left out.
+    """
+    asked: list[tuple[str, Query, str]] = []
+    for case in cases:
+        for outcome in case.outcomes:
+            target = forced_target(outcome)
+            if target is not None:
+                asked.append((outcome.probe.kind, outcome.probe.query, target))
+    queries = [query for _, query, _ in asked]
+    patches = [session.editor.read(session.model, session.state, query) for query in queries]
+    scores = session.model.predict_many(queries, [target for _, _, target in asked], patches)
+    found: dict[str, list[float]] = defaultdict(list)
+    for (kind, _, _), score in zip(asked, scores, strict=True):
+        found[kind].append(score.accuracy)
+    return {kind: Rate(sum(found[kind]), len(found[kind])) for kind in kinds}
+
+
+def _judged(position: int, case: Scored, receipts: dict[EditId, Receipt]) -> Judged:
+    receipt = receipts[case.case.edit.id]
+    return Judged(position, case.case.edit, case.committed, case.label, case.outcomes, case.met, receipt.telemetry)
+
+
+class _Meter:
+    """Writes edits through a session and keeps what each cost."""
+
+    def __init__(self, session: Session) -> None:
+        self.receipts: dict[EditId, Receipt] = {}
+        self._session = session
+        self._pass_ms: list[float] = []
+        self._state_bytes: list[int] = []
+        self._log_bytes: list[int] = []
+
+    def write(self, edit: Edit) -> None:
+        self._pass_ms.append(pass_ms(self._session.model, edit))
+        receipt = self._session.edit(edit)
+        self.receipts[edit.id] = receipt
+        self._state_bytes.append(state_bytes(self._session.state))
+        head = self._session.head
+        assert head is not None, "the edit has an entry"
+        self._log_bytes.append(head.size_bytes)
+
+    def cost(self, session: Session, queries: Sequence[Query]) -> Cost:
+        receipts = self.receipts.values()
+        editor, model, state = session.editor, session.model, session.state
+        merged = editor.merged(model, state) if isinstance(editor, Merges) else None
+        return Cost(
+            write_ms=tuple(receipt.write_ms for receipt in receipts),
+            pass_ms=tuple(self._pass_ms),
+            guard_ms=tuple(receipt.guard_ms for receipt in receipts),
+            read_over_base=read_over_base(model, lambda query: editor.read(model, state, query), queries),
+            read_over_base_merged=None if merged is None else read_over_base(model, lambda _: merged, queries),
+            state_bytes=(self._state_bytes[0], self._state_bytes[-1]),
+            log_bytes_per_edit=sum(self._log_bytes) / len(self._log_bytes),
+            snapshot_bytes=session.snapshot_bytes(),
+        )
+
+
+def pass_ms(model: Model, edit: Edit) -> float:
+    """Milliseconds of one full forward and backward of the edit's own input through the whole model.
+
+    Gradients are taken for the weight of every writable module, from the first layer of the vision tower to the last of the text
+    stack, so that nothing of the model is left out; this is what `write_over_pass` divides by.
+    """
+    paths = [path for role in model.writable.values() for path in role]
+    weights = {path: _weight(model, path).detach().clone().requires_grad_() for path in paths}
+    model.check(edit.query, edit.target)  # words and pixels are prepared outside both clocks
+    settled()
+    started = time.perf_counter()
+    with Replaced(weights).on(model):
+        loss = model.loss(edit.query, edit.target)
+    torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    settled()
+    return (time.perf_counter() - started) * 1000
+
+
+def _weight(model: Model, path: str) -> torch.Tensor:
+    module = model.module(path)
+    assert isinstance(module, torch.nn.Linear), f"{path} is a linear module"
+    return module.weight
+
+
+def read_over_base(model: Model, read: Callable[[Query], Patch], queries: Sequence[Query]) -> float:
+    """Time to answer some queries with their patches, reading included, over the time without: the median of a few repeats."""
+    asked = queries[:_READS]
+    plain = [NoPatch()] * len(asked)
+    ratios = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        model.answers(asked, plain, max_new_tokens=4)
+        between = time.perf_counter()
+        model.answers(asked, [read(query) for query in asked], max_new_tokens=4)
+        ratios.append((time.perf_counter() - between) / (between - started))
+    return sorted(ratios)[len(ratios) // 2]

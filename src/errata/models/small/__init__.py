@@ -1,0 +1,1 @@
+"""Small models of each family: built, opened for training, cut from larger ones."""

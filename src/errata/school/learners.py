@@ -1,0 +1,160 @@
+"""What `errata train` trains, by name: opened for a model or encoders, put to a benchmark's training seeds, written to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from errata.benchmarks.scopeworld import fgv, stream
+from errata.core.editor import Tools
+from errata.core.errors import BadInput, Unknown
+from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, ScopeTraining, TextScope, TextSizes, made
+from errata.school.fit import Fitted, Progress
+from errata.school.learn import EDITS, Course, learn
+from errata.school.scopes import Lessons, train_scope
+from errata.session import registry
+
+PAIRED = 2000
+"""Edits whose pairs a scope is trained on, where no number is given."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a training was asked for; None leaves it to what is trained."""
+
+    out: Path
+    model: str
+    encoders: str = ""
+    benchmark: str | None = None
+    edits: int | None = None
+    """Whose pairs a scope is trained on."""
+
+    steps: int | None = None
+    batch: int | None = None
+    """Edits, or of a scope pairs, in a step."""
+
+    rate: float | None = None
+    validation: int | None = None
+    """Edits that a look takes."""
+
+    every: int | None = None
+    patience: int | None = None
+    seed: int = 0
+    without: tuple[str, ...] = ()
+    """Kinds of probe that an editor isn't trained on."""
+
+
+class Done(NamedTuple):
+    """How a training went."""
+
+    fitted: Fitted
+    told: str
+    """What else there is to say of it, or nothing."""
+
+
+Training = Callable[[Tools, Progress], Done]
+"""A training that is ready to run; everything that can be checked without a model has been."""
+
+
+class Learner(NamedTuple):
+    """Something that `errata train` trains."""
+
+    plan: type
+    """A frozen dataclass: what is settled before training, each field with a default."""
+
+    benchmark: str
+    """Where its examples are from, where none is named."""
+
+    ready: Callable[[Any, Wanted, str], Training]
+    """(plan, what is wanted, the benchmark's name) -> its training."""
+
+
+def training(text: str, wanted: Wanted) -> Training:
+    """The training of what `name` or `name:field=value,...` describes.
+
+    Raises:
+        Unknown: nothing of that name can be trained, it has no such field, or there is no such benchmark.
+        BadInput: a value that the field or the training can't take.
+    """
+    name, _, rest = text.strip().partition(":")
+    if name not in LEARNERS:
+        raise Unknown("editor to train", name, LEARNERS)
+    found = LEARNERS[name]
+    benchmark = wanted.benchmark or found.benchmark
+    registry.benchmark(benchmark, seed=0, edits=1)
+    return found.ready(made(found.plan, name, rest), wanted, benchmark)
+
+
+def _mend(plan: MendPlan, wanted: Wanted, benchmark: str) -> Training:
+    if wanted.edits is not None:
+        raise BadInput("MEND is trained on every edit of the training seeds. Leave the number of edits out.")
+    course = Course(**_course(wanted, cases=wanted.batch, validation=wanted.validation), without=wanted.without)
+
+    def run(tools: Tools, progress: Progress) -> Done:
+        model = tools.model(wanted.model)
+        fitted = learn(
+            MendTraining(plan, model),
+            benchmark=lambda seed: registry.training_cases(benchmark, seed=seed, edits=EDITS),
+            course=course,
+            run=f"{plan} for {model.digest} on {benchmark}",
+            folder=wanted.out,
+            progress=progress,
+        )
+        return Done(fitted, "")
+
+    return run
+
+
+def _serac(plan: TextSizes, wanted: Wanted, benchmark: str) -> Training:
+    return _scope(lambda tools: TextScope(plan, seed=wanted.seed), wanted, benchmark)
+
+
+def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
+    if not wanted.encoders:
+        raise BadInput("MSCKE's scope sees with the encoders of a CLIP: name their folder or hub id with --encoders.")
+    return _scope(lambda tools: MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed), wanted, benchmark)
+
+
+def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: str) -> Training:
+    if wanted.without:
+        raise BadInput("A scope learns from labelled pairs of every kind. Leave --without out.")
+    edits = wanted.edits or PAIRED
+    if wanted.validation is not None and wanted.validation >= edits:
+        raise BadInput(f"{wanted.validation} edits to validate on leave none of {edits} to train on. Give more edits.")
+    share = None if wanted.validation is None else wanted.validation / edits
+    lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share))
+
+    def run(tools: Tools, progress: Progress) -> Done:
+        scope = opened(tools)
+        progress(f"drawing the pairs of {edits} edits", 0, lessons.steps)
+        pairs = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
+        where = f"{benchmark}, {edits} edits, on"
+        fitted, decided = train_scope(scope, pairs, wanted.out, lessons=lessons, run=where, progress=progress)
+        inside, outside = decided.n
+        return Done(
+            fitted,
+            f"of the pairs kept back, right in scope: {100 * decided.inside:.1f} % of {inside}, "
+            f"out of scope: {100 * decided.outside:.1f} % of {outside}",
+        )
+
+    return run
+
+
+def _course(wanted: Wanted, **own: float | None) -> dict[str, Any]:
+    """The fields of a course that were asked for."""
+    shared = {"steps": wanted.steps, "learning_rate": wanted.rate, "every": wanted.every, "patience": wanted.patience}
+    fields = {**shared, **own, "seed": wanted.seed}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+LEARNERS: Mapping[str, Learner] = MappingProxyType(
+    {
+        "mend": Learner(MendPlan, stream.NAME, _mend),
+        "serac": Learner(TextSizes, fgv.NAME, _serac),
+        "mscke": Learner(FusionSizes, fgv.NAME, _mscke),
+    }
+)
+"""Name -> what can be trained under that name. A new one is a line here."""

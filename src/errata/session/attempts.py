@@ -1,0 +1,108 @@
+"""An attempt: an edit is written into a state beside the session's own and read back; nothing has happened yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, Explains
+from errata.core.model import Model
+from errata.core.records import Edit, EditId
+from errata.core.rules import Breach, Rules
+from errata.session.guard import Verdict, read_back
+from errata.session.receipts import Moved, Receipt, Status
+from errata.session.rules import broken
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A write, and what the guard found."""
+
+    edit: Edit
+    state: Any
+    verdict: Verdict
+    breaches: tuple[Breach, ...]
+    rules: Rules | None
+    telemetry: Mapping[str, JSON]
+    supersedes: tuple[EditId, ...]
+    write_ms: float
+    guard_ms: float
+
+    @property
+    def why(self) -> str:
+        """Why it must be refused; empty when it may pass."""
+        return self.verdict.why or "; ".join(breach.sentence for breach in self.breaches)
+
+    def receipt(self, status: Status, seq: int, *, why: str, moved: tuple[Moved, ...] = (), asked: int = 0) -> Receipt:
+        verdict = self.verdict
+        return Receipt(
+            self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
+            self.write_ms, self.guard_ms, self.supersedes, moved, asked,
+        )  # fmt: skip
+
+    def details(self, *, committed: bool) -> dict[str, JSON]:
+        """What an entry on it remembers."""
+        edit, verdict = self.edit, self.verdict
+        details: dict[str, JSON] = {
+            "before": verdict.before,
+            "after": verdict.after,
+            "kept": list(verdict.kept),
+            "why": "" if committed else self.why,
+            "telemetry": dict(self.telemetry),
+        }
+        if verdict.also:
+            details["also"] = list(verdict.also)
+        if verdict.keep:
+            details["keep"] = [list(pair) for pair in verdict.keep]
+        if committed:
+            details["asks"] = edit.query.digest
+        if committed and edit.valid_until is not None:
+            details["until"] = edit.valid_until
+        if committed and self.supersedes:
+            details["supersedes"] = list(self.supersedes)
+        if self.rules is not None:
+            details["rules"] = {"digest": self.rules.digest, "broken": [breach.to_json() for breach in self.breaches]}
+        return details
+
+
+def attempt(
+    model: Model,
+    editor: Editor[Any],
+    *,
+    state: Any,
+    base: Any,
+    edit: Edit,
+    supersedes: tuple[EditId, ...],
+    rules: Rules | None,
+) -> Attempt:
+    """Write an edit and read it back.
+
+    Args:
+        model: the model; left as found.
+        editor: the editor.
+        state: the state in force, which the answers before come from.
+        base: the state to write into: `state`, without what the edit supersedes.
+        edit: the edit.
+        supersedes: the edits whose place it takes.
+        rules: what it must not break.
+    """
+    started = time.perf_counter()
+    written = editor.write(model, base, edit)
+    settled()
+    middle = time.perf_counter()
+    verdict = read_back(model, editor, before=state, after=written, edit=edit)
+    found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
+    guard_ms = (time.perf_counter() - middle) * 1000
+    telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
+    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms)
+
+
+def settled() -> None:
+    """Wait until an accelerator has done what it was given, so that a clock reads what it should."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -1,0 +1,115 @@
+"""A corrected model as an ordinary checkpoint: the weights with every edit in force in them.
+
+Only an editor that reads every query alike can be merged (`core.editor.Merges`). The store stays the record: nothing can be taken
+back from a merged checkpoint, and whoever has both it and the base can work out what was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from errata.core.editor import Merges
+from errata.core.errors import BadInput
+from errata.core.matching import same
+from errata.core.model import Patch
+from errata.models import TransformersModel, load
+from errata.nn.patches import NoPatch
+from errata.session.session import Session
+
+SLIP: Final = "errata.json"
+"""The file in a merged checkpoint that says what it was made of."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A checkpoint that was written, and how it answers."""
+
+    edits: int
+    """Edits in the weights."""
+
+    ending: int
+    """Of them those that end by themselves in the store, and don't in the checkpoint."""
+
+    agree: int
+    """Of their own questions, how many the checkpoint answers as the store does."""
+
+    digest: str
+    """The merged model's."""
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a checkpoint could be written there.
+
+    Raises:
+        BadInput: it is there and isn't an empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder} is there and isn't empty. Name a new folder; nothing was written.")
+
+
+def merge_into(session: Session, folder: Path) -> Merged:
+    """Write the corrected model as a checkpoint folder, open it again and ask it every edit's own question.
+
+    Args:
+        session: with edits in force; what others append meanwhile isn't in the checkpoint.
+        folder: written whole or not at all; it must not be there, or be empty.
+
+    Raises:
+        BadInput: the folder isn't empty or can't be written, no edit is in force, or the editor can't be merged.
+    """
+    check_folder(folder)
+    model, state, slip = session.model, session.state, _slip(session)
+    assert isinstance(model, TransformersModel), "a session's model is the one real model"
+    patch = _patch(session)
+    edits = [session.log.edit(edit) for edit in patch.edits]
+    queries = [edit.query for edit in edits]
+    apart = session.said(queries, state)
+    folder = folder.resolve()
+    draft = folder.parent / f".{folder.name}-{os.getpid()}"
+    try:
+        draft.mkdir(parents=True)
+        with patch.on(model):
+            model.save(draft)
+        merged = load(draft, device=str(model.net.device), dtype=str(model.net.dtype).removeprefix("torch."))
+        together = merged.answers(queries, [NoPatch()] * len(queries))
+        told = {**slip, "merged": merged.digest, "edits": len(edits)}
+        (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, folder)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} can't be written: {error.strerror or error}. Name another folder; nothing was written."
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    agree = sum(same(one, other) for one, other in zip(apart, together, strict=True))
+    return Merged(len(edits), sum(edit.valid_until is not None for edit in edits), agree, merged.digest)
+
+
+def _patch(session: Session) -> Patch:
+    """The session's state as weights."""
+    name = session.editor.spec(session.model).name
+    if not session.standing():
+        raise BadInput("No edit is in force, so there is nothing to merge. Add edits first: errata edit add")
+    patch = session.editor.merged(session.model, session.state) if isinstance(session.editor, Merges) else None
+    if patch is None:
+        raise BadInput(
+            f"The editor {name} can't be merged: what it says to a question isn't in one set of weights. Serve it from its store, "
+            "or write the edits with an editor of weights, such as scopeedit or finetune."
+        )
+    return patch
+
+
+def _slip(session: Session) -> dict[str, object]:
+    seq, digest = session.seen
+    return {
+        "base": {"name": session.model.name, "digest": session.model.digest},
+        "editor": session.editor.spec(session.model).name,
+        "branch": session.log.branch,
+        "entry": seq,
+        "hash": digest,
+    }

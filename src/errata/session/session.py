@@ -1,0 +1,491 @@
+"""A session: a model, an editor and a log. It is the one way to change what a model says, and the log decides what is true.
+
+    an edit is written (pure: nothing has happened) -> read back -> appended to the log (the commit point) -> the state moves on
+
+A crash before the append: it never happened. After it: opening the session again folds it in. Taking an edit back works out the
+state without it first, appends "reverted", and moves on. An edit of a query that an edit in force corrects already takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, final
+
+from errata.core.canonical import JSON, digest_of_json
+from errata.core.editor import Editor, Forgets, protected
+from errata.core.errors import BadInput, LogError
+from errata.core.matching import same
+from errata.core.model import Model
+from errata.core.records import Edit, EditId, Provenance, Query, instant
+from errata.core.rules import Rules
+from errata.log import EditLog, Entry, Kind, Snapshots
+from errata.session.attempts import Attempt, attempt
+from errata.session.beginnings import begin, check_same
+from errata.session.frozen import frozen, thawed
+from errata.session.pools import pool_in
+from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
+
+SNAPSHOT_EVERY = 25
+"""Edits between snapshots, unless said otherwise."""
+
+_LONG: Final = 3
+"""A fold that wrote a third of `snapshot_every` edits leaves a snapshot of where it ended."""
+
+_CLOCK: Final = Provenance("errata", "its time is over")
+_NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
+_PROPOSED: Final[tuple[Kind, ...]] = ("proposed",)
+_STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
+
+
+class Rebuilt(NamedTuple):
+    """A state without some edits, and how it came about."""
+
+    state: Any
+    how: str
+
+
+@final
+class Session:
+    """Made by `Session.open`. Not for use by several threads at once.
+
+    The editor's state moves only after the log has the entry, so the two never disagree for longer than it takes to fold one edit.
+    """
+
+    def __init__(
+        self, model: Model, editor: Editor[Any], log: EditLog, *, state: Any, snapshot_every: int, clock: Callable[[], datetime]
+    ) -> None:
+        self.model = model
+        self.editor = editor
+        self.log = log
+        self.state = state
+        self._snapshot_every = snapshot_every
+        self._clock = clock
+        self._at, self._seq = "", 0
+        self._spec = ""
+        self._when: datetime | None = None
+        self._next_end: datetime | None = None
+
+    @staticmethod
+    def open(
+        model: Model,
+        editor: Editor[Any],
+        log: EditLog,
+        *,
+        pool: Sequence[Query] = (),
+        snapshot_every: int = SNAPSHOT_EVERY,
+        asked: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> Session:
+        """The session of a log. An empty log begins here: its first entry says which model, which editor and which pool.
+
+        Args:
+            pool: ordinary queries for an editor that protects some; kept with the log, which from then on is where they come from.
+            snapshot_every: edits between snapshots, at least 1.
+            asked: how the editor was named, so that the next session can be opened without naming it.
+            clock: the time now, in UTC: an edit whose `valid_until` is over doesn't speak any more.
+
+        Raises:
+            WrongStore: the log is of another model, or of an editor with other fields.
+            Tampered: the log doesn't verify.
+        """
+        if snapshot_every < 1:
+            raise BadInput(f"Snapshots every {snapshot_every} edits can't be taken. Give 1 or more.")
+        first = next(log.entries(1, 2), None)
+        if first is not None:
+            pool = pool_in(log, first)
+        editor = protected(editor, pool)
+        if first is None:
+            if log.upto is None:
+                begin(log, model, editor, pool, asked)
+        else:
+            check_same(first, model, editor)
+        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock)
+        session._follow()
+        return session
+
+    @property
+    def seen(self) -> tuple[int, str]:
+        """The entry that the state is after, whatever was appended since: its number and its hash."""
+        return self._seq, self._at
+
+    @property
+    def head(self) -> Entry | None:
+        """The log's last entry: its hash names the state."""
+        return self.log.head
+
+    def edit(
+        self,
+        edit: Edit,
+        by: Provenance | None = None,
+        *,
+        guard: bool = True,
+        key: str = "",
+        rules: Rules | None = None,
+    ) -> Receipt:
+        """Apply a correction, or refuse it whole.
+
+        It is refused when it wasn't learned (its query, or one of its `also`, doesn't give the target), when the answer to one of
+        its `keep` moved, or when it breaks a rule. Either way the log says so. An edit in force of the same query is superseded.
+
+        Args:
+            edit: the correction.
+            by: who, and why.
+            guard: False commits what was written whatever the read-back finds.
+            key: names the request: asked again under the same key, the first receipt comes back and nothing is done.
+            rules: what must and must not follow on this branch.
+
+        Raises:
+            BadInput: the edit can't be put to this model, or is in force already; nothing was changed.
+            Conflict: another writer appended while this edit was written; nothing was changed.
+            LogError: the log can't be written; nothing was changed.
+        """
+        done = receipt_under(self.log, key, edit)
+        if done is not None:
+            return done
+        self._check(edit)
+        self._catch_up()
+        tried = self._attempt(edit, rules)
+        committed = not tried.why or not guard
+        details = tried.details(committed=committed)
+        entry = self.record("applied" if committed else "refused", edit, by, details=details, key=key)
+        if committed:
+            self.move(tried.state)
+            self._snapshot(entry)
+            with contextlib.suppress(LogError):  # the edit is committed and says so itself; the next writer adds the note
+                self._note_superseded(by)
+        return tried.receipt("applied" if committed else "refused", entry.seq, why="" if committed else tried.why)
+
+    def preview(self, edit: Edit, *, rules: Rules | None = None, recent: Sequence[Query] = ()) -> Receipt:
+        """The receipt that an edit would have, and which of the recent questions it would answer otherwise; nothing is changed.
+
+        Raises:
+            BadInput: the edit can't be put to this model, or is in force already.
+        """
+        self._check(edit)
+        self._follow_if_grown()
+        tried = self._attempt(edit, rules)
+        moved = self.moved(recent, tried.state)
+        return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(recent))
+
+    def propose(self, edit: Edit, by: Provenance | None = None, *, key: str = "", rules: Rules | None = None) -> Receipt:
+        """Put a correction before those who may approve it: the log keeps it with the receipt that it would have; the state stays.
+
+        Raises:
+            BadInput, LogError: as `edit`.
+        """
+        done = receipt_under(self.log, key, edit)
+        if done is not None:
+            return done
+        self._check(edit)
+        self._catch_up()
+        tried = self._attempt(edit, rules)
+        entry = self.record("proposed", edit, by, details=tried.details(committed=False), key=key)
+        return tried.receipt("proposed", entry.seq, why=tried.why)
+
+    def approve(self, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
+        """Apply a proposed correction, as its proposer gave it; it is guarded again, by what is true now.
+
+        Raises:
+            BadInput: no such proposal waits; nothing was changed.
+        """
+        self._check_waits(edit_id)
+        proposal = next(self.log.find(edit_id, kinds=_PROPOSED))
+        if "rules" in proposal.details and rules is None:
+            raise BadInput(
+                f"The edit {edit_id[:12]} was proposed under rules. Give them again (--rules), so that it is held to them."
+            )
+        edit = self.log.edit(edit_id)
+        self._check(edit)
+        self._catch_up()
+        self.record("approved", None, by, edit_id=edit_id)
+        return self.edit(edit, by, rules=rules)
+
+    def reject(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
+        """Turn a proposed correction down.
+
+        Raises:
+            BadInput: no such proposal waits; nothing was changed.
+        """
+        self._check_waits(edit_id)
+        self._catch_up()
+        entry = self.record("refused", None, by, edit_id=edit_id, details={"why": "the proposal was turned down"})
+        return receipt_in(entry)
+
+    def revert(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
+        """Take one edit back: afterwards the state is as if it had never been made.
+
+        Raises:
+            BadInput: the edit isn't in force; nothing was changed.
+            LogError: it can't be taken back, or the log can't be written; nothing was changed.
+        """
+        return self.withdraw("reverted", (edit_id,), by)[0]
+
+    def withdraw(
+        self,
+        kind: Kind,
+        edit_ids: Sequence[EditId],
+        by: Provenance | None = None,
+        *,
+        details: Mapping[str, JSON] = _NOTHING,
+        each: Mapping[EditId, Mapping[str, JSON]] = MappingProxyType({}),
+        dry_run: bool = False,
+        others: Sequence[Query] = (),
+    ) -> tuple[Receipt, ...]:
+        """Take edits out of force together: one entry each, one fold for all.
+
+        Args:
+            kind: "reverted" or "quarantined".
+            edit_ids: edits in force.
+            by: who, and why.
+            details: remembered in each entry.
+            each: remembered in the entry of that edit.
+            dry_run: nothing is appended or changed; the receipts say what would.
+            others: queries of which the first receipt tells whose answers change.
+
+        Raises:
+            BadInput: an edit isn't in force; nothing was changed.
+            LogError: an edit's effect was pinned, or the log can't be written.
+        """
+        ids = tuple(dict.fromkeys(edit_ids))
+        self._check_out(ids)
+        self._follow_if_grown() if dry_run else self._catch_up()
+        rebuilt, drafts = self._withdrawal(ids, others)
+        if dry_run:
+            return drafts
+        done = []
+        for draft in drafts:
+            told: dict[str, JSON] = {
+                **details, **each.get(draft.edit, _NOTHING), "before": draft.before, "after": draft.after, "why": draft.why,
+            }  # fmt: skip
+            entry = self.record(kind, None, by, edit_id=draft.edit, details=told)
+            done.append(replace(draft, status=_STATUS[kind], seq=entry.seq))
+        self.move(rebuilt.state)
+        return tuple(done)
+
+    def expire(self) -> tuple[EditId, ...]:
+        """Take the edits whose time is over out of force, with an entry for each; they had stopped speaking already.
+
+        Every command that writes does so first.
+        """
+        ended = self._ended()
+        for edit in ended:
+            self.record("expired", None, _CLOCK, edit_id=edit, details={"until": self.log.ending()[edit]})
+        if ended:
+            self._follow()
+        return ended
+
+    def ask(self, queries: Sequence[Query], *, max_new_tokens: int = 64) -> list[Answer]:
+        """What the corrected model says to each query, with the edits that spoke.
+
+        Raises:
+            BadInput: a prompt is empty or too long for the model.
+        """
+        if self._next_end is not None and self._clock() >= self._next_end:
+            self._follow()
+        patches = [self.editor.read(self.model, self.state, query) for query in queries]
+        texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
+        return [Answer(text, patch.edits, patch.decision) for text, patch in zip(texts, patches, strict=True)]
+
+    def at(self, seq: int, *, when: datetime | None = None) -> Session:
+        """The session as it was after entry `seq`: it can be asked, and not be edited.
+
+        Args:
+            seq: the entry.
+            when: the moment, where one is meant rather than an entry: edits whose time was over by then are left out.
+
+        Raises:
+            LogError: there is no such entry.
+        """
+        view = self.log.at(seq)
+        past = Session(self.model, self.editor, view, state=None, snapshot_every=self._snapshot_every, clock=self._clock)
+        past._when = when
+        past._follow()
+        return past
+
+    def said(self, queries: Sequence[Query], state: Any) -> list[str]:
+        """The answers under a state."""
+        return self.model.answers(queries, [self.editor.read(self.model, state, query) for query in queries]) if queries else []
+
+    def moved(self, queries: Sequence[Query], state: Any) -> tuple[Moved, ...]:
+        """The queries whose answers under `state` are other ones than now."""
+        pairs = zip(queries, self.said(queries, self.state), self.said(queries, state), strict=True)
+        return tuple(Moved(query.text, was, now) for query, was, now in pairs if not same(was, now))
+
+    def without(self, ids: Collection[EditId]) -> Rebuilt:
+        """The state as if some edits in force had never been made; this session's own state stays."""
+        forgotten = self._forgotten(ids)
+        if forgotten is not None:
+            return Rebuilt(forgotten, "forgotten exactly, without a replay")
+        state, replayed = self.folded(self.log.at(self._seq), {*ids, *self._ended()})
+        return Rebuilt(state, f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made")
+
+    def _forgotten(self, ids: Collection[EditId]) -> Any | None:
+        """The state without them, where the editor can tell it from the state alone."""
+        if not isinstance(self.editor, Forgets):
+            return None
+        state = self.state
+        for edit in ids:
+            state = None if state is None else self.editor.forget(state, edit)
+        return state
+
+    def record(
+        self,
+        kind: Kind,
+        edit: Edit | None,
+        by: Provenance | None,
+        *,
+        edit_id: EditId | None = None,
+        details: Mapping[str, JSON] = _NOTHING,
+        key: str = "",
+    ) -> Entry:
+        """Append an entry after the one that this session last saw; it says which model and editor it is of.
+
+        Raises:
+            Conflict: another writer appended meanwhile; nothing was.
+            LogError: it can't be written; nothing was.
+        """
+        self._spec = self._spec or digest_of_json(self.editor.spec(self.model).to_json())
+        told = {**details, "model": self.model.digest, "editor": self._spec}
+        entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=told, after=self._at, key=key)
+        self._at, self._seq = entry.hash, entry.seq
+        return entry
+
+    def move(self, state: Any) -> None:
+        """Go on from this state, which is what the log says now."""
+        self.state = state
+        ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
+        self._next_end = min((end for end in ends if end > self._clock()), default=None)
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._clock()
+
+    def standing(self) -> tuple[EditId, ...]:
+        """The edits that speak now: those in force, less those whose time is over though no entry says so yet."""
+        ended = self._ended()
+        return tuple(edit for edit in self.log.ids_in_force() if edit not in ended)
+
+    def snapshot_bytes(self) -> int:
+        """Bytes that a snapshot of the present state takes."""
+        return len(frozen(self.state))
+
+    def _attempt(self, edit: Edit, rules: Rules | None) -> Attempt:
+        supersedes = self._superseding(edit)
+        base = self.without(supersedes).state if supersedes else self.state
+        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules)
+
+    def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
+        """The state without these edits, and the receipts that taking them back would have."""
+        rebuilt = self.without(ids)
+        queries = [self.log.edit(edit).query for edit in ids]
+        before, after = self.said(queries, self.state), self.said(queries, rebuilt.state)
+        first, *rest = (
+            Receipt(edit, "would revert", 0, rebuilt.how + stays_out(self.log, edit), was, now)
+            for edit, was, now in zip(ids, before, after, strict=True)
+        )
+        return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
+
+    def _superseding(self, edit: Edit) -> tuple[EditId, ...]:
+        """The edit in force of the same query, whose place this one takes; one whose effect was pinned is written over instead."""
+        old = self.log.asking(edit.query)
+        return () if old is None or old in self.log.fixed() or old in self._ended() else (old,)
+
+    def _note_superseded(self, by: Provenance | None) -> None:
+        """Write down of every edit whose place another took that it was superseded, where no entry says so yet."""
+        for old, new in self.log.superseded().items():
+            self.record("superseded", None, by, edit_id=old, details={"by": new})
+
+    def _check_waits(self, edit_id: EditId) -> None:
+        if edit_id not in self.log.proposed():
+            raise BadInput(f"No proposed edit {edit_id[:12]} waits for approval. `errata edit list --proposed` shows what does.")
+
+    def _check(self, edit: Edit) -> None:
+        for query in (edit.query, *edit.also):
+            self.model.check(query, edit.target)
+        for query in edit.keep:
+            self.model.check(query)
+        if edit.id in self.log.ids_in_force():
+            raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
+        for image in edit.images:
+            if image.digest in self.log.erased():
+                raise BadInput(
+                    f"The image {image.digest[:12]} was erased on this branch, and isn't taken in again. Nothing was changed."
+                )
+        if edit.valid_until is not None and instant(edit.valid_until) <= self._clock():
+            raise BadInput(f"The edit's time is over: it was valid until {edit.valid_until}. Give a later time, or none.")
+        if self.log.upto is not None:
+            raise LogError(f"This session shows the past, after entry {self.log.upto}; it can't be edited. Edit the present one.")
+
+    def _check_out(self, ids: tuple[EditId, ...]) -> None:
+        """Whether these edits can be taken out of force."""
+        standing, fixed, ended = self.log.ids_in_force(), self.log.fixed(), self._ended()
+        for edit in ids:
+            if edit in ended:
+                raise BadInput(f"The edit {edit[:12]} isn't in force any more: its time is over. There is nothing to take back.")
+            if edit not in standing:
+                raise BadInput(f"The edit {edit[:12]} isn't in force, so there is nothing to take back.")
+            if edit in fixed:
+                raise BadInput(
+                    f"The edit {edit[:12]} can't be taken back: its effect was kept when an image was erased, and nothing before "
+                    "that can be replayed. Nothing was changed. Correct it with another edit."
+                )
+
+    def _catch_up(self) -> None:
+        """Before anything is written: what the log says now, and without the edits whose time is over."""
+        self._follow_if_grown()
+        self.expire()
+        self._note_superseded(None)
+
+    def _follow_if_grown(self) -> None:
+        """Fold anew where another writer appended: an edit is judged on the state that the log says."""
+        head = self.log.head
+        if head is not None and head.hash != self._at:
+            self._follow()
+
+    def _follow(self) -> None:
+        """Take the state that the log says."""
+        self.log.ids_in_force()
+        view = self.log.at(
+            len(self.log)
+        )  # what another writer appends during the fold isn't seen, and makes the next append a conflict
+        head = view.head
+        self._at, self._seq = (head.hash, head.seq) if head is not None else ("", 0)
+        state, written = self.folded(view, self._ended())
+        self.move(state)
+        if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not self._ended():
+            self._keep(head)  # the next session needn't write them again
+
+    def folded(self, log: EditLog, without: Collection[EditId] = ()) -> tuple[Any, int]:
+        """The state that a view of the log says, some edits left out, and how many edits were written for it."""
+        found = Snapshots(log).start(without=without).snapshot
+        state, done = None, 0
+        if found is not None:
+            state, done = thawed(found.data), found.edits
+        if state is None:
+            state, done = self.editor.begin(self.model), 0
+        written = 0
+        for edit in log.in_force(skip=done, without=without):
+            state = self.editor.write(self.model, state, edit)
+            written += 1
+        return state, written
+
+    def _ended(self) -> tuple[EditId, ...]:
+        """The edits in force whose time is over; none after an entry of the past, where they were in force, and none pinned."""
+        if self.log.upto is not None and self._when is None:
+            return ()
+        now = self._when or self._clock()
+        over = [edit for edit, end in self.log.ending().items() if instant(end) <= now]
+        fixed = self.log.fixed() if over else frozenset()
+        return tuple(edit for edit in over if edit not in fixed)
+
+    def _snapshot(self, entry: Entry) -> None:
+        if len(self.log.ids_in_force()) % self._snapshot_every == 0:
+            self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
+            Snapshots(self.log).put(entry, frozen(self.state))
