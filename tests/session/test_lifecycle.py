@@ -14,7 +14,7 @@ from errata.editors import parse
 from errata.log import EditLog, MemoryStore, Snapshots
 from errata.session.session import Session
 from tests.editors.samples import EDITS
-from tests.session.stores import Eventful
+from tests.session.eventful import Eventful
 
 LEARNS = "finetune:steps=25,lr=0.003"
 BY = Provenance("ann", "seen in review", "T-1")

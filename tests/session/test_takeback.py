@@ -14,7 +14,7 @@ from errata.log import EditLog, MemoryStore, Snapshots
 from errata.session.session import Session
 from errata.session.takeback import erase_image, finish_erasing, to_point
 from tests.editors.samples import EDITS, POOL, picture
-from tests.session.stores import Eventful
+from tests.session.eventful import Eventful
 from tests.session.test_lifecycle import LEARNS, Clock, answers, kinds, opened, written
 
 BY = Provenance("ann", "asked for by its owner")

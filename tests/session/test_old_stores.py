@@ -1,0 +1,67 @@
+"""Stores that earlier commits wrote open, answer, verify and go on as they did then.
+
+`stores_2026_11` was written by the last commit before the rooms of the package moved: each holds edits in words and on a picture, one
+taken back; in three of them the picture was erased with its effect kept, so that every fold starts from a pinned state.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from errata.core.images import Image
+from errata.core.records import Edit, Query
+from errata.editors import parse
+from errata.log import EditLog, open_store
+from errata.models import load
+from errata.session.beginnings import as_recorded, recorded_editor
+from errata.session.session import Session
+
+HERE = Path(__file__).parent / "stores_2026_11"
+SCENE = Path(__file__).parent.parent.parent / "examples" / "scene.png"
+THEN = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("llava-tiny")
+
+
+@pytest.fixture
+def log(tmp_path, name):
+    """The log of a copy: opening a store may write beside it."""
+    shutil.copytree(HERE, tmp_path / "then")
+    with closing(open_store(tmp_path / "then" / f"{name}.db", create=False)) as store:
+        yield EditLog(store)
+
+
+def session_of(log: EditLog, model) -> Session:
+    asked = recorded_editor(log)
+    assert asked is not None
+    return Session.open(model, as_recorded(log, parse(asked)), log)
+
+
+@pytest.mark.parametrize("name", sorted(THEN["stores"]))
+def test_an_old_store_verifies_answers_and_names_its_edits_as_it_did(log, model, name):
+    then = THEN["stores"][name]
+    log.verify()
+    assert log.head is not None
+    assert (log.head.hash, len(log), list(log.ids_in_force())) == (then["head"], then["entries"], then["in_force"])
+    scene = Image.open(SCENE)
+    answers = session_of(log, model).ask([Query.ask(text, *([scene] if pictured else [])) for text, pictured in THEN["questions"]])
+    assert [answer.text for answer in answers] == then["answers"]
+
+
+@pytest.mark.parametrize("name", sorted(THEN["stores"]))
+def test_an_old_store_takes_a_correction_and_gives_it_back(log, model, name):
+    session = session_of(log, model)
+    query = Query.ask("what is 5 plus 5?")
+    (before,) = session.ask([query])
+    receipt = session.edit(Edit(query, "seven"), guard=False)
+    session.revert(receipt.edit)
+    assert session.ask([query])[0].text == before.text
+    log.verify()
