@@ -38,8 +38,9 @@ check: $(VENV)/.dev ## format, lint, types, import contracts, size limits, docs
 	@echo "== docs" && $(PY) -m tools.reference --check && $(PY) -m pytest --quiet tests/docs
 	@echo "All checks passed."
 
-docs: $(VENV)/.run ## write the generated pages of docs/reference anew
+docs: $(VENV)/.run ## write the generated pages of docs/reference and the picture of docs/results anew
 	$(PY) -m tools.reference
+	$(PY) -m tools.pictures
 
 bench: $(VENV)/.run ## one full stream: 200 edits, figures in out/bench
 	$(BIN)/errata bench scopeworld-stream --model llava-tiny --editor codebook --edits 200 --horizons 1,10,50,100,200 --seed 7 --out $(OUT)/bench

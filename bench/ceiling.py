@@ -1,6 +1,6 @@
 """What the written modules could hold at best: all edits of a stream and its pool solved for together, scored like a stream.
 
-    OMP_NUM_THREADS=2 .venv/bin/python bench/ceiling.py --seed 101 --edits 200
+    OMP_NUM_THREADS=2 python -m bench.ceiling --seed 101 --edits 200
 
 Same sites, same rank and bases as the editor named; its B factors are trained by Adam on every edit at once, as often as it takes,
 beside the pool's queries with the unedited model's answers. No online editor sees all edits at once, so this is a ceiling of the
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from bench._given import options
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.benchmark import Outcome
 from errata.core.model import Model
@@ -31,20 +32,19 @@ Losses = dict[str, list[Callable[[], Tensor]]]
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--editor", default="scopeedit")
-    options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--seed", type=int, default=101)
-    options.add_argument("--edits", type=int, default=200)
-    options.add_argument("--rounds", type=int, default=30, help="passes over all edits")
-    options.add_argument("--rate", type=float, default=0.03)
-    options.add_argument("--pool", type=float, default=1.0, help="what a pool query counts beside an edit")
-    given = options.parse_args()
+    parser = options(__doc__, model=True, edits=200, seed=101)
+    parser.add_argument("--editor", default="scopeedit")
+    parser.add_argument("--rounds", type=int, default=30, help="passes over all edits")
+    parser.add_argument("--rate", type=float, default=0.03)
+    parser.add_argument("--pool", type=float, default=1.0, help="what a pool query counts beside an edit")
+    parser.add_argument("--queries", type=int, help="how many of the pool; not given: all")
+    given = parser.parse_args()
     model, stream = load(given.model), ScopeWorldStream(seed=given.seed, edits=given.edits)
     editor = parse(given.editor)
     if not isinstance(editor, ScopeEdit):
-        options.error("only scopeedit has sites and a rank to solve for")
-    state = editor.protecting(stream.pool()).begin(model)
+        parser.error("only scopeedit has sites and a rank to solve for")
+    pool = stream.pool()[: given.queries]
+    state = editor.protecting(pool).begin(model)
     deltas = {
         path: Delta(module.delta.a_RI, torch.zeros_like(module.delta.b_OR, requires_grad=True))
         for path, module in state.modules.items()
@@ -53,7 +53,7 @@ def main() -> None:
     for index in range(given.edits):  # a later edit of the same fact overrules the earlier one
         in_force[stream[index].edit.id] = stream[index].edit
     kept = [case.edit.id for case in stream.truth(given.edits) if case.probes]
-    solve(model, deltas, [in_force[each] for each in kept], answered(model, stream.pool()), given)
+    solve(model, deltas, [in_force[each] for each in kept], answered(model, pool), given)
     report(model, deltas, stream, given.edits)
 
 

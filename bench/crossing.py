@@ -1,6 +1,6 @@
 """Across from words to pictures: edits made in words alone, and what share of them is given when the thing is on a picture.
 
-    OMP_NUM_THREADS=1 .venv/bin/python -m bench.crossing --editor scopeedit --editor codebook --seeds 101,102,103 --edits 100
+    OMP_NUM_THREADS=1 python -m bench.crossing --editor scopeedit --editor codebook --seeds 101,102,103 --edits 100
 
 The stream's own edits are made on pictures, and its `cross_modal` asks for them in words. Here the edit of each fact is the first
 of those questions in words, and the pictures are asked: the stream's own one, and the other pictures and wordings of its probes.
@@ -10,11 +10,11 @@ later correction alone is made.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bench._given import numbers, options
 from errata.benchmarks.scopeworld.stream import OUT_OF_SCOPE, ScopeWorldStream
 from errata.core.benchmark import Case
 from errata.core.editor import protected
@@ -39,16 +39,14 @@ class InWords(NamedTuple):
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--editor", action="append", required=True)
-    options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--seeds", default="101,102,103")
-    options.add_argument("--edits", type=int, default=100)
-    given = options.parse_args()
-    model, seeds = load(given.model), [int(seed) for seed in given.seeds.split(",")]
+    parser = options(__doc__, model=True, edits=100)
+    parser.add_argument("--editor", action="append", required=True)
+    parser.add_argument("--seeds", type=numbers, default="101,102,103")
+    given = parser.parse_args()
+    model = load(given.model)
     for text in given.editor:
         found: dict[str, list[float]] = defaultdict(list)
-        for seed in seeds:
+        for seed in given.seeds:
             for name, value in shares(model, text, ScopeWorldStream(seed=seed, edits=given.edits), given.edits).items():
                 found[name].append(value)
         cells = [

@@ -8,12 +8,12 @@ stands behind statements in held-out ones, as in the exam.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from typing import get_args
 
 import numpy as np
 
+from bench._given import options
 from errata.benchmarks.scopeworld.lessons import Lesson, Topic, draw_question, lesson_of
 from errata.benchmarks.scopeworld.questions import WORDINGS
 from errata.benchmarks.scopeworld.scenes import Scene, picture, random_scene
@@ -26,11 +26,11 @@ SEED = 78
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("model", nargs="?", default="llava-tiny", help="a shipped name or a checkpoint folder")
-    options.add_argument("--topic", choices=get_args(Topic), default="relation", help="what is asked")
-    options.add_argument("--each", type=int, default=1200, help="questions of the topic, and questions behind statements")
-    given = options.parse_args()
+    parser = options(__doc__)
+    parser.add_argument("model", nargs="?", default="llava-tiny", help="a shipped name or a checkpoint folder")
+    parser.add_argument("--topic", choices=get_args(Topic), default="relation", help="what is asked")
+    parser.add_argument("--each", type=int, default=1200, help="questions of the topic, and questions behind statements")
+    given = parser.parse_args()
     model, rng = load(given.model), np.random.default_rng(SEED)
     asked = [*named(given.topic, given.each, rng), *told(given.each, rng)]
     queries = [Query.ask(item.prompt, *([picture(scene, rng, hand="train")] if item.visual else [])) for _, scene, item in asked]

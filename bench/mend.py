@@ -1,7 +1,7 @@
 """What MEND does with one edit at a time, and what an edit costs in full passes, the network's transform included.
 
-    OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --editor mend:checkpoint=out/mend --seeds 101,102,103
-    OMP_NUM_THREADS=1 .venv/bin/python bench/mend.py --large
+    OMP_NUM_THREADS=1 python -m bench.mend --editor mend:checkpoint=out/mend --seeds 101,102,103
+    OMP_NUM_THREADS=1 python -m bench.mend --large
 
 Each case of the seeds is written into the unedited model and all of its probes are asked, by generation and exact match. Beside
 each editor stands MEND before any training but with its statistics, which is one normalised gradient step. A full pass is a
@@ -11,7 +11,6 @@ untrained MEND on a LLaVA of 300 million random weights.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections import defaultdict
@@ -22,6 +21,7 @@ from typing import Any
 
 import torch
 
+from bench._given import numbers, options
 from errata.core.benchmark import Case, Unchanged
 from errata.core.editor import Editor
 from errata.core.matching import same
@@ -38,17 +38,16 @@ LARGE = LlavaSizes(width=1024, layers=24, ffn=2816)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--editor", action="append", default=[])
-    options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--cases", type=int, default=100, help="Of each seed.")
-    options.add_argument("--seeds", default="101,102,103")
-    options.add_argument("--large", action="store_true")
-    given = options.parse_args()
+    parser = options(__doc__, model=True)
+    parser.add_argument("--editor", action="append", default=[])
+    parser.add_argument("--cases", type=int, default=100, help="of each seed")
+    parser.add_argument("--seeds", type=numbers, default="101,102,103")
+    parser.add_argument("--large", action="store_true")
+    given = parser.parse_args()
     model = _large() if given.large else load(given.model)
     editors: dict[str, Editor[Any]] = {"untrained": _untrained(model)}
     editors |= {text: parse(text) for text in given.editor}
-    streams = [benchmark("scopeworld-stream", seed=int(seed), edits=given.cases) for seed in given.seeds.split(",")]
+    streams = [benchmark("scopeworld-stream", seed=seed, edits=given.cases) for seed in given.seeds]
     cases = [stream[i] for stream in streams for i in range(given.cases)]
     for name, editor in editors.items():
         print(f"{name}: {_cost(model, editor, [case.edit for case in cases[:20]])}")

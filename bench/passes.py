@@ -1,6 +1,6 @@
 """Milliseconds for a forward and backward pass of an edit: the whole model each time, against the unwritten lower layers once.
 
-    OMP_NUM_THREADS=2 .venv/bin/python bench/passes.py
+    OMP_NUM_THREADS=2 python -m bench.passes
 
 Both sides run alternately in one process, on the shipped model; the ratio is what counts. "last layer" is what fine-tuning
 writes, "last half" what `scopeedit:projector=false` writes; with the projector written too, every pass is a whole one.
@@ -8,7 +8,6 @@ writes, "last half" what `scopeedit:projector=false` writes; with the projector 
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from statistics import median
@@ -16,6 +15,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from bench._given import options
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.model import Model
 from errata.core.records import Edit
@@ -27,9 +27,8 @@ PASSES = 10
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--edits", type=int, default=20)
-    model, stream = load("llava-tiny"), ScopeWorldStream(seed=7, edits=options.parse_args().edits)
+    given = options(__doc__, edits=20).parse_args()
+    model, stream = load("llava-tiny"), ScopeWorldStream(seed=7, edits=given.edits)
     top = max(model.groups.values())
     for name, lowest in (("last layer", top), ("last half", (top + 1) // 2)):
         paths = tuple(path for path in model.writable["text"] if model.groups[path] >= lowest)

@@ -8,13 +8,13 @@ Asked by generation and exact match, of fresh draws: captions, what is to be sai
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from bench._given import options
 from errata.benchmarks.scopeworld.knowledge import WORLD
 from errata.benchmarks.scopeworld.lessons import Lesson, caption, copy_lesson, lesson
 from errata.benchmarks.scopeworld.scenes import picture, random_scene
@@ -24,21 +24,30 @@ from errata.nn.patches import NoPatch
 from errata.school.curriculum import Curriculum
 from errata.school.school import train_model
 
-ASKED = 200
-
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rates", action="append", help="AdamW's peak and Muon's, as 4e-3:2.5e-3; may be given again")
-    options.add_argument("--steps", type=int, default=300)
-    options.add_argument("--looks", type=int, default=800, help="steps of the tower before")
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    asked = fresh()
+    parser = options(__doc__, seed=0)
+    parser.add_argument("--rates", action="append", help="AdamW's peak and Muon's, as 4e-3:2.5e-3; may be given again")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--looks", type=int, default=800, help="steps of the tower before")
+    parser.add_argument(
+        "--scenes", type=int, default=Curriculum.scenes, help="pictures in a step of the tower; half as many in others"
+    )
+    parser.add_argument("--asked", type=int, default=200, help="fresh draws of each kind")
+    parser.add_argument("--single", action="store_true", help="single precision also where bfloat16 is faster")
+    given = parser.parse_args()
+    asked = fresh(given.asked)
     for rates in given.rates or ["2e-3:6e-3", "4e-3:2.5e-3"]:
         vectors, matrices = map(float, rates.split(":"))
         plan = Curriculum(
-            looks=given.looks, captions=given.steps, questions=0, seed=given.seed, learning_rate=vectors, matrix_rate=matrices
+            looks=given.looks,
+            captions=given.steps,
+            questions=0,
+            scenes=given.scenes,
+            seed=given.seed,
+            learning_rate=vectors,
+            matrix_rate=matrices,
+            bfloat16=False if given.single else None,
         )
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
@@ -48,10 +57,10 @@ def main() -> None:
         print(f"{rates}, {seconds:.0f} s: " + ", ".join(f"{name} {share:.1f}" for name, share in right.items()), flush=True)
 
 
-def fresh() -> dict[str, list[tuple[Query, str]]]:
-    """Queries and their answers, by what is asked."""
+def fresh(count: int) -> dict[str, list[tuple[Query, str]]]:
+    """That many queries and their answers, by what is asked."""
     rng = np.random.default_rng(78)
-    scenes = [random_scene(rng) for _ in range(ASKED)]
+    scenes = [random_scene(rng) for _ in range(count)]
 
     def worded(items: list[Lesson]) -> list[tuple[Query, str]]:
         return [(Query.ask(item.prompt), item.answer) for item in items]

@@ -1,6 +1,6 @@
 """Milliseconds to ask with 1 edit in memory and with 1,000: what a scope saw of an edit is kept, so a query is looked at once.
 
-    OMP_NUM_THREADS=1 python -m bench.scopes [--edits 1000] [--queries 40]
+    OMP_NUM_THREADS=1 python -m bench.scopes --edits 1000 --queries 40
 
 Both memories are asked alternately in one process, on the shipped model; the ratio of medians is what counts. The whole query is
 the decision and the base model's answer of up to 4 tokens; the decision alone stands beside it. Scopes are not trained here: their
@@ -9,7 +9,6 @@ cost is the same. Encoders are a small CLIP with random weights, which reads eve
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench._given import options
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.editor import Scope
 from errata.core.model import Model
@@ -29,10 +29,9 @@ from errata.school.school import texts
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--edits", type=int, default=1000)
-    options.add_argument("--queries", type=int, default=40)
-    given = options.parse_args()
+    parser = options(__doc__, edits=1000)
+    parser.add_argument("--queries", type=int, default=40)
+    given = parser.parse_args()
     model, stream = load("llava-tiny"), ScopeWorldStream(seed=7, edits=given.queries)
     with tempfile.TemporaryDirectory() as folder:
         build_clip(Path(folder), texts=texts(count=200), sizes=SIZES["tiny"])

@@ -8,7 +8,6 @@ of fresh scenes, in training's handwriting and in held-out handwriting.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench._given import numbers, options
 from errata.benchmarks.scopeworld.knowledge import COLOURS, GLYPHS
 from errata.benchmarks.scopeworld.scenes import Hand, draw, random_scene
 from errata.models.small.build import build_llava
@@ -28,15 +28,15 @@ HANDS: tuple[Hand, ...] = ("train", "held_out")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", default="400,1600", help="numbers of steps")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--scenes", type=int, default=400, help="fresh scenes that are read")
-    given = options.parse_args()
+    parser = options(__doc__, seed=0)
+    parser.add_argument("--steps", type=numbers, default="400,1600", help="numbers of steps")
+    parser.add_argument("--single", action="store_true", help="single precision also where bfloat16 is faster")
+    parser.add_argument("--scenes", type=int, default=400, help="fresh scenes that are read")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         build_llava(Path(folder), texts=texts(), sizes=None, seed=given.seed)
-        for steps in map(int, given.steps.split(",")):
-            curriculum = Curriculum(looks=steps, seed=given.seed)
+        for steps in given.steps:
+            curriculum = Curriculum(looks=steps, seed=given.seed, bfloat16=False if given.single else None)
             trainee, checkpoint, started = open_trainee(folder), Path(folder) / f"tower-{steps}.pt", time.perf_counter()
             warm_up_tower(trainee, curriculum, checkpoint=checkpoint, progress=lambda what, done, total: None)
             seconds, looks = time.perf_counter() - started, Looks(trainee.vision_width)

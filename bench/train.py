@@ -1,13 +1,12 @@
 """Seconds for one training step of the shipped model, each way beside another: parts of a thread each, precision, Muon.
 
-    OMP_NUM_THREADS=2 .venv/bin/python bench/train.py --steps 4
+    OMP_NUM_THREADS=2 python -m bench.train --steps 4
 
 All sides run in turn in one process; the ratios are what counts.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 import errata
+from bench._given import options
 from errata.models.small.training import IN_SINGLE, open_trainee
 from errata.nn.muon import Muon
 from errata.school.curriculum import Curriculum, lessons_of
@@ -27,10 +27,13 @@ SHIPPED = Path(errata.__file__).parent / "assets" / "llava-tiny"
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--steps", type=int, default=4)
-    steps = options.parse_args().steps
-    trainee, threads, plan = open_trainee(SHIPPED), torch.get_num_threads(), Curriculum(looks=0, captions=0)
+    parser = options(__doc__)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--scenes", type=int, default=Curriculum.scenes, help="pictures in a step")
+    parser.add_argument("--single", action="store_true", help="only the sides in single precision")
+    given = parser.parse_args()
+    trainee, threads = open_trainee(SHIPPED), torch.get_num_threads()
+    plan = Curriculum(looks=0, captions=0, scenes=given.scenes)
     weights = list(trainee.module.parameters())
 
     def gradients(loss: Callable[[], Tensor], half: bool) -> None:
@@ -72,14 +75,25 @@ def main() -> None:
         "Muon": moved(False),
         "Muon, bfloat16": moved(True),
     }
+    if given.single:
+        sides = {name: side for name, side in sides.items() if "bfloat16" not in name}
+    print(f"{threads} threads, seconds a step:")
+    show(timed(sides, given.steps))
+
+
+def timed(sides: dict[str, Callable[[int], None]], steps: int) -> dict[str, float]:
+    """Each side's median seconds, all of them in turn; the first step warms up and doesn't count."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for step in range(steps + 1):
         for name, side in sides.items():
             started = time.perf_counter()
             side(step)
             seconds[name].append(time.perf_counter() - started)
-    median = {name: sorted(taken[1:])[steps // 2] for name, taken in seconds.items()}  # the first warms up
-    print(f"{threads} threads, seconds a step:")
+    return {name: sorted(taken[1:])[steps // 2] for name, taken in seconds.items()}
+
+
+def show(median: dict[str, float]) -> None:
+    """Each side's seconds, and how much faster it is than the plainest of its kind."""
     for name, taken in median.items():
         first = median["Muon"] if name.startswith("Muon") else median["one batch"]
         print(f"{name:40} {taken:6.2f}   ratio {first / taken:.2f}")

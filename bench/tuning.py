@@ -1,6 +1,6 @@
 """The same number of tuning trials for every editor: fields drawn at random, streamed on seeds below 100, the best one named.
 
-    OMP_NUM_THREADS=1 .venv/bin/python -m bench.tuning --editor finetune --editor scopeedit --trials 12 --seeds 3 --edits 100
+    OMP_NUM_THREADS=1 python -m bench.tuning --editor finetune --editor scopeedit --trials 12 --seeds 3 --edits 100
 
 The first trial of each editor is the editor as it stands; of the others every field in `SPACES` is drawn anew. What counts is the
 share of proper edits; beside it stands the balance, the harmonic mean of what spreads (reliability, other wordings, other pictures,
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench._given import numbers, options
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.editor import Editor
 from errata.core.model import Model
@@ -82,30 +83,27 @@ SPACES: Mapping[str, Mapping[str, Draw]] = {
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--editor", action="append", choices=sorted(SPACES), help="once for each; not given: all")
-    options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--trials", type=int, default=12)
-    options.add_argument("--seeds", default="3", help="below 100, with commas")
-    options.add_argument("--edits", type=int, default=100)
-    options.add_argument("--out", type=Path, default=Path("out/tuning"))
-    given = options.parse_args()
-    seeds = [int(seed) for seed in given.seeds.split(",")]
-    if max(seeds) >= 100:
-        options.error("seeds from 100 on are for reporting")
+    parser = options(__doc__, model=True, edits=100)
+    parser.add_argument("--editor", action="append", choices=sorted(SPACES), help="once for each; not given: all")
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--seeds", type=numbers, default="3", help="below 100, with commas")
+    parser.add_argument("--out", type=Path, default=Path("out/tuning"))
+    given = parser.parse_args()
+    if max(given.seeds) >= 100:
+        parser.error("seeds from 100 on are for reporting")
     model = load(given.model)
     for name in given.editor or SPACES:
-        report(name, run(drawn(name, given.trials), model, seeds, given))
+        report(name, run(drawn(name, given.trials), model, given))
 
 
-def run(specs: Sequence[str], model: Model, seeds: Sequence[int], given: argparse.Namespace) -> list[Trial]:
+def run(specs: Sequence[str], model: Model, given: argparse.Namespace) -> list[Trial]:
     """Stream through each."""
     editors: dict[str, Editor[Any]] = {spec: parse(spec) for spec in specs}
 
     def stream_of(seed: int) -> ScopeWorldStream:
         return ScopeWorldStream(seed=seed, edits=given.edits)
 
-    return run_trials(model, editors, stream_of, seeds=seeds, edits=given.edits, folder=given.out, progress=told)
+    return run_trials(model, editors, stream_of, seeds=given.seeds, edits=given.edits, folder=given.out, progress=told)
 
 
 def drawn(name: str, trials: int) -> list[str]:

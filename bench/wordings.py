@@ -1,6 +1,6 @@
 """In which layers the wordings of one question meet: cosines of what goes into each module where the answer begins.
 
-    OMP_NUM_THREADS=2 .venv/bin/python bench/wordings.py --model minigpt4-tiny --seed 95 --edits 60
+    OMP_NUM_THREADS=2 python -m bench.wordings --model minigpt4-tiny --seed 95 --edits 60
 
 For every corrected question of `scopeworld-fgv`'s test split, by what it asks for: how alike it is in the wordings that lessons
 use (`taught`), how alike each held-out wording is to those (`held out 1`, `held out 2`), and how alike the nearest other question
@@ -10,7 +10,6 @@ write at a module where a wording is no more like the taught ones than an unrela
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from bench._given import options
 from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
 from errata.benchmarks.scopeworld.questions import LESSON_WORDINGS, TRAINED_WORDINGS, WORDINGS
 from errata.core.records import Query
 from errata.models import load
-from errata.nn.trace import beginnings_of
 
 HELD_OUT = range(TRAINED_WORDINGS, WORDINGS)
 ORDER = (*LESSON_WORDINGS, *HELD_OUT)
@@ -37,14 +36,10 @@ class Asked(NamedTuple):
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--model", default="llava-tiny")
-    options.add_argument("--seed", type=int, default=95)
-    options.add_argument("--edits", type=int, default=60)
-    given = options.parse_args()
+    given = options(__doc__, model=True, edits=60, seed=95).parse_args()
     model, asked = load(given.model), drawn(ScopeWorldFGV(seed=given.seed, edits=given.edits))
     paths = model.writable["text"]
-    found = beginnings_of(model, paths, [query for each in asked for query in each.queries])
+    found = model.beginnings([query for each in asked for query in each.queries], paths)
     lengths = [len(each.queries) for each in asked]
     alike = {path: torch.stack([cosines(x_QI) for x_QI in torch.split(x - x.mean(0), lengths)]) for path, x in found.items()}
     for family in sorted({each.family for each in asked}):

@@ -1,4 +1,4 @@
-"""The gates against decay that no ready-made tool has: sizes, crowded rooms, circles, guessed attributes, and texts that tie the tree to one machine.
+"""The gates against decay that no ready-made tool has: sizes, crowded rooms, circles, guesses, and ties to one machine.
 
 Run as `python -m tools.gates`; it prints one line for each finding and exits with 1 when there is any. A gate is a function from
 the tree to findings. The tests in `tests/gates` plant a violation of each.

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from torch.nn.functional import normalize
 
-from bench.memory import Mute, Table, aside, best, filled
 from errata.core.records import Edit, Query
 from errata.editors import Scoped
 from errata.editors.scoped.memory import ROWS
+from errata.measure.memory import Mute, Table, aside, best, filled
 from tools.proofs import Record
 
 QUERIES = 400

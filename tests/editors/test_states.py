@@ -50,6 +50,29 @@ def test_a_tensor_in_two_places_is_stored_once_and_comes_back_as_one():
     assert loaded.inner.x is loaded.again
 
 
+@dataclass(frozen=True)
+class Slots:
+    keys: torch.Tensor
+    again: torch.Tensor
+    full: torch.Tensor
+    blank: torch.Tensor
+    on: torch.Tensor
+
+
+def test_zeros_at_the_end_of_a_large_tensor_take_no_room_and_come_back():
+    keys, on = torch.zeros(500, 20), torch.zeros(5000, dtype=torch.bool)
+    keys[:3], on[6] = 1.5, True
+    state = Slots(keys, keys, torch.ones(500, 20), torch.zeros(500, 20, dtype=torch.bfloat16), on)
+    saved = to_tensors(state)
+    assert sorted(tensor.numel() for tensor in saved.tensors.values()) == [0, 7, 60, 10_000]
+    loaded = from_tensors(saved.tensors, saved.metadata)
+    assert loaded.keys is loaded.again
+    for name in ("keys", "full", "blank", "on"):
+        before, after = vars(state)[name], vars(loaded)[name]
+        assert torch.equal(before, after)
+        assert (before.dtype, before.shape) == (after.dtype, after.shape)
+
+
 def test_state_bytes_counts_every_tensor_once():
     assert state_bytes(example()) == 6 * 4 + 6 * 2
 

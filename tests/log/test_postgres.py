@@ -113,7 +113,7 @@ def test_a_store_of_a_later_version_is_refused(url: str):
 
 def test_the_migrations_make_the_tables_that_the_store_uses(url: str):
     script = Config()
-    script.set_main_option("script_location", str(Path(errata.log.__file__).parent / "migrations"))
+    script.set_main_option("script_location", str(Path(errata.log.__file__).parent / "stores" / "migrations"))
     assert ScriptDirectory.from_config(script).get_current_head() == LAYOUT
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from errata.nn.trace import beginnings_of, inputs_of
+from errata.nn.trace import inputs_of
 from tests.editors.samples import PICTURED, WORDED
 
 
@@ -49,7 +49,7 @@ def test_no_hook_is_left_also_when_the_block_fails(random_llava):
 
 def test_where_an_answer_begins_is_what_a_module_sees_there_whatever_the_answer(random_llava):
     paths = random_llava.writable["text"][-2:]
-    found = beginnings_of(random_llava, paths, [PICTURED.query, WORDED.query])
+    found = random_llava.beginnings([PICTURED.query, WORDED.query], paths)
     for row, edit in enumerate((PICTURED, WORDED)):
         with torch.no_grad(), inputs_of(random_llava, paths) as inputs:
             random_llava.loss(edit.query, edit.target)
@@ -61,4 +61,4 @@ def test_where_an_answer_begins_is_what_a_module_sees_there_whatever_the_answer(
 
 def test_of_no_queries_there_is_nothing_as_wide_as_the_module(random_llava):
     (path,) = random_llava.writable["text"][-1:]
-    assert beginnings_of(random_llava, (path,), [])[path].shape == (0, random_llava.module(path).weight.shape[1])
+    assert random_llava.beginnings([], (path,))[path].shape == (0, random_llava.module(path).weight.shape[1])

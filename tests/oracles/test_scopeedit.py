@@ -131,7 +131,7 @@ def follow(random_llava, editor, state, naive):
         state = editor.write(random_llava, state, edit)
         active = [naive.step(edit) for _ in range(2)]
         assert [[g.replace("layer.", "layer ") for g in groups] for groups in state.last["groups"]] == active
-        for query, answer in drawn:
+        for _, query, answer in drawn:
             naive.protect(query, answer, {group for groups in active for group in groups})
     for path, module in state.modules.items():
         wanted = naive.change[path]

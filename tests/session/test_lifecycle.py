@@ -173,7 +173,7 @@ def test_what_was_proposed_under_rules_is_approved_under_rules(random_llava):
 def test_taking_a_correction_back_says_that_the_one_before_it_stays_out(random_llava):
     corrected = replace(FIRST, target="the ring")
     session = written(random_llava, FIRST, corrected)
-    assert f"({FIRST.id[:12]}) stays out: `errata edit revert --to 2`" in session.revert(corrected.id, BY).why
+    assert f"({FIRST.id[:12]}) stays out: `errata edit restore {FIRST.id[:12]}`" in session.revert(corrected.id, BY).why
 
 
 def test_an_edit_that_ended_can_not_be_taken_back_and_nothing_is_written_of_the_others(random_llava):

@@ -1,7 +1,7 @@
 """Stores that earlier commits wrote open, answer, verify and go on as they did then.
 
-`stores_2026_11` was written by the last commit before the rooms of the package moved: each holds edits in words and on a picture, one
-taken back; in three of them the picture was erased with its effect kept, so that every fold starts from a pinned state.
+`stores_2026_11` was written by the last commit before the rooms of the package moved: each holds edits in words and on a picture,
+one taken back; in three of them the picture was erased with its effect kept, so that every fold starts from a pinned state.
 """
 
 from __future__ import annotations

@@ -1,40 +1,39 @@
 """What commands open: the log, which needs no torch, and the session of a model, which does.
 
-A store is made only after everything that can be checked has been: a command that fails leaves none behind.
+A store is made only after everything that can be checked has been: a command that fails leaves none behind. And what can be refused
+without the model is refused before it is loaded: a wrong name of an editor or a device, a point in time that isn't in the log, a
+branch that somebody else writes to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, DtypeName
+from errata.cli._lean import lean
+from errata.cli._options import DtypeName, Place, Where
 from errata.cli._print import note
-from errata.core.editor import Editor
-from errata.core.errors import Unknown
+from errata.core.catalogue import check_named
+from errata.core.errors import BadInput, LogError, Unknown
+from errata.core.settings import settings
 from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
 
 if TYPE_CHECKING:
     from errata.core.editor import Tools
     from errata.core.model import Model
+    from errata.session.ready import Ready
     from errata.session.session import Session
 
-
-@dataclass(frozen=True)
-class Place:
-    """Which model runs where, and under which editor; None: as the log began, or the default for a new one."""
-
-    model: str | None
-    editor: str | None
-    device: str
-    dtype: DtypeName
+_DEVICE = re.compile(r"[a-z]+(:\d+)?")
 
 
 @contextmanager
-def log_to_read(store: str, branch: str, *, new_branch: bool = False) -> Iterator[EditLog]:
-    """The log in `store`, which must be there, for the length of a `with` block.
+def log_to_read(where: Where, *, new_branch: bool = False) -> Iterator[EditLog]:
+    """The log of a store, which must be there, for the length of a `with` block.
 
     Args:
         new_branch: True where the branch need not have an entry yet.
@@ -43,46 +42,60 @@ def log_to_read(store: str, branch: str, *, new_branch: bool = False) -> Iterato
         LogError: there is no store, or it can't be read.
         Unknown: the store has other branches, but not this one.
     """
-    with closing(open_store(store, create=False)) as opened:
-        log = EditLog(opened, branch)
+    with closing(open_store(where.at, create=False)) as opened:
+        log = EditLog(opened, where.branch)
         if not new_branch and not len(log) and log.branches():
-            raise Unknown("branch", branch, log.branches())
+            raise Unknown("branch", where.branch, log.branches())
         yield log
 
 
 @contextmanager
-def log_to_write(store: str, branch: str) -> Iterator[EditLog]:
-    """The log in `store`, which must be there, for the length of a `with` block in which nobody else may write to the branch.
+def log_to_write(where: Where) -> Iterator[EditLog]:
+    """The log of a store, which must be there, for the length of a `with` block in which nobody else may write to the branch.
 
     Raises:
         Held: another process writes to the branch.
         LogError, Unknown: as `log_to_read`.
     """
-    with log_to_read(store, branch) as log, holding(log.store, branch) as held:
-        yield EditLog(held, branch)
+    with log_to_read(where) as log, holding(log.store, where.branch) as held:
+        yield EditLog(held, where.branch)
+
+
+def _anything(_: object) -> None:
+    """Nothing is to be checked."""
 
 
 @contextmanager
-def session_to_ask(place: Place, store: str, branch: str, *, new_branch: bool = False) -> Iterator[Session]:
-    """The session of a log, for the length of a `with` block; where there is no store it has no edits, and none is made.
+def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[EditLog], None] = _anything) -> Iterator[Session]:
+    """The session of a log, for the length of a `with` block. Where there is no store it has no edits, and none is made.
 
     Args:
         new_branch: True for a branch without edits where the store has others but not this one: a rehearsal of what would make it.
+        check: raises what is wrong with what is to be asked of this log; called before the model is loaded.
+
+    Raises:
+        LogError: the store was named, and there is none.
     """
-    where = shown(store)
-    if store_exists(store):
-        with log_to_read(store, branch, new_branch=new_branch) as log:
+    where, branch = place.where, place.branch
+    told = shown(where.at)
+    _refuse_early(place)
+    if store_exists(where.at):
+        with log_to_read(where, new_branch=new_branch) as log:
             if len(log):
-                yield _Ready.of(place, log).session(log)
+                check(log)
+                yield _ready(place, log).session(log)
                 return
-            where = f"{where} on branch {branch}" if log.branches() else where
-    note(f"There is no edit in {where}: this is the model without edits.")
+            told = f"{told} on branch {branch}" if log.branches() else told
+    elif where.named and not new_branch:
+        raise LogError(f"There is no store at {told}. Check the path, or make one with the first correction: errata edit add")
     log = EditLog(MemoryStore(), branch)
-    yield _Ready.of(place, log).session(log)
+    check(log)
+    note(f"There is no edit in {told}: this is the model without edits.")
+    yield _ready(place, log).session(log)
 
 
 @contextmanager
-def session_to_edit(place: Place, store: str, branch: str, check: Callable[[Model], None]) -> Iterator[Session]:
+def session_to_edit(place: Place, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
     """The session of a log, for the length of a `with` block, in which nobody else may write to the branch; the store is made where
     it isn't there.
 
@@ -92,25 +105,32 @@ def session_to_edit(place: Place, store: str, branch: str, check: Callable[[Mode
     Raises:
         Held: another process writes to the branch.
     """
-    from errata.session.takeback import finish_erasing
+    _refuse_early(place)
+    with ExitStack() as held:
+        if store_exists(place.where.at):
+            opened = held.enter_context(closing(open_store(place.where.at, create=False)))
+            log = EditLog(held.enter_context(holding(opened, place.branch)), place.branch)
+            ready = _ready(place, log)
+            check(ready.model)
+        else:
+            ready = _ready(place, EditLog(MemoryStore(), place.branch))
+            check(ready.model)
+            opened = held.enter_context(closing(open_store(place.where.at)))
+            log = EditLog(held.enter_context(holding(opened, place.branch)), place.branch)
+        session = ready.session(log)
+        from errata.session.takeback import finish_erasing
 
-    if store_exists(store):
-        with closing(open_store(store, create=False)) as opened:
-            ready = _Ready.of(place, EditLog(opened, branch))
-    else:
-        ready = _Ready.of(place, EditLog(MemoryStore(), branch))
-    check(ready.model)
-    with closing(open_store(store)) as opened, holding(opened, branch) as held:
-        session = ready.session(EditLog(held, branch))
         finish_erasing(session)
         yield session
 
 
 def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
     """The model, loaded."""
-    from errata.models import load
+    check_device(device)
+    with lean():
+        from errata.models import load
 
-    return load(name, device=device, dtype=None if dtype == "auto" else dtype)
+        return load(name, device=device, dtype=None if dtype == "auto" else dtype)
 
 
 def tools_at(*, device: str, dtype: DtypeName) -> Tools:
@@ -120,36 +140,39 @@ def tools_at(*, device: str, dtype: DtypeName) -> Tools:
     return Loader(device, None if dtype == "auto" else dtype)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """Everything that a session needs besides the log."""
+def check_device(device: str) -> None:
+    """Refuse what can't be a device, or a GPU where torch was built for none, before torch is loaded.
 
-    model: Model
-    editor: Editor[Any]
-    asked: str
-
-    @staticmethod
-    def of(place: Place, log: EditLog) -> _Ready:
-        """What was asked for, else what the log began with, else the defaults; a wrong editor is told before a model is loaded."""
-        from errata.editors import parse
-        from errata.session.beginnings import as_recorded, recorded_editor
-        from errata.session.tools import equipped
-
-        asked = place.editor or recorded_editor(log) or DEFAULT_EDITOR
-        editor = parse(asked) if place.editor else as_recorded(log, parse(asked))
-        model = model_at(place.model or _recorded_model(log) or DEFAULT_MODEL, device=place.device, dtype=place.dtype)
-        editor = equipped(editor, tools_at(device=place.device, dtype=place.dtype))
-        return _Ready(model, editor, asked)
-
-    def session(self, log: EditLog) -> Session:
-        from errata.session.session import Session
-
-        return Session.open(self.model, self.editor, log, asked=self.asked)
+    Raises:
+        BadInput: it can't be used.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise BadInput(f"The device {device!r} can't be used: it isn't a device's name. Use cpu, cuda, or cuda:1.")
+    found = importlib.util.find_spec("torch")
+    version = Path(str(found.origin)).with_name("version.py") if found is not None else None
+    if device.startswith("cuda") and version is not None and version.is_file():
+        built = re.search(r"^cuda\b[^=]*=\s*(.+)$", version.read_text(encoding="utf-8"), re.MULTILINE)
+        if built is not None and built[1].strip() == "None":
+            raise BadInput(f"The device {device!r} can't be used: torch is installed here without CUDA. Use cpu.")
 
 
-def _recorded_model(log: EditLog) -> str | None:
-    """The name of the model that the log began with."""
-    first = next(log.entries(1, 2), None)
-    model = None if first is None else first.details.get("model")
-    name = model.get("name") if isinstance(model, Mapping) else None
-    return name if isinstance(name, str) else None
+def _refuse_early(place: Place) -> None:
+    check_device(place.device)
+    asked = place.editor if place.editor is not None else settings()["editor"].value
+    check_named(asked)
+
+
+def _ready(place: Place, log: EditLog) -> Ready:
+    """The model and the editor of a log: as asked for, else as the log began or as set."""
+    chosen = settings()
+    with lean():
+        from errata.session.ready import Ready
+
+        return Ready.of(
+            log,
+            model=place.model or (chosen["model"].value if chosen["model"].chosen else None),
+            editor=place.editor,
+            otherwise=(chosen["model"].value, chosen["editor"].value),
+            device=place.device,
+            dtype=None if place.dtype == "auto" else place.dtype,
+        )

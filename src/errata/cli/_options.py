@@ -1,30 +1,95 @@
-"""The options that several commands share, each defined once."""
+"""The options that several commands share, each defined once, and those that belong together as groups (`_groups`)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
 
-DEFAULT_MODEL = "llava-tiny"
-DEFAULT_EDITOR = "codebook"
-DEFAULT_STORE = "errata.db"
+from errata.cli._groups import Options
+from errata.core.given import given_by
+from errata.core.records import Provenance
+from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL, DEFAULT_STORE, settings
+
+__all__ = ["DEFAULT_EDITOR", "DEFAULT_MODEL", "AsJson", "By", "Device", "Dtype", "DtypeName", "ModelName", "Place", "Where"]
 
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]
-StoreModelName = Annotated[
-    str | None,
-    typer.Option("--model", help=f"Shipped name, checkpoint folder or hub id. Not given: the log's own, or {DEFAULT_MODEL}."),
-]
-EditorName = Annotated[
-    str | None,
-    typer.Option("--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the log's own, or {DEFAULT_EDITOR}."),
-]
-Store = Annotated[str, typer.Option("--store", metavar="PLACE", help="The file of the log, or a postgresql:// URL.")]
-Branch = Annotated[str, typer.Option("--branch", help="The branch of the log.")]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1, ...")]
 DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
 Dtype = Annotated[DtypeName, typer.Option("--dtype", help="Precision of the weights; auto: what suits the device.")]
-Author = Annotated[str, typer.Option("--author", help="Who makes this entry.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why.")]
-Ticket = Annotated[str, typer.Option("--ticket", help="Where it was asked for.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value to a line instead of text.")]
+
+_Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="PLACE", help=f"The file of the log, or a postgresql:// URL. Not given: as set, or {DEFAULT_STORE}."
+    ),
+]
+_Branch = Annotated[str, typer.Option("--branch", help="The branch of the log.")]
+
+
+@dataclass(frozen=True)
+class Where(Options):
+    """Which log."""
+
+    store: _Store = None
+    branch: _Branch = "main"
+
+    @property
+    def at(self) -> str:
+        """The store's place: as given, else as set (`errata config`)."""
+        return self.store if self.store is not None else settings()["store"].value
+
+    @property
+    def named(self) -> bool:
+        """Whether somebody named it: a store that is taken by default need not be there."""
+        return self.store is not None or settings()["store"].chosen
+
+
+@dataclass(frozen=True)
+class Place(Options):
+    """Which model runs where, under which editor, and which log; a model or editor of None: as the log began, or as set."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help=f"Shipped name, checkpoint folder or hub id. Not given: as set, the log's own, or {DEFAULT_MODEL}."
+        ),
+    ] = None
+    editor: Annotated[
+        str | None,
+        typer.Option(
+            "--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the log's own, as set, or {DEFAULT_EDITOR}."
+        ),
+    ] = None
+    store: _Store = None
+    branch: _Branch = "main"
+    device: Device = "cpu"
+    dtype: Dtype = "auto"
+
+    @property
+    def where(self) -> Where:
+        """The log alone."""
+        return Where(self.store, self.branch)
+
+
+@dataclass(frozen=True)
+class By(Options):
+    """Who makes an entry, and why."""
+
+    author: Annotated[str | None, typer.Option("--author", help="Who makes this entry. Not given: as set, or the user's name.")] = (
+        None
+    )
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = ""
+    ticket: Annotated[str, typer.Option("--ticket", help="Where it was asked for.")] = ""
+
+    @property
+    def provenance(self) -> Provenance:
+        """As an entry holds it.
+
+        Raises:
+            BadInput: one of them can't be written down.
+        """
+        author = self.author if self.author is not None else settings()["author"].value
+        return given_by(author, self.reason, self.ticket)

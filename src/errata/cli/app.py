@@ -11,20 +11,26 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.metadata import version
 from types import MappingProxyType
+from typing import Annotated
 
 import typer
 
-from errata.cli._print import complain
+from errata.cli._print import complain, say
 from errata.core.errors import ErrataError
 
 
 def _bench() -> typer.Typer:
-    from errata.cli.bench import build, fgv, stream
+    from errata.cli.bench import build, fgv, keys, machine, stream
 
     stream.app.command("scopeworld-fgv")(fgv.scopeworld)
     stream.app.command("fgvedit")(fgv.published)
     stream.app.command("build-fgv")(build.build)
+    stream.app.command("cost")(machine.cost)
+    stream.app.command("keys")(keys.keys)
+    stream.app.command("memory")(machine.memory)
+    stream.app.command("store")(machine.store)
     return stream.app
 
 
@@ -44,6 +50,7 @@ def _edit() -> typer.Typer:
     from errata.cli.edit import back, edits, files
 
     edits.app.command("revert")(back.revert)
+    edits.app.command("restore")(back.restore)
     edits.app.command("import")(files.import_)
     edits.app.command("export")(files.export)
     return edits.app
@@ -86,6 +93,20 @@ GROUPS: Mapping[str, Callable[[], typer.Typer]] = MappingProxyType(
 """Commands that have commands of their own."""
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"errata {version('errata')}")
+        raise typer.Exit
+
+
+def _whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Keep a deployed multimodal language model correct by applying online edits, and take each of them back."""
+
+
 @cache
 def program(first: str = "") -> typer.Typer:
     """The program; where its first word is a group, only that group is in it: making all takes longer than showing a log."""
@@ -97,8 +118,9 @@ def program(first: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help: brackets in it are words, not markup
     )
+    app.callback()(_whole)
     if first not in GROUPS:
-        from errata.cli import ask, audit, rebase, train
+        from errata.cli import ask, audit, config, rebase, train
         from errata.cli.bench import stream
 
         for name, command in (
@@ -107,6 +129,7 @@ def program(first: str = "") -> typer.Typer:
             ("ask", ask.ask),
             ("audit", audit.audit),
             ("rebase", rebase.rebase),
+            ("config", config.config),
         ):
             app.command(name)(command)
     for name in (first,) if first in GROUPS else GROUPS:

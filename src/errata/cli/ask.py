@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import Place, session_to_ask
-from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
+from errata.cli._groups import grouped
+from errata.cli._open import session_to_ask
+from errata.cli._options import AsJson, Place
 from errata.cli._print import SHORT, note, say, say_json
 from errata.core.canonical import JSON
 from errata.core.given import asked, picture, words
@@ -17,12 +19,14 @@ from errata.core.records import instant
 from errata.log.recent import remember
 
 if TYPE_CHECKING:
+    from errata.log import EditLog
     from errata.session.session import Session
 
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""
 
 
+@grouped
 def ask(
     question: Annotated[str, typer.Argument(help="What to ask.")],
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
@@ -33,12 +37,7 @@ def ask(
         Path | None, typer.Option("--remember", help="Keep the question and its pictures in this file of recent questions.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, max=4096, help="Longest answer.")] = 64,
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Ask the model, with every correction of the log in force.
@@ -53,8 +52,9 @@ def ask(
       errata ask "what is there?" --image scene.png --remember asked.jsonl
     """
     query = asked(question, [picture(path) for path in image or ()])
-    with session_to_ask(Place(model, editor, device, dtype), store, branch) as present:
-        session = _then(present, words(at, "point")) if at else present
+    point = words(at, "point")
+    with session_to_ask(place, check=partial(_known, point)) as present:
+        session = _then(present, point) if point else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
         if keep_in is not None:
             remember(keep_in, query)
@@ -70,6 +70,12 @@ def ask(
         if answer.decision is not None:
             which, side = answer.decision.edit[:SHORT], "in scope" if answer.decision.inside else "out of scope"
             note(f"the scope scored {which} at {answer.decision.score:.3f}: {side}")
+
+
+def _known(point: str, log: EditLog) -> None:
+    """Whether the log has the point that is asked for, before a model is loaded."""
+    if point:
+        log.point(point)
 
 
 def _then(session: Session, text: str) -> Session:

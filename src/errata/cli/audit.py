@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import (
-    DEFAULT_STORE,
-    AsJson,
-    Author,
-    Branch,
-    Device,
-    Dtype,
-    EditorName,
-    Reason,
-    Store,
-    StoreModelName,
-    Ticket,
-)
+from errata.cli._groups import grouped
+from errata.cli._open import log_to_read, session_to_ask, session_to_edit
+from errata.cli._options import AsJson, By, Place
 from errata.cli._print import SHORT, note, say, say_json, table, watched
-from errata.core.given import given_by
 from errata.core.records import EditId
 from errata.core.rules import NO_RULES
 
@@ -35,21 +23,15 @@ FOUND = 1
 """Exit code: something faded or leaks, or a rule of the branch doesn't hold."""
 
 
+@grouped
 def audit(
     rules: Annotated[Path | None, typer.Option("--rules", help="A rules file; docs/reference/rules-file.md has its form.")] = None,
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Take what faded or leaks out of force, as an entry of the log.")
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the newest so many edits.")] = None,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Ask every edit in force again, with its wordings, its `keep` and its rules: holds, obsolete, faded, leaks.
@@ -62,18 +44,17 @@ def audit(
       errata audit --rules rules.yaml --json
       errata audit --rules rules.yaml --quarantine --author nightly --reason "faded or leaks"
     """
-    from errata.session.audit import audit as audit_session
-    from errata.session.audit import quarantine as withdraw
     from errata.session.rules_file import read_rules
 
-    by = given_by(author, reason, ticket)
-    file = None if rules is None else read_rules(rules)
-    with log_to_read(store, branch) as log:  # before a model is loaded: is there such a branch, and such edits?
+    given, file = by.provenance, None if rules is None else read_rules(rules)
+    with log_to_read(place.where) as log:  # before a model is loaded: is there such a branch, and such edits?
         held, known = NO_RULES if file is None else file.resolved(log.resolve), len(log) > 0
-    place = Place(model, editor, device, dtype)
-    with _session(place, store, branch, to_edit=quarantine and known) as session, watched("audit") as progress:
+    with _session(place, to_edit=quarantine and known) as session, watched("audit") as progress:
+        from errata.session.audit import audit as audit_session
+        from errata.session.audit import quarantine as withdraw
+
         found = audit_session(session, rules=held, limit=limit, progress=progress)
-        taken = withdraw(session, found, by) if quarantine else ()
+        taken = withdraw(session, found, given) if quarantine else ()
     if as_json:
         _tell_json(found, taken)
     else:
@@ -82,11 +63,11 @@ def audit(
         raise typer.Exit(FOUND)
 
 
-def _session(place: Place, store: str, branch: str, *, to_edit: bool) -> AbstractContextManager[Session]:
+def _session(place: Place, *, to_edit: bool) -> AbstractContextManager[Session]:
     """The session of the store: for reading alone unless something may be taken out of force."""
     if to_edit:
-        return session_to_edit(place, store, branch, lambda opened: None)
-    return session_to_ask(place, store, branch)
+        return session_to_edit(place)
+    return session_to_ask(place)
 
 
 def _tell_json(found: Audit, taken: tuple[EditId, ...]) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import log_to_read, model_at, tools_at
-from errata.cli._options import DEFAULT_EDITOR, DEFAULT_STORE, AsJson, Author, Branch, Device, Dtype, Reason, Store, Ticket
+from errata.cli._groups import grouped
+from errata.cli._open import check_device, log_to_read, model_at, tools_at
+from errata.cli._options import DEFAULT_EDITOR, AsJson, By, Device, Dtype, Where
 from errata.cli._print import SHORT, note, say, say_json, table, watched
-from errata.core.given import given_by
+from errata.core.catalogue import check_named
 from errata.log import EditLog, MemoryStore, holding, open_store
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ FAILED = 1
 """Exit code: an edit couldn't be carried over."""
 
 
+@grouped
 def rebase(
     model: Annotated[str, typer.Option("--model", help="The new model: a shipped name, a checkpoint folder or a hub id.")],
     onto: Annotated[str, typer.Option("--onto", help="The new branch; nothing may be on it.")],
@@ -29,11 +31,8 @@ def rebase(
     ] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="A rules file that the edits must pass on the new model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of each edit; no store is changed.")] = False,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    by: By = By(),
+    where: Where = Where(),
     device: Device = "cpu",
     dtype: Dtype = "auto",
     as_json: AsJson = False,
@@ -49,16 +48,20 @@ def rebase(
       errata rebase --model models/new --onto new-model --author ann --reason "new base model"
       errata rebase --model models/new --onto new-model --editor scopeedit:rank_local=32 --rules rules.yaml --json
     """
+    given = by.provenance
+    check_device(device)
+    if editor is not None:
+        check_named(editor)
+    from errata.session.rules_file import read_rules
+
+    file = None if rules is None else read_rules(rules)
     from errata.editors import parse
     from errata.session.beginnings import as_recorded, recorded_editor
     from errata.session.rebase import check_rebase, session_onto
     from errata.session.rebase import rebase as put_again
-    from errata.session.rules_file import read_rules
     from errata.session.tools import equipped
 
-    by = given_by(author, reason, ticket)
-    file = None if rules is None else read_rules(rules)
-    with log_to_read(store, branch) as old:  # before a model is loaded: can it be done at all?
+    with log_to_read(where) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)
         check_rebase(old, old.on(onto))
         asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
@@ -68,12 +71,12 @@ def rebase(
         if dry_run:
             session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
             with watched("rebase") as progress:
-                done = put_again(session, old, by, rules=held, progress=progress)
+                done = put_again(session, old, given, rules=held, progress=progress)
     if not dry_run:
-        with closing(open_store(store)) as opened, holding(opened, onto) as kept, watched("rebase") as progress:
-            old = EditLog(opened, branch)
+        with closing(open_store(where.at)) as opened, holding(opened, onto) as kept, watched("rebase") as progress:
+            old = EditLog(opened, where.branch)
             session = session_onto(loaded, parsed, old=old, new=EditLog(kept, onto), asked=asked)
-            done = put_again(session, old, by, rules=held, progress=progress)
+            done = put_again(session, old, given, rules=held, progress=progress)
     _tell(done, onto, as_json=as_json, dry_run=dry_run)
     if done.those("failed"):
         raise typer.Exit(FAILED)

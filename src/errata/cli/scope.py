@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from errata.cli._open import Place, log_to_read, session_to_ask
-from errata.cli._options import AsJson, Branch, Device, Dtype, EditorName, StoreModelName
+from errata.cli._groups import grouped
+from errata.cli._open import log_to_read, session_to_ask
+from errata.cli._options import AsJson, Place
 from errata.cli._print import SHORT, note, say, say_json, table, watched
 from errata.core.rules import Breach, Expectation, Rules, said
 
@@ -22,18 +23,11 @@ BROKEN = 1
 
 
 @app.command()
+@grouped
 def check(
     rules: Annotated[Path, typer.Argument(help="The rules file; docs/reference/rules-file.md has its form.")],
-    store: Annotated[
-        str | None,
-        typer.Option("--store", help="The file of the log whose edits and answers are checked. Not given: the file alone."),
-    ] = None,
-    branch: Branch = "main",
     offline: Annotated[bool, typer.Option("--offline", help="Check the file and the ids of edits; ask no model.")] = False,
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Check a rules file: its form; with a store, the edits it names, and whether its rules hold for the model as it answers now.
@@ -49,10 +43,10 @@ def check(
     from errata.session.rules_file import read_rules
 
     file = read_rules(rules)
-    if store is None:
+    if not place.where.named:
         _tell_rules(file.rules, as_json)
         return
-    with log_to_read(store, branch) as log:
+    with log_to_read(place.where) as log:
         held = file.resolved(log.resolve)
         idle = [one.edit for one in held.edits if one.edit not in log.ids_in_force()]
     for edit in idle:
@@ -62,7 +56,7 @@ def check(
         return
     from errata.session.audit import check_rules
 
-    with session_to_ask(Place(model, editor, device, dtype), store, branch) as session, watched("scope") as progress:
+    with session_to_ask(place) as session, watched("scope") as progress:
         told: list[Told] = []
         for one in check_rules(session, held):
             told.append(one)

@@ -203,8 +203,24 @@ class Model(Protocol):
         """Where image, text and target stand in the sequence for (query, target)."""
         ...
 
-    def features(self, query: Query) -> Features:
+    def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
+        """Path -> the module's inputs where the answer to each query begins, in float32, in as few passes as they fit in.
+
+        A pass ends where the last of the modules has run. Queries whose words don't come back from their tokens as they went in are
+        left out: not every vocabulary is so neat.
+
+        Args:
+            queries: N of them, less those that are left out.
+            paths: of the text side of `writable`.
+        """
+        ...
+
+    def features(self, query: Query, *, look: bool = True) -> Features:
         """Words and pictures as the decoder layers are given them, pooled: enough to tell which queries are alike.
+
+        Args:
+            query: what is asked.
+            look: False leaves pictures unseen, as if there were none.
 
         Raises:
             BadInput: see `check`.

@@ -21,6 +21,9 @@ from errata.core.errors import BadInput
 
 _KEY = "state"
 
+_LARGE = 4096
+"""Elements from which a tensor is looked through for zeros at its end."""
+
 _MOVED: Mapping[str, str] = MappingProxyType(
     {
         "errata.editors._in_context": "errata.editors.scoped.in_context",
@@ -58,7 +61,7 @@ def from_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
         BadInput: the metadata isn't a state's, or the state is of an editor that isn't loaded.
     """
     try:
-        return _restore(json.loads(metadata[_KEY]), tensors)
+        return _restore(json.loads(metadata[_KEY]), dict(tensors))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise BadInput(f"This snapshot holds no state that can be read ({error!r}). Rebuild it from the log.") from None
 
@@ -80,7 +83,7 @@ class _Shelf:
         if value is None or isinstance(value, bool | int | float | str):
             return value
         if isinstance(value, Tensor):
-            return {"tensor": self._name(value, place)}
+            return self._tensor(value, place)
         if isinstance(value, bytes):
             return {"bytes": self._name(torch.frombuffer(bytearray(value), dtype=torch.uint8) if value else torch.empty(0), place)}
         if isinstance(value, tuple | list):
@@ -95,17 +98,40 @@ class _Shelf:
             f"A state can't hold a {type(value).__name__} (at {place!r}); use tensors, numbers, strings, tuples and mappings."
         )
 
+    def _tensor(self, value: Tensor, place: str) -> JSON:
+        """A large tensor without the zeros at its end: slots that nothing was written to take no room on a disk."""
+        rows = value.shape[0] if value.ndim else 1
+        if value.numel() < _LARGE or rows < 2:
+            return {"tensor": self._name(value, place)}
+        used_N = value.reshape(rows, -1).ne(0).any(1).nonzero()[:, 0]
+        used = int(used_N[-1]) + 1 if len(used_N) else 0
+        if used == rows:
+            return {"tensor": self._name(value, place)}
+        known = id(value) in self.names
+        name = self.names.setdefault(id(value), place.lstrip("."))
+        if not known:
+            self.tensors[name] = value[:used].clone()
+        return {"tensor": name, "rows": rows}
+
     def _name(self, tensor: Tensor, place: str) -> str:
         name = self.names.setdefault(id(tensor), place.lstrip("."))
         self.tensors[name] = tensor
         return name
 
 
-def _restore(layout: Any, tensors: Mapping[str, Tensor]) -> Any:
+def _whole(name: str, rows: int | None, tensors: dict[str, Tensor]) -> Tensor:
+    """The tensor of a name with the zeros at its end, which from then on stands under the name for every other place."""
+    held = tensors[name]
+    if rows is not None and len(held) < rows:
+        tensors[name] = torch.cat([held, held.new_zeros(rows - len(held), *held.shape[1:])])
+    return tensors[name]
+
+
+def _restore(layout: Any, tensors: dict[str, Tensor]) -> Any:
     if not isinstance(layout, dict):
         return layout
     if "tensor" in layout:
-        return tensors[layout["tensor"]]
+        return _whole(layout["tensor"], layout.get("rows"), tensors)
     if "bytes" in layout:
         return bytes(tensors[layout["bytes"]].tolist())
     if "tuple" in layout:

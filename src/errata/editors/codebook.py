@@ -43,7 +43,7 @@ from errata.editors._sites import last_layers, linear
 from errata.nn.codes import Codes, coded, lens
 from errata.nn.lowrank import orthonormal_rows
 from errata.nn.patches import LowRank
-from errata.nn.trace import beginnings_of, inputs_of
+from errata.nn.trace import inputs_of
 
 _AT_ONCE: Final = 64
 """When too few slots are free a sixty-fourth of them is freed, so that most writes need not look for who leaves."""
@@ -255,7 +255,7 @@ class Codebook:
     def _common(self, model: Model) -> Float[Tensor, "N I"]:
         """The module's inputs where answers to prompts without sense would begin."""
         path = self._path(model)
-        return beginnings_of(model, (path,), model.chatter(self.chatter, seed=self.seed))[path]
+        return model.beginnings(model.chatter(self.chatter, seed=self.seed), (path,))[path]
 
     def _path(self, model: Model) -> str:
         layer = last_layers(model, self.layer)[0]

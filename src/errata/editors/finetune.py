@@ -109,7 +109,7 @@ class FineTune:
         return state.last
 
     def _train(self, model: Model, leaves: Mapping[str, Tensor], edit: Edit) -> list[float]:
-        optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay)
+        optimiser = torch.optim.AdamW(leaves.values(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
         losses: list[float] = []
         patch, changing = Replaced(leaves), tuple(leaves)
         asked = self.objective.views(edit)

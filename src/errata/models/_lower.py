@@ -1,14 +1,17 @@
 """The part of a pass that no write touches, worked out once.
 
 An edit asks for the loss of one row again and again while a few modules in the upper layers change between the calls. What lies
-under the lowest of them gives the same output each time: the first pass keeps it, later ones say it again.
+under the lowest of them gives the same output each time, and so does what its own layer works out before it: the first pass keeps
+both, later ones say them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, final
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, final
+
+import torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,42 +19,136 @@ if TYPE_CHECKING:
 
 @final
 class Lower:
-    """The lowest `count` of a decoder's layers, for passes of one and the same input.
+    """The lowest `count` of a decoder's layers, and of the next one what runs before any module that changes, for passes of one and
+    the same input.
 
-    Whatever a layer returns is kept as it is and given back as it is, so the model's own code runs around it: masks, positions and
-    caches of any architecture. Contract: leaving `on` leaves no trace at the layers, also by an error.
+    Whatever a module returns is kept as it is and given back as it is, so the model's own code runs around it: masks, positions and
+    caches of any architecture. Contract: leaving `on` leaves no trace at the modules, also by an error.
+
+    Args:
+        layers: of the decoder, lowest first.
+        count: how many of them nothing changes.
+        changing: every module of the next layer that may change; none: that layer runs whole each time.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], count: int) -> None:
+    def __init__(self, layers: Sequence[nn.Module], count: int, changing: Collection[nn.Module] = ()) -> None:
         self._lower = tuple(layers[:count])
         self._said: list[object] = []
+        self._before = _Before(layers[count], changing) if changing and count < len(layers) else None
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Within the block the lower layers run once at most."""
-        if not self._lower:
+        """Within the block what nothing changes runs once at most."""
+        with ExitStack() as stack:
+            if self._before is not None:
+                stack.enter_context(self._before.on())
+            if self._said:
+                stack.enter_context(self._repeating())
+            elif self._lower:
+                stack.callback(self._lower[-1].register_forward_hook(lambda layer, given, output: self._said.append(output)).remove)
             yield
-        elif self._said:
-            with self._repeating():
-                yield
-        else:
-            handle = self._lower[-1].register_forward_hook(lambda layer, given, output: self._said.append(output))
-            try:
-                yield
-            finally:
-                handle.remove()
 
     @contextmanager
     def _repeating(self) -> Iterator[None]:
         """What every lower layer is given and returns is lost on the way but for the last one's output, so all may say that."""
         (said,) = self._said
-        own = [vars(layer).get("forward") for layer in self._lower]  # what a library put there, such as accelerate
-        for layer in self._lower:
-            layer.forward = lambda *given, **named: said  # in front of the class's, for the length of the block
-        try:
+        with _saying([(layer, lambda *given, **named: said) for layer in self._lower]):
             yield
-        finally:
-            for layer, earlier in zip(self._lower, own, strict=True):
-                del layer.forward
-                if earlier is not None:
-                    layer.forward = earlier
+
+
+@final
+class _Before:
+    """Of one layer, what its modules return before the first that changes begins; of nested ones the outermost says it."""
+
+    def __init__(self, layer: nn.Module, changing: Collection[nn.Module]) -> None:
+        self._changing = tuple(changing)
+        changed = {id(module) for module in changing}
+        # Whatever holds a changing module must run: the layer itself, and the block between them.
+        self._still = [
+            (name, module)
+            for name, module in layer.named_modules()
+            if name and not any(id(inner) in changed for inner in module.modules())
+        ]
+        self._kept: dict[str, list[_Kept]] | None = None
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        if self._kept is None:
+            with self._recording():
+                yield
+        elif all(one.whole for said in self._kept.values() for one in said):
+            modules = dict(self._still)
+            with _saying([(modules[name], _in_turn(modules[name], said)) for name, said in self._kept.items()]):
+                yield
+        else:  # a model that works in place on what it was given: nothing may be said again
+            self._kept = {}
+            yield
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        begun: list[bool] = []
+        kept: dict[str, list[_Kept]] = {}
+
+        def begins(module: nn.Module, given: Any) -> None:
+            begun.append(True)
+
+        def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
+            def record(module: nn.Module, given: Any, output: Any) -> None:
+                if not begun:
+                    kept.setdefault(name, []).append(_Kept(output))
+
+            return record
+
+        with ExitStack() as stack:
+            for module in self._changing:
+                stack.callback(module.register_forward_pre_hook(begins).remove)
+            for name, module in self._still:
+                stack.callback(module.register_forward_hook(recorder(name)).remove)
+            yield
+        if begun:  # else the pass ended early
+            self._kept = {name: said for name, said in kept.items() if not any(name.startswith(f"{outer}.") for outer in kept)}
+
+
+@final
+class _Kept:
+    """What a module returned, and whether its tensors are still as they were."""
+
+    def __init__(self, output: object) -> None:
+        self.output = output
+        self._versions = [(tensor, tensor._version) for tensor in _tensors(output)]
+
+    @property
+    def whole(self) -> bool:
+        return all(tensor._version == version for tensor, version in self._versions)
+
+
+def _tensors(value: object) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [tensor for each in value for tensor in _tensors(each)] if isinstance(value, tuple | list) else []
+
+
+def _in_turn(module: nn.Module, said: Sequence[_Kept]) -> Callable[..., object]:
+    """What the module returned, one call after another; beyond that it runs, as it did after the changing ones began."""
+    forward, coming = module.forward, iter(said)
+
+    def say(*given: Any, **named: Any) -> object:
+        one = next(coming, None)
+        return forward(*given, **named) if one is None else one.output
+
+    return say
+
+
+@contextmanager
+def _saying(modules: Sequence[tuple[nn.Module, Callable[..., object]]]) -> Iterator[None]:
+    """The modules with another `forward` in front of their class's, for the length of the block."""
+    own = [(module, vars(module).get("forward")) for module, _ in modules]  # what a library put there, such as accelerate
+    for module, say in modules:
+        module.forward = say
+    try:
+        yield
+    finally:
+        for module, earlier in own:
+            del module.forward
+            if earlier is not None:
+                module.forward = earlier

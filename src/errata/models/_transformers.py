@@ -9,7 +9,8 @@ Shapes: B rows, T positions, D width of the text stack, K positions at the end, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +35,7 @@ from errata.models._quiet import quiet
 from errata.models.families.family import Family
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows
+from errata.nn.trace import last_inputs_of
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
@@ -192,7 +194,8 @@ class TransformersModel:
         outside = len(layers) < len(changing)  # a module that words and pictures pass before any layer
         order = chunks([len(row.ids) for row in rows])
         lowest = 0 if outside else min(layers, default=0)
-        together = [_Together([rows[i] for i in chunk], Lower(self._layers, lowest)) for chunk in order]
+        inside = [] if outside else [self.module(path) for path in changing if self._groups[path] == lowest]
+        together = [_Together([rows[i] for i in chunk], Lower(self._layers, lowest, inside)) for chunk in order]
 
         def speak() -> list[Spoken]:
             found: dict[int, Spoken] = {}
@@ -257,14 +260,29 @@ class TransformersModel:
             length=length,
         )
 
-    def features(self, query: Query) -> Features:
+    def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
+        rows = []
+        for query in queries:
+            with suppress(BadInput):
+                row = self._checked(query, query.text, reserve=0)
+                rows.append(replace(row, ids=row.ids[: row.prompt_length], target=()))
+        width = {path: cast("nn.Linear", self.module(path)).in_features for path in paths}
+        found = {path: torch.zeros(len(rows), width[path], device=self.net.device) for path in paths}
+        for chunk in chunks([len(row.ids) for row in rows]) if paths else ():
+            with torch.no_grad(), last_inputs_of(self, paths, len(chunk)) as seen:
+                self._logits(self._embed([rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
+            for path, x_NI in seen.items():
+                found[path][chunk] = x_NI
+        return found
+
+    def features(self, query: Query, *, look: bool = True) -> Features:
         self._checked(query, None, reserve=0)
         words = "\n".join(message.text for message in query.messages)
         ids: list[int] = tokenizer_of(self.processor)(words, add_special_tokens=False)["input_ids"]
         with torch.no_grad():
             # Embeddings share a large common part, which would make words alike that have nothing to do with each other.
             text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.net.device)).float().mean(0) - self._common_D
-            if not query.images:
+            if not query.images or not look:
                 return Features(text_D, None)
             tokens_NKD = self.family.project(self.net, self._look([(image, NoPatch()) for image in query.images]))
             return Features(text_D, tokens_NKD.float().mean((0, 1)))

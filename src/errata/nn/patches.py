@@ -264,8 +264,11 @@ class Rewritten:
     def positions(self, query: Query, target: str) -> Positions:
         return self.model.positions(self.query, target)
 
-    def features(self, query: Query) -> Features:
-        return self.model.features(self.query)
+    def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
+        return self.model.beginnings([self.query] * len(queries), paths)
+
+    def features(self, query: Query, *, look: bool = True) -> Features:
+        return self.model.features(self.query, look=look)
 
     def chatter(self, count: int, *, seed: int) -> list[Query]:
         return self.model.chatter(count, seed=seed)

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from errata.core.errors import BadInput
-
 if TYPE_CHECKING:
     from torch import nn
 
     from errata.core.model import Model
-    from errata.core.records import Query
 
 Inputs = Mapping[str, Float[Tensor, "P I"]]
 """Path -> the module's input at each position, detached, in float32. A module that didn't run isn't in it."""
@@ -42,28 +39,41 @@ def inputs_of(model: Model, paths: Sequence[str]) -> Iterator[Inputs]:
             handle.remove()
 
 
-def beginnings_of(model: Model, paths: Sequence[str], queries: Sequence[Query]) -> Mapping[str, Float[Tensor, "N I"]]:
-    """Path -> the module's inputs at the position where the answer to each query begins, in float32.
+class _Enough(Exception):
+    """Every module that is watched has run: the rest of the pass tells nothing."""
 
-    A query is its own target here, since what an input holds doesn't depend on what follows. Those whose words don't come back from
-    their tokens as they went in are left out: not every vocabulary is so neat.
+
+@contextmanager
+def last_inputs_of(model: Model, paths: Sequence[str], rows: int) -> Iterator[dict[str, Float[Tensor, "N I"]]]:
+    """Record what the modules at `paths` see at the last position of each row of one batch, and end the pass once all have run.
+
+    The mapping is filled while the block runs; the block ends early, and no error leaves it, where every module has run. Each is to
+    run at most once in the pass. The hooks are gone when the block ends, also by an error.
+
+    Args:
+        model: whose modules.
+        paths: of `writable`.
+        rows: of the batch.
     """
-    found: dict[str, list[Tensor]] = {path: [] for path in paths}
-    for query in queries:
-        try:
-            with torch.no_grad(), inputs_of(model, paths) as inputs:
-                model.loss(query, query.text)
-        except BadInput:
-            continue
-        first = model.positions(query, query.text).predicting[0]
-        for path in paths:
-            found[path].append(inputs[path][first])
-    return {path: torch.stack(rows) if rows else _none(model, path) for path, rows in found.items()}
+    seen: dict[str, Float[Tensor, "N I"]] = {}
 
+    def recorder(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def record(_: nn.Module, args: tuple[Tensor, ...]) -> None:
+            # [N, T, I], or [N T, I] where a layer flattens its rows (OPT's do)
+            seen[path] = args[0].detach().reshape(rows, -1, args[0].shape[-1])[:, -1].float()
+            if len(seen) == len(paths):
+                raise _Enough
 
-def _none(model: Model, path: str) -> Float[Tensor, "0 I"]:
-    weight = cast("nn.Linear", model.module(path)).weight
-    return weight.new_zeros(0, weight.shape[1], dtype=torch.float32)
+        return record
+
+    handles = [model.module(path).register_forward_pre_hook(recorder(path)) for path in paths]
+    try:
+        yield seen
+    except _Enough:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _recorder(seen: dict[str, Float[Tensor, "P I"]], path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:

@@ -117,4 +117,5 @@ def stays_out(log: EditLog, edit: EditId) -> str:
     if not isinstance(old, list) or not old:
         return ""
     named = ", ".join(str(one)[:12] for one in old)
-    return f"; what it had superseded ({named}) stays out: `errata edit revert --to {applied[-1].seq - 1}` would bring it back"
+    again = ", ".join(f"`errata edit restore {str(one)[:12]}`" for one in old)
+    return f"; what it had superseded ({named}) stays out: {again} brings it back"

@@ -22,10 +22,12 @@ from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
-from errata.log import EditLog, Entry, Kind, Snapshots
+from errata.log import EditLog, Entry, Kind
+from errata.nn.patches import NoPatch
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
-from errata.session.frozen import frozen, thawed
+from errata.session.folding import Folded, folded, kept
+from errata.session.frozen import frozen
 from errata.session.pools import pool_in
 from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
 
@@ -34,6 +36,9 @@ SNAPSHOT_EVERY = 25
 
 _LONG: Final = 3
 """A fold that wrote a third of `snapshot_every` edits leaves a snapshot of where it ended."""
+
+_BLANK: Final = object()
+"""In the place of a state that no edit is in."""
 
 _CLOCK: Final = Provenance("errata", "its time is over")
 _NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
@@ -61,7 +66,7 @@ class Session:
         self.model = model
         self.editor = editor
         self.log = log
-        self.state = state
+        self._state = state
         self._snapshot_every = snapshot_every
         self._clock = clock
         self._at, self._seq = "", 0
@@ -106,6 +111,13 @@ class Session:
         session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock)
         session._follow()
         return session
+
+    @property
+    def state(self) -> Any:
+        """The fold of the edits in force. Where there is none it is begun when it is first needed: nothing speaks before."""
+        if self._state is _BLANK:
+            self._state, _ = self.folded(self.log.at(self._seq), self._ended())
+        return self._state
 
     @property
     def seen(self) -> tuple[int, str]:
@@ -286,7 +298,8 @@ class Session:
         """
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
-        patches = [self.editor.read(self.model, self.state, query) for query in queries]
+        silent = self._state is _BLANK
+        patches = [NoPatch() if silent else self.editor.read(self.model, self.state, query) for query in queries]
         texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
         return [Answer(text, patch.edits, patch.decision) for text, patch in zip(texts, patches, strict=True)]
 
@@ -356,7 +369,7 @@ class Session:
 
     def move(self, state: Any) -> None:
         """Go on from this state, which is what the log says now."""
-        self.state = state
+        self._state = state
         ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
         self._next_end = min((end for end in ends if end > self._clock()), default=None)
 
@@ -454,24 +467,16 @@ class Session:
         )  # what another writer appends during the fold isn't seen, and makes the next append a conflict
         head = view.head
         self._at, self._seq = (head.hash, head.seq) if head is not None else ("", 0)
-        state, written = self.folded(view, self._ended())
+        ended = self._ended()
+        silent = view.pin is None and all(edit in ended for edit in view.ids_in_force())
+        state, written = Folded(_BLANK, 0) if silent else self.folded(view, ended)
         self.move(state)
-        if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not self._ended():
-            self._keep(head)  # the next session needn't write them again
+        if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not ended:
+            kept(self.log, head, state)  # the next session needn't write them again
 
-    def folded(self, log: EditLog, without: Collection[EditId] = ()) -> tuple[Any, int]:
-        """The state that a view of the log says, some edits left out, and how many edits were written for it."""
-        found = Snapshots(log).start(without=without).snapshot
-        state, done = None, 0
-        if found is not None:
-            state, done = thawed(found.data), found.edits
-        if state is None:
-            state, done = self.editor.begin(self.model), 0
-        written = 0
-        for edit in log.in_force(skip=done, without=without):
-            state = self.editor.write(self.model, state, edit)
-            written += 1
-        return state, written
+    def folded(self, log: EditLog, without: Collection[EditId] = ()) -> Folded:
+        """The state that a view of the log says, some edits left out."""
+        return folded(self.model, self.editor, log, without=without)
 
     def _ended(self) -> tuple[EditId, ...]:
         """The edits in force whose time is over; none after an entry of the past, where they were in force, and none pinned."""
@@ -484,8 +489,4 @@ class Session:
 
     def _snapshot(self, entry: Entry) -> None:
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
-            self._keep(entry)
-
-    def _keep(self, entry: Entry) -> None:
-        with contextlib.suppress(LogError):  # a cache that can't be written costs a longer fold, and the edit is committed
-            Snapshots(self.log).put(entry, frozen(self.state))
+            kept(self.log, entry, self.state)

@@ -1,4 +1,4 @@
-"""Taking back more than one edit: what was applied in a range, everything since a point in time, everything that needs an image.
+"""Taking back more than one edit, and bringing one back: a range, all since a point in time, all that needs an image.
 
 Always by new entries, never by a deletion. The state that results is worked out before the first entry is written.
 """
@@ -14,6 +14,7 @@ from errata.core.canonical import JSON
 from errata.core.errors import BadInput, LogError, Unknown
 from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
+from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
 from errata.session.frozen import frozen
 from errata.session.pools import pool_in
@@ -105,6 +106,28 @@ def to_point(
             session.record("applied", edit, by, details={**_restored(session, edit, seq), "before": was, "after": is_})
         session.move(state)
     return Returned(seq, out, back, moved, len(queries) + len(others))
+
+
+def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
+    """Apply an edit again that was in force once: reverted, superseded, expired or quarantined since. It is guarded as any other.
+
+    Args:
+        session: of the present.
+        edit_id: the edit.
+        by: who, and why.
+        rules: what it must not break.
+
+    Raises:
+        BadInput: it is in force, or was never applied; nothing was changed.
+        BadImage: it needs a picture that was erased.
+    """
+    if edit_id in session.standing():
+        raise BadInput(f"The edit {edit_id[:12]} is in force, so there is nothing to restore. Nothing was changed.")
+    if next(session.log.find(edit_id, kinds=_APPLIED), None) is None:
+        raise BadInput(
+            f"The edit {edit_id[:12]} was never applied, so there is nothing to restore. If it waits for approval, approve it."
+        )
+    return session.edit(session.log.edit(edit_id), by, rules=rules)
 
 
 def erase_image(session: Session, named: str, by: Provenance | None = None, *, keep_effect: bool = False) -> Erased:

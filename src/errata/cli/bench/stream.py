@@ -29,7 +29,10 @@ BENCHMARK = "scopeworld-stream"
 
 _CLASSES = ("proper", "under", "over", "entangled", "unreliable")
 
-app = typer.Typer(help="Measure editors on a benchmark: what was learned, what it spread to, what it broke.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure editors on a benchmark: what was learned, what it spread to, what it broke. And what they cost on this machine.",
+    no_args_is_help=True,
+)
 
 Editors = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""`errata edit revert`: take back one edit, several, those of some entries, or everything since a point in time."""
+"""`errata edit revert` and `errata edit restore`: take edits back, one or many, and bring one back."""
 
 from __future__ import annotations
 
@@ -10,25 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._given import recent_in
-from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import (
-    DEFAULT_STORE,
-    AsJson,
-    Author,
-    Branch,
-    Device,
-    Dtype,
-    EditorName,
-    Reason,
-    Store,
-    StoreModelName,
-    Ticket,
-)
+from errata.cli._given import Rules, recent_in, rules_for
+from errata.cli._groups import grouped
+from errata.cli._open import log_to_read, session_to_ask, session_to_edit
+from errata.cli._options import AsJson, By, Place
 from errata.cli._print import SHORT, say, say_json
 from errata.cli.edit.receipts import show_moved, show_receipt
 from errata.core.errors import BadImage, BadInput
-from errata.core.given import given_by, words
+from errata.core.given import words
 from errata.core.records import EditId, Query
 
 if TYPE_CHECKING:
@@ -36,10 +25,14 @@ if TYPE_CHECKING:
     from errata.session.session import Session
     from errata.session.takeback import Returned
 
+REFUSED = 1
+"""Exit code: the model refused the edit."""
+
 _ASKED = 200
 """Edits in force whose questions a dry run asks; the newest."""
 
 
+@grouped
 def revert(
     edits: Annotated[list[str] | None, typer.Argument(help="Ids, or their first digits (at least 6).")] = None,
     entries: Annotated[str, typer.Option("--entries", help="Those that the entries FIRST-LAST applied, such as 5-9.")] = "",
@@ -50,15 +43,8 @@ def revert(
     recent: Annotated[
         Path | None, typer.Option("--recent", help="A file of recent questions to ask too (errata ask --remember FILE).")
     ] = None,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Take edits back. The model then answers as if they had never been made; the log keeps every entry.
@@ -75,22 +61,51 @@ def revert(
     """
     if sum((bool(edits), bool(entries), bool(to))) != 1:
         raise BadInput("Say what to take back in one way: ids, --entries FIRST-LAST, or --to POINT.")
-    by = given_by(author, reason, ticket)
-    others = recent_in(recent)
-    with log_to_read(store, branch) as log:  # before a model is loaded: is there such a thing to take back?
+    given, others = by.provenance, recent_in(recent)
+    with log_to_read(place.where) as log:  # before a model is loaded: is there such a thing to take back?
         named = _named(log, edits or (), entries)
         point = log.point(words(to, "point")) if to else None
-    place = Place(model, editor, device, dtype)
-    opened = session_to_ask(place, store, branch) if dry_run else session_to_edit(place, store, branch, lambda opened: None)
+    opened = session_to_ask(place) if dry_run else session_to_edit(place)
     with opened as session:
         asked = [*_questions(session), *others] if dry_run else others
         if point is None:
-            for receipt in session.withdraw("reverted", named, by, dry_run=dry_run, others=asked):
+            for receipt in session.withdraw("reverted", named, given, dry_run=dry_run, others=asked):
                 show_receipt(receipt, as_json)
             return
         from errata.session.takeback import to_point
 
-        _show_return(to_point(session, point, by, dry_run=dry_run, others=asked), as_json, dry_run)
+        _show_return(to_point(session, point, given, dry_run=dry_run, others=asked), as_json, dry_run)
+
+
+@grouped
+def restore(
+    edit: Annotated[str, typer.Argument(help="The id, or its first digits (at least 6).")],
+    rules: Rules = None,
+    by: By = By(),
+    place: Place = Place(),
+    as_json: AsJson = False,
+) -> None:
+    """Apply an edit again that was in force once: reverted, superseded, quarantined. It is guarded by what is true now.
+
+    Exits with 1 when the edit is refused; the model is then as it was.
+
+    \b
+    Examples:
+      errata edit restore 3fa9c1
+      errata edit restore 3fa9c1 --author bo --reason "the first one was right"
+    """
+    given, held = by.provenance, rules_for(rules)
+    with log_to_read(place.where) as log:  # before a model is loaded: is there such an edit?
+        named = log.resolve(edit)
+        if named in log.ids_in_force():
+            raise BadInput(f"The edit {named[:SHORT]} is in force, so there is nothing to restore. Nothing was changed.")
+    with session_to_edit(place) as session:
+        from errata.session.takeback import restore as put_back
+
+        receipt = put_back(session, named, given, rules=held)
+    show_receipt(receipt, as_json)
+    if receipt.status == "refused":
+        raise typer.Exit(REFUSED)
 
 
 def _named(log: EditLog, edits: Sequence[str], entries: str) -> tuple[EditId, ...]:

@@ -11,26 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
-from errata.cli._open import Place, log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import (
-    DEFAULT_STORE,
-    AsJson,
-    Author,
-    Branch,
-    Device,
-    Dtype,
-    EditorName,
-    Reason,
-    Store,
-    StoreModelName,
-    Ticket,
-)
+from errata.cli._groups import grouped
+from errata.cli._open import log_to_read, session_to_ask, session_to_edit
+from errata.cli._options import AsJson, By, Place, Where
 from errata.cli._print import SHORT, fields, note, say, say_json, table
+from errata.cli.edit.back import REFUSED
 from errata.cli.edit.receipts import show_receipt
 from errata.cli.edit.telemetry import show_telemetry
 from errata.cli.log.read import summary
 from errata.core.errors import BadInput
-from errata.core.given import asked, given_by, picture, words
+from errata.core.given import asked, picture, words
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Query, Reach, instant
 from errata.log import EditLog, Kind
@@ -39,9 +29,6 @@ if TYPE_CHECKING:
     from errata.core.model import Model
 
 app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
-
-REFUSED = 1
-"""Exit code: the model refused the edit."""
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
 _PROPOSED: tuple[Kind, ...] = ("proposed",)
@@ -54,6 +41,7 @@ Until = Annotated[str | None, typer.Option("--until", help="When it ends, in UTC
 
 
 @app.command()
+@grouped
 def add(
     question: Annotated[str, typer.Argument(help="What the model is asked.")],
     target: Annotated[str, typer.Option("--target", help="The right answer.")],
@@ -68,15 +56,8 @@ def add(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
     key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Correct one answer. The edit is read back before it counts: not learned, or a kept answer moved, and it is refused whole.
@@ -102,33 +83,27 @@ def add(
         subject=subject and words(subject, "subject"),
         valid_until=until and until_of(until),
     )
-    by = given_by(author, reason, ticket)
+    given = by.provenance
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
-    place = Place(model, editor, device, dtype)
     if dry_run:
-        with session_to_ask(place, store, branch, new_branch=True) as session:
+        with session_to_ask(place, new_branch=True) as session:
             receipt = session.preview(made, rules=held, recent=others)
     else:
-        with session_to_edit(place, store, branch, partial(_check, made)) as session:
-            receipt = session.propose(made, by, key=named, rules=held) if propose else session.edit(made, by, key=named, rules=held)
+        with session_to_edit(place, partial(_check, made)) as session:
+            put = session.propose if propose else session.edit
+            receipt = put(made, given, key=named, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
 
 
 @app.command()
+@grouped
 def approve(
     edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
     rules: Rules = None,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Apply an edit that was proposed; it is guarded by what is true now.
@@ -139,28 +114,21 @@ def approve(
     Examples:
       errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
-    by = given_by(author, reason, ticket)
-    held = rules_for(rules)
-    named = _waiting(edit, store, branch)
-    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
-        receipt = session.approve(named, by, rules=held)
+    given, held = by.provenance, rules_for(rules)
+    named = _waiting(edit, place.where)
+    with session_to_edit(place) as session:
+        receipt = session.approve(named, given, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status == "refused":
         raise typer.Exit(REFUSED)
 
 
 @app.command()
+@grouped
 def reject(
     edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Turn a proposed edit down; the log says who did and why.
@@ -169,18 +137,17 @@ def reject(
     Examples:
       errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
     """
-    by = given_by(author, reason, ticket)
-    named = _waiting(edit, store, branch)
-    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
-        receipt = session.reject(named, by)
+    given, named = by.provenance, _waiting(edit, place.where)
+    with session_to_edit(place) as session:
+        receipt = session.reject(named, given)
     show_receipt(receipt, as_json)
 
 
 @app.command("list")
+@grouped
 def list_(
     proposed: Annotated[bool, typer.Option("--proposed", help="Those that wait for approval instead.")] = False,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """List the edits in force, in the order in which they were applied.
@@ -191,7 +158,7 @@ def list_(
       errata edit list --proposed
       errata edit list --json --branch trial
     """
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         held = {entry.edit_id: entry for entry in log.find(kinds=_PROPOSED if proposed else _APPLIED)}
         entries = [held[edit] for edit in (log.proposed() if proposed else log.ids_in_force())]
         if as_json:
@@ -212,14 +179,14 @@ def list_(
             for e in entries
         ]
         table(("edit", "entry", "time", "author", "content"), rows, numbers=("entry",))
-        note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {branch}")
+        note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {where.branch}")
 
 
 @app.command()
+@grouped
 def show(
     edit: Annotated[str, typer.Argument(help="The id, or its first digits (at least 6).")],
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """Show one edit, in force or not, and every entry about it.
@@ -229,7 +196,7 @@ def show(
       errata edit show 3fa9c1
       errata edit show 3fa9c1 --json
     """
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         named = log.resolve(edit)
         entries = list(log.find(named))
         held = next((entry for entry in entries if entry.holds_edit), None)
@@ -257,9 +224,9 @@ def _over(log: EditLog) -> frozenset[EditId]:
     return frozenset(edit for edit, end in log.ending().items() if instant(end) <= now)
 
 
-def _waiting(edit: str, store: str, branch: str) -> EditId:
+def _waiting(edit: str, where: Where) -> EditId:
     """The proposed edit that is meant, before a model is loaded."""
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         named = log.resolve(edit)
         if named not in log.proposed():
             raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")

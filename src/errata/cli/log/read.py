@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write
-from errata.cli._options import DEFAULT_STORE, AsJson, Author, Branch, Reason, Store, Ticket
+from errata.cli._options import AsJson, By, Where
 from errata.cli._print import SHORT, complain, note, say, say_json, table
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, Tampered
-from errata.core.given import given_by
 from errata.core.images import Image
 from errata.log import Entry
 
@@ -34,13 +34,13 @@ Out = Annotated[Path | None, typer.Option("--out", help="Write it to this new fi
 
 
 @app.command()
+@grouped
 def show(
     last: Annotated[int, typer.Option("--last", min=1, help="How many entries, counted from the end.")] = 20,
     start: Annotated[
         int | None, typer.Option("--from", min=1, help="Begin with this entry instead, and show `--last` of them.")
     ] = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """Show entries of the log, oldest first.
@@ -51,7 +51,7 @@ def show(
       errata log show --last 5 --json
       errata log show --from 1 --last 100 --store corrections.db
     """
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         first = max(1, len(log) - last + 1) if start is None else start
         entries = list(log.entries(first, first + last))
         if as_json:
@@ -60,10 +60,11 @@ def show(
             return
         rows = [(str(e.seq), e.time, e.kind, (e.edit_id or "")[:SHORT], e.by.author, summary(e)) for e in entries]
         table(("entry", "time", "what", "edit", "author", "content"), rows, numbers=("entry",))
-        note(f"{len(rows)} of {len(log)} entries on branch {branch}")
+        note(f"{len(rows)} of {len(log)} entries on branch {where.branch}")
 
 
 @app.command()
+@grouped
 def verify(
     head: Annotated[
         str | None,
@@ -71,8 +72,7 @@ def verify(
     ] = None,
     checkpoint: Kept = None,
     public_key: PublicKey = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
 ) -> None:
     """Recompute every hash, the chain, every image and every checkpoint; the first entry that isn't what was written is named.
 
@@ -91,7 +91,7 @@ def verify(
 
     kept = None if checkpoint is None else read_checkpoint(checkpoint)
     key = None if public_key is None else read_public_key(public_key)
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         count = log.verify(head)
         survey = Survey.of(log)
         if kept is not None:
@@ -100,7 +100,7 @@ def verify(
             survey.check_signatures()
         elif any(found.signature for found in survey.recorded.values()):
             note("Signatures weren't checked. To check them: pip install 'errata[sign]'")
-        say(f"Verified {count} entries on branch {branch}: every hash, the chain, every image.")
+        say(f"Verified {count} entries on branch {where.branch}: every hash, the chain, every image.")
         if survey.recorded:
             say(f"checkpoints {len(survey.recorded)}, the newest over {max(survey.recorded)} entries")
         if kept is not None:
@@ -114,14 +114,12 @@ def verify(
 
 
 @app.command()
+@grouped
 def checkpoint(
     sign: Annotated[Path | None, typer.Option("--sign", help="Sign it with this private key (PEM, Ed25519).")] = None,
     out: Out = None,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    by: By = By(),
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """Append a checkpoint over everything in the log, and give it to be kept elsewhere.
@@ -138,23 +136,22 @@ def checkpoint(
     from errata.log.signing import read_key
     from errata.log.survey import checkpoint as append
 
-    by = given_by(author, reason, ticket)
-    key = None if sign is None else read_key(sign)
+    given, key = by.provenance, None if sign is None else read_key(sign)
     check_free(out)
-    with log_to_write(store, branch) as log:
-        entry, made = append(log, by, key=key)
+    with log_to_write(where) as log:
+        entry, made = append(log, given, key=key)
     give(made, out, as_json=as_json)
-    note(f"It is entry {entry.seq} of branch {branch}. Keep it where whoever can change the store can't.")
+    note(f"It is entry {entry.seq} of branch {where.branch}. Keep it where whoever can change the store can't.")
 
 
 @app.command()
+@grouped
 def prove(
     entry: Annotated[int, typer.Argument(help="The number of the entry.", min=1)],
     at: Annotated[int | None, typer.Option("--at", help="Prove it for the head over so many entries.", min=1)] = None,
     checkpoint: Kept = None,
     out: Out = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """Prove that an entry is in the log: for a checkpoint that somebody keeps, or for the newest one in the log that covers it.
@@ -175,7 +172,7 @@ def prove(
         raise BadInput("Both --at and --checkpoint say which head the entry is proved for. Give one of them.")
     kept = None if checkpoint is None else read_checkpoint(checkpoint)
     check_free(out)
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         survey = Survey.of(log)
         if kept is not None:
             survey.check(kept)
@@ -184,12 +181,12 @@ def prove(
 
 
 @app.command()
+@grouped
 def consistent(
     head1: Annotated[str, typer.Argument(help="The older head: a checkpoint's file, or a number of entries.")],
     head2: Annotated[str, typer.Argument(help="The newer head: a checkpoint's file, or a number of entries.")],
     out: Out = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
     """Prove that one head of the log grew into another: nothing was rewritten, taken out or put between.
@@ -205,7 +202,7 @@ def consistent(
     from errata.log.survey import Survey
 
     check_free(out)
-    with log_to_read(store, branch) as log:
+    with log_to_read(where) as log:
         survey = Survey.of(log)
         proof = survey.consistency(_head(survey, head1), _head(survey, head2))
     if fault := proof.fault():

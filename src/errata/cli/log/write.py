@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._open import Place, log_to_read, log_to_write, session_to_edit
-from errata.cli._options import (
-    DEFAULT_STORE,
-    AsJson,
-    Author,
-    Branch,
-    Device,
-    Dtype,
-    EditorName,
-    Reason,
-    Store,
-    StoreModelName,
-    Ticket,
-)
+from errata.cli._groups import grouped
+from errata.cli._open import log_to_read, log_to_write, session_to_edit
+from errata.cli._options import AsJson, By, Place, Where
 from errata.cli._print import SHORT, say, say_json
 from errata.core.errors import BadInput, Unknown
-from errata.core.given import given_by, words
+from errata.core.given import words
 from errata.core.records import instant
 
 if TYPE_CHECKING:
@@ -33,14 +22,12 @@ if TYPE_CHECKING:
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
 
+@grouped
 def alias(
     name: Annotated[str, typer.Argument(help="A name, such as release-3.")],
     point: Annotated[str, typer.Argument(help="An entry's number, another alias or a time; not given: the last entry.")] = "",
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
+    by: By = By(),
+    where: Where = Where(),
 ) -> None:
     """Name the state after an entry: `errata ask --at NAME` asks it, `errata edit revert --to NAME` goes back to it.
 
@@ -51,28 +38,22 @@ def alias(
     """
     if not _ALIAS.fullmatch(name):
         raise BadInput(f"{name!r} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
-    by = given_by(author, reason, ticket)
-    with log_to_read(store, branch) as log:
+    given = by.provenance
+    with log_to_read(where) as log:
         seq = _state(log, words(point, "point")) if point else len(log)
-    with log_to_write(store, branch) as log:
-        entry = log.append("aliased", None, by, details={"alias": name, "entry": seq})
+    with log_to_write(where) as log:
+        entry = log.append("aliased", None, given, details={"alias": name, "entry": seq})
     say(f"{name}: the state after entry {seq} (entry {entry.seq} says so)")
 
 
+@grouped
 def erase_image(
     image: Annotated[str, typer.Argument(help="The image's digest, or its first digits (at least 6).")],
     keep_effect: Annotated[
         bool, typer.Option("--keep-effect", help="Keep what the model learned from it; nothing before can then be replayed.")
     ] = False,
-    author: Author = "unknown",
-    reason: Reason = "",
-    ticket: Ticket = "",
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    by: By = By(),
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Erase an image for good: a person's right. The chain stays whole, for entries hold its digest alone.
@@ -90,14 +71,14 @@ def erase_image(
         raise BadInput(
             f"{image!r} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
         )
-    by = given_by(author, reason, ticket)
-    with log_to_read(store, branch) as log:  # before a model is loaded: is there such an image?
+    given = by.provenance
+    with log_to_read(place.where) as log:  # before a model is loaded: is there such an image?
         if not any(digest.startswith(wanted) for entry in log.entries() for digest in entry.image_digests()):
             raise Unknown("image of an edit on this branch", wanted, ())
-    with session_to_edit(Place(model, editor, device, dtype), store, branch, lambda opened: None) as session:
+    with session_to_edit(place) as session:
         from errata.session.takeback import erase_image as erase
 
-        done = erase(session, wanted, by, keep_effect=keep_effect)
+        done = erase(session, wanted, given, keep_effect=keep_effect)
     if as_json:
         say_json(
             {

@@ -7,19 +7,16 @@ from typing import Annotated
 
 import typer
 
-from errata.cli._open import Place, session_to_ask
-from errata.cli._options import DEFAULT_STORE, AsJson, Branch, Device, Dtype, EditorName, Store, StoreModelName
+from errata.cli._groups import grouped
+from errata.cli._open import session_to_ask
+from errata.cli._options import AsJson, Place
 from errata.cli._print import note, say, say_json
 
 
+@grouped
 def merge(
     out: Annotated[Path, typer.Option("--out", help="The folder to write; it must not be there, or be empty.")],
-    model: StoreModelName = None,
-    editor: EditorName = None,
-    store: Store = DEFAULT_STORE,
-    branch: Branch = "main",
-    device: Device = "cpu",
-    dtype: Dtype = "auto",
+    place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
     """Write the model with every edit in force in its weights, for whatever reads checkpoints; a read of it costs nothing more.
@@ -35,7 +32,7 @@ def merge(
     from errata.session.merge import check_folder, merge_into
 
     check_folder(out)
-    with session_to_ask(Place(model, editor, device, dtype), store, branch) as session:
+    with session_to_ask(place) as session:
         made = merge_into(session, out)
     if as_json:
         say_json({"folder": str(out), "edits": made.edits, "ending": made.ending, "agree": made.agree, "digest": made.digest})

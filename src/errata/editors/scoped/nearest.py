@@ -50,11 +50,11 @@ class Nearest:
 
     def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " D"]:
         """Unit vectors of words and pictures side by side, each by the root of its weight; the target isn't looked at."""
-        seen = model.features(query)
+        seen = model.features(query, look=self.image_weight > 0)  # the vision side is most of what a key takes
         text_D, none = normalize(seen.text_D, dim=0), seen.text_D.new_zeros(1)
         image_D = torch.zeros_like(text_D) if seen.image_D is None else normalize(seen.image_D, dim=0)
         # The last place is taken by queries without a picture: alike among themselves, unlike every one with a picture.
-        pictured_D = torch.cat([image_D, none + 1 if seen.image_D is None else none])
+        pictured_D = torch.cat([image_D, none if query.images else none + 1])
         return torch.cat([(1 - self.image_weight) ** 0.5 * text_D, self.image_weight**0.5 * pictured_D])
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:

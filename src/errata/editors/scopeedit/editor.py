@@ -39,10 +39,10 @@ from errata.editors import _sites
 from errata.editors._objective import Objective
 from errata.editors._pool import base_answers, draw, halves, split
 from errata.editors._ranges import above, at_least
-from errata.editors.scopeedit.keys import KeyPositions
+from errata.editors.scopeedit.keys import KeyPositions, Protected
 from errata.editors.scopeedit.measure import measure
 from errata.editors.scopeedit.state import State, Written, told_of_sites
-from errata.editors.scopeedit.write import Writer
+from errata.editors.scopeedit.write import Ordinary, Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank, Replaced, merged
 from errata.nn.recursion import plasticity, untouched
@@ -164,7 +164,7 @@ class ScopeEdit:
     """Ordinary queries of each sort (text alone, with an image) whose keys enter P_l after an edit, >= 0; published: 1. They are
     seen through the edited model, where those of `traffic` are the unedited one's."""
 
-    protect_positions: Literal["all", "predicting"] = "predicting"
+    protect_positions: Protected = "predicting"
     """What is pooled for their keys: all positions as published, or those that predict the answer."""
 
     pool_size: int = 512
@@ -259,7 +259,15 @@ class ScopeEdit:
         if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)):
             return state
         return measure(
-            model, state, plan.sites, pool, at=self.key_positions, traffic=self.traffic, outward=self.outward, seed=self.seed
+            model,
+            state,
+            plan.sites,
+            pool,
+            at=self.key_positions,
+            protect=self.protect_positions if self.protect else None,
+            traffic=self.traffic,
+            outward=self.outward,
+            seed=self.seed,
         )
 
     def write(self, model: Model, state: State, edit: Edit) -> State:
@@ -314,13 +322,13 @@ class ScopeEdit:
         """The part of the pool in use."""
         return halves(self.pool, self.pool_size, self.seed)
 
-    def _drawn(self, state: State) -> tuple[tuple[Query, str], ...]:
+    def _drawn(self, state: State) -> tuple[Ordinary, ...]:
         """The queries to protect after this edit, with their unedited answers: settled by the seed and the edit's place."""
-        usable = [(query, answer) for query, answer in zip(self._pool(), state.answers, strict=True) if answer is not None]
-        texts, pictures = split([query for query, _ in usable])
+        found = enumerate(zip(self._pool(), state.answers, strict=True))
+        usable = {query: Ordinary(index, query, answer) for index, (query, answer) in found if answer is not None}
+        texts, pictures = split(list(usable))
         place = int(digest_of_json([self.seed, len(state.edits)])[:15], 16)
-        answers = dict(usable)
-        return tuple((query, answers[query]) for each in (texts, pictures) for query in draw(each, self.protect, place))
+        return tuple(usable[query] for each in (texts, pictures) for query in draw(each, self.protect, place))
 
 
 def _written(state: State) -> LowRank:

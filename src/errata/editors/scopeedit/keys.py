@@ -22,6 +22,10 @@ KeyPositions = Literal["own", "predicting"]
 """Where an answer's key is read: at the answer's own tokens, or at the positions that predict them."""
 
 
+Protected = Literal["all", "predicting"]
+"""What is pooled for the key of a protected query: all of its positions, or those that predict the answer."""
+
+
 class Seen(NamedTuple):
     """One pass over (query, target) with everything written so far in force."""
 
@@ -99,6 +103,11 @@ def keys_of(site: Site, x_PI: Float[Tensor, "P I"], positions: Positions, *, at:
     mean_I = answer_KI.mean(0)
     image_I = x_PI[list(positions.image)].mean(0) if positions.image else None
     return Keys(answer_KI if each else mean_I[None], mean_I, image_I)
+
+
+def protection_key(x_PI: Float[Tensor, "P I"], positions: Positions, *, narrow: bool) -> Float[Tensor, " I"]:
+    """The mean input that stands for a protected query: where its answer is predicted (`narrow`), or everywhere."""
+    return (x_PI[list(positions.predicting)] if narrow else x_PI).mean(0)
 
 
 def in_units(codes_KR: Float[Tensor, "K R"], unit: float | None) -> Float[Tensor, "K R"]:

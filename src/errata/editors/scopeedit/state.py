@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -79,6 +79,10 @@ class State:
 
     last: Mapping[str, JSON]
     """What the last write did, in plain numbers; empty before the first."""
+
+    protecting: Mapping[str, Float[Tensor, "N L"]] = field(default_factory=dict)
+    """Path -> the local code of each query of the pool (zeros where it has no answer), where no edit can change what goes into the
+    module: it is the only one written. Empty elsewhere: then they are asked through the edited model, after each edit."""
 
 
 def told_of_sites(state: State) -> dict[str, JSON]:

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from errata.core.records import Edit, Query
 from errata.editors._objective import Objective
-from errata.editors.scopeedit.keys import KeyPositions
+from errata.editors.scopeedit.keys import KeyPositions, Protected
 
 
 class Terms(Protocol):
@@ -86,7 +86,7 @@ class Terms(Protocol):
     def preconditioner(self) -> Literal["earlier", "current"]: ...
 
     @property
-    def protect_positions(self) -> Literal["all", "predicting"]: ...
+    def protect_positions(self) -> Protected: ...
 
     @property
     def objective(self) -> Objective | None: ...

@@ -20,7 +20,7 @@ from errata.core.model import Model, Positions, Spoken
 from errata.core.records import Edit, Query
 from errata.editors._sites import Plan, Site, linear
 from errata.editors.scopeedit.gate import SHUT, Gate, judge, shared_key
-from errata.editors.scopeedit.keys import Keys, Looked, Seen, Wanted, in_units, keys_of, look
+from errata.editors.scopeedit.keys import Keys, Looked, Seen, Wanted, in_units, keys_of, look, protection_key
 from errata.editors.scopeedit.state import State, Written
 from errata.editors.scopeedit.terms import Terms
 from errata.nn.patches import Delta
@@ -44,6 +44,17 @@ class Code(NamedTuple):
     """What P_s will remember; None: the gate is shut."""
 
     gate: Gate
+
+
+class Ordinary(NamedTuple):
+    """A query of the pool that is protected after an edit."""
+
+    place: int
+    """Where it stands in the part of the pool in use."""
+
+    query: Query
+    answer: str
+    """The unedited model's."""
 
 
 @dataclass
@@ -99,22 +110,31 @@ class Writer:
         if self.terms.downdate == "edit":
             self._remember([site for site in self.plan.sites if site.path in self.codes])
 
-    def protect(self, queries: Sequence[tuple[Query, str]]) -> None:
-        """Let P_l of the modules of the active groups remember ordinary queries, seen through the edited model."""
+    def protect(self, queries: Sequence[Ordinary]) -> None:
+        """Let P_l of the modules of the active groups remember ordinary queries, seen through the edited model; where no edit can
+        change what goes into the module, as they were measured at the beginning."""
         active = self.active
         sites = [site for site in self.plan.sites if site.group in active]
-        for query, answer in queries if sites else ():
-            speak = self.model.speaking(query, answer, changing=tuple(self.modules))
-            inputs = look(self.model, self.modules, [speak]).views[0].inputs
-            positions = self.model.positions(query, answer)
-            for site in sites:
-                if site.path not in inputs:
-                    continue
-                x_PI = inputs[site.path]
+        for each in queries if sites else ():
+            known = self.state.protecting
+            codes = {path: known[path][each.place][None] for path in known} or self._asked(each, sites)
+            for path, code_1L in codes.items():
+                module = self.modules[path]
+                in_units_1L = in_units(code_1L, module.unit_local if self.terms.normalise_keys else None)
+                self.modules[path] = replace(module, p_local_LL=self._local_after(module, in_units_1L))
+
+    def _asked(self, ordinary: Ordinary, sites: Sequence[Site]) -> dict[str, Float[Tensor, "1 L"]]:
+        """The local code of an ordinary query in each module that it reaches, seen through the edited model."""
+        speak = self.model.speaking(ordinary.query, ordinary.answer, changing=tuple(self.modules))
+        inputs = look(self.model, self.modules, [speak]).views[0].inputs
+        positions = self.model.positions(ordinary.query, ordinary.answer)
+        found = {}
+        for site in sites:
+            if site.path in inputs:
                 narrow = self.terms.protect_positions == "predicting" and site.side == "text"
-                key_I = (x_PI[list(positions.predicting)] if narrow else x_PI).mean(0)
-                module = self.modules[site.path]
-                self.modules[site.path] = replace(module, p_local_LL=self._local_after(module, self._local(module, key_I[None])))
+                key_I = protection_key(inputs[site.path], positions, narrow=narrow)
+                found[site.path] = key_I[None] @ self.modules[site.path].delta.a_RI[site.rank_shared :].T
+        return found
 
     def close(self, edit: Edit) -> State:
         """The next state."""

@@ -1,0 +1,78 @@
+"""What a session needs besides its log: the model, and the editor as it was asked for or as the log began with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from errata.core.editor import Editor
+from errata.core.model import Model
+from errata.core.records import Query
+from errata.editors import parse
+from errata.log import EditLog
+from errata.models import load
+from errata.session.beginnings import as_recorded, recorded_editor
+from errata.session.session import Session
+from errata.session.tools import Loader, equipped
+
+
+class Otherwise(NamedTuple):
+    """What is taken for a log that has not begun, where nothing was asked for."""
+
+    model: str
+    editor: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model and an editor, opened."""
+
+    model: Model
+    editor: Editor[Any]
+    asked: str
+    """How the editor was named."""
+
+    @staticmethod
+    def of(
+        log: EditLog,
+        *,
+        model: str | Model | None,
+        editor: str | None,
+        otherwise: tuple[str, str],
+        device: str = "cpu",
+        dtype: str | None = None,
+    ) -> Ready:
+        """What was asked for, else what the log began with, else the rest; a wrong editor is told before a model is loaded.
+
+        Args:
+            log: of the branch; it may have no entry yet.
+            model: a name, a model that is loaded already, or None for the log's own.
+            editor: a name with fields; None for the log's own.
+            otherwise: the names of a model and an editor for a log that has not begun.
+            device: where the model runs, if it isn't loaded yet.
+            dtype: the precision of its weights; None for what suits the device.
+
+        Raises:
+            Unknown, BadInput: no such model or editor, or one that can't be used.
+        """
+        default = Otherwise(*otherwise)
+        asked = editor or recorded_editor(log) or default.editor
+        parsed = parse(asked) if editor else as_recorded(log, parse(asked))
+        tools = Loader(device, dtype)
+        if model is None:
+            model = recorded_model(log) or default.model
+        opened = load(model, device=device, dtype=dtype) if isinstance(model, str) else model
+        return Ready(opened, equipped(parsed, tools), asked)
+
+    def session(self, log: EditLog, *, pool: Sequence[Query] = ()) -> Session:
+        """The session of the log; an empty one begins here."""
+        return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked)
+
+
+def recorded_model(log: EditLog) -> str | None:
+    """The name of the model that the log began with; None for a log that has not."""
+    first = next(log.entries(1, 2), None)
+    model = None if first is None else first.details.get("model")
+    name = model.get("name") if isinstance(model, Mapping) else None
+    return name if isinstance(name, str) else None
