@@ -2,35 +2,29 @@
 
 from pathlib import Path
 
-from errata.core.images import Image
-from errata.core.records import Edit, Provenance, Query
-from errata.editors import parse
-from errata.log import EditLog, MemoryStore
-from errata.models import load
-from errata.session.session import Session
+import errata
 
-scene = Image.open(Path(__file__).parent / "scene.png")
-question = Query.ask("where does the thing at the top left live?", scene)
-around = [
-    question,
-    Query.ask("tell me the home of the star.", scene),
-    Query.ask("where does a red star live?"),
-    Query.ask("where does the thing at the top right live?", scene),
-    Query.ask("what is 3 plus 4?"),
+SCENE = errata.Image.open(Path(__file__).parent / "scene.png")
+QUESTION = "where does the thing at the top left live?"
+AROUND = [
+    errata.Query.ask(QUESTION, SCENE),
+    errata.Query.ask("tell me the home of the star.", SCENE),
+    errata.Query.ask("where does a red star live?"),
+    errata.Query.ask("where does the thing at the top right live?", SCENE),
+    errata.Query.ask("what is 3 plus 4?"),
 ]
-
-session = Session.open(load("llava-tiny"), parse("codebook"), EditLog(MemoryStore()))
 
 
 def show(when: str) -> None:
     print(when)
-    for query, answer in zip(around, session.ask(around), strict=True):
+    for query, answer in zip(AROUND, model.ask_all(AROUND), strict=True):
         print(f"  {query.text:45} {answer.text}")
 
 
-show("before")
-receipt = session.edit(Edit(question, "the old pier", subject="red star"), Provenance("ann", "it moved house"))
-show(f"after the edit, which was {receipt.status}")
-if receipt.status == "applied":
-    taken_back = session.revert(receipt.edit, Provenance("ann", "no, it did not"))
-    show(f"taken back: {taken_back.why}")
+with errata.open("llava-tiny") as model:  # in memory: nothing is kept
+    show("before")
+    receipt = model.edit(QUESTION, "the old pier", image=SCENE, author="ann", reason="it moved house")
+    show(f"after the edit, which was {receipt.status}")
+    if receipt.status == "applied":
+        taken_back = model.revert(receipt.edit, author="ann", reason="no, it did not")
+        show(f"taken back: {taken_back.why}")

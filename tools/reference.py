@@ -9,11 +9,15 @@ import ast
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import errata
 from tools.commands import Command, Parameter, commands
+
+_WIDE = 110
+"""Characters of a call that stands on one line."""
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -35,6 +39,63 @@ def editors() -> str:
     presets: dict[str, Mapping[str, Any]] = {"scopeedit": {name: preset for name, preset in PRESETS.items() if name != "default"}}
     sections = "\n".join(_editor(name, kind, presets.get(name, {})) for name, kind in EDITORS.items())
     return f"# The editors\n\nMade from the program by `make docs`; a check fails when it is stale.\n\n{sections}"
+
+
+def python() -> str:
+    """The page of the Python interface: every public name of `errata` with its signature and what it says of itself."""
+    functions = [name for name in errata.__all__ if inspect.isfunction(_public(name))]
+    classes = [name for name in errata.__all__ if inspect.isclass(_public(name))]
+    rest = [name for name in errata.__all__ if name not in (*functions, *classes)]
+    first = ["open", "Session", "bench"]
+    order = [*first, *(name for name in (*functions, *classes) if name not in first)]
+    head = (
+        "# The Python interface\n\nMade from the program by `make docs`; a check fails when it is stale. Everything is in `import errata`, "
+        "which loads nothing until a name is used;\ntorch comes with `errata.open` and `errata.bench`. Errors are of one tree: "
+        "`except errata.ErrataError` catches all of them.\n\nA `Picture` is an `errata.Image` or a path; a `Question` is words or an "
+        "`errata.Query`.\n"
+    )
+    constants = "\n".join(f"- `errata.{name}`: `{_public(name)!r}`" for name in rest)
+    return "\n".join([head, *(_documented(name) for name in order), f"## Constants\n\n{constants}\n"])
+
+
+def _public(name: str) -> Any:
+    return getattr(errata, name)
+
+
+def _documented(name: str) -> str:
+    """A section on a public function, or on a class with its fields and methods."""
+    value = _public(name)
+    if not inspect.isclass(value):
+        return "\n".join([f"## errata.{name}", "", *_call(name, value), ""])
+    lines = [f"## errata.{name}", "", "```text", *inspect.cleandoc(value.__doc__ or "").splitlines(), "```", ""]
+    if is_dataclass(value):
+        said = _said(value)
+        shown = [each for each in fields(value) if not each.name.startswith("_")]
+        lines += ["| field | |", "|---|---|", *(f"| `{each.name}` | {said.get(each.name, '')} |" for each in shown), ""]
+    for method, held in vars(value).items():
+        function = held.__func__ if isinstance(held, staticmethod) else held
+        if not method.startswith("_") and inspect.isfunction(function) and name in _WITH_METHODS:
+            lines += [f"### {name}.{method}", "", *_call(method, function), ""]
+    return "\n".join(lines)
+
+
+_WITH_METHODS = ("Session", "Query", "Image", "Audit")
+"""Classes whose methods are a user's own business; of the rest the fields are."""
+
+
+def _call(name: str, function: Any) -> list[str]:
+    """How a function is called, an argument to a line where they don't fit one, and what it says of itself."""
+    parameters = [each for each in inspect.signature(function).parameters.values() if each.name != "self"]
+    given, starred = list[str](), False
+    for each in parameters:
+        if each.kind is each.KEYWORD_ONLY and not starred:
+            given, starred = [*given, "*"], True
+        default = "" if each.default is each.empty else f" = {each.default!r}"
+        given.append(f"{each.name}: {each.annotation}{default}")
+    back = f" -> {inspect.signature(function).return_annotation}"
+    line = f"{name}({', '.join(given)}){back}"
+    shown = [line] if len(line) <= _WIDE else [f"{name}(", *(f"    {each}," for each in given), f"){back}"]
+    return ["```python", *shown, "```", "", "```text", *inspect.cleandoc(function.__doc__ or "").splitlines(), "```"]
 
 
 def _editor(name: str, kind: type, presets: Mapping[str, Any]) -> str:
@@ -94,7 +155,11 @@ def _row(parameter: Parameter) -> str:
 
 def stale() -> dict[Path, str]:
     """Each generated page that isn't what the program says, with what it should be."""
-    pages = {REFERENCE / "command-line.md": command_line(), REFERENCE / "editors.md": editors()}
+    pages = {
+        REFERENCE / "command-line.md": command_line(),
+        REFERENCE / "editors.md": editors(),
+        REFERENCE / "python.md": python(),
+    }
     return {path: page for path, page in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != page}
 
 

@@ -15,6 +15,7 @@ import torch
 ROOT = Path(__file__).parent.parent.parent
 
 STARTS: dict[str, tuple[str, str]] = {
+    "against": (f"{ROOT} --runs 1 --only refused-editor", r"^refused-editor +\d\.\d{3} +\d\.\d{3} +\d\.\d\d "),
     "ceiling": ("--edits 2 --rounds 1 --queries 4", r"^reliability +\d+\.\d  n=2$"),
     "crossing": ("--editor none --seeds 3 --edits 2", r"^none: words 0\.0 ± 0\.0, .*stays 100\.0 ± 0\.0$"),
     "forms": ("--each 2", r"^overrides, statements before: \d: \d+\.\d of 100 right \(\d\)$"),

@@ -50,23 +50,24 @@ class Setting:
         return self.source != "default"
 
 
-def settings(environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Mapping[str, Setting]:
+def settings(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Mapping[str, Setting]:
     """Every setting as it stands.
 
     Args:
-        environment: the variables; an empty one counts as not set.
+        environment: the variables, of which an empty one counts as not set; None: those of this process.
         folder: where to look for the file first; None: the working folder.
 
     Raises:
         BadInput: the file can't be read, isn't TOML, or holds something else than text.
         Unknown: it holds a key that is no setting.
     """
+    variables = os.environ if environment is None else environment
     path = _nearest(Path.cwd() if folder is None else folder)
     held = {} if path is None else _read(path)
     found = {}
     for name, variable in VARIABLES.items():
-        if environment.get(variable, "").strip():
-            found[name] = Setting(environment[variable].strip(), variable)
+        if variables.get(variable, "").strip():
+            found[name] = Setting(variables[variable].strip(), variable)
         elif name in held:
             found[name] = Setting(held[name], str(path))
         else:

@@ -9,7 +9,7 @@ For a weight W with gradient G (Jordan et al., https://kellerjordan.github.io/po
 0.2 sqrt(max(rows, columns)) makes the root mean square of an update that of AdamW, so both may share a learning rate.
 
 torch.optim.Muon does its Newton-Schulz steps in bfloat16, one matrix after another, and a CPU without instructions for bfloat16
-emulates them: see docs/decisions/0005 for the figures. Here they are done in the weights' own precision unless told otherwise,
+emulates them: see docs/how-to/train.md for the figures. Here they are done in the weights' own precision unless told otherwise,
 matrices of one shape together. Suffixes: N matrices of R rows and C columns.
 """
 

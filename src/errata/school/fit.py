@@ -1,7 +1,7 @@
 """The only training loop: the parts of a loss for each step go in, a warm-up-then-cosine schedule moves the weights.
 
 The parts of a step are worked on side by side, each by one thread: on small models two threads that share one product are
-slower than two that have one each (bench/train.py; docs/decisions/0005). They are summed in their order, whoever was first.
+slower than two that have one each (bench/train.py; docs/how-to/train.md). They are summed in their order, whoever was first.
 A run is a pure function of its seed: what a step trains on is drawn from (seed, step), so a run that was killed and resumed
 from its last checkpoint ends where an unbroken one ends.
 
