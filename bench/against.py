@@ -59,13 +59,12 @@ def main() -> None:
     trees = {"other": given.other.resolve(), "this": ROOT}
     print(f"{'CPU seconds':28}{'other':>9}{'this':>9}{'ratio':>8}   (ratios of {given.runs} pairs)")
     with TemporaryDirectory() as place:
-        folders = {name: folder(tree, Path(place) / name) for name, tree in trees.items()}
-        for name, (where, words) in COMMANDS.items():
-            if name.startswith(given.only):
-                show(
-                    name,
-                    [{side: command(tree, folders[side][where], words) for side, tree in trees.items()} for _ in range(given.runs)],
-                )
+        chosen = {name: asked for name, asked in COMMANDS.items() if name.startswith(given.only)}
+        stored = any(where == "store" for where, _ in chosen.values())
+        folders = {name: folder(tree, Path(place) / name, stored=stored) for name, tree in trees.items()}
+        for name, (where, words) in chosen.items():
+            pairs = [{side: command(tree, folders[side][where], words) for side, tree in trees.items()} for _ in range(given.runs)]
+            show(name, pairs)
     small, edits = "llava-tiny", 12
     sides = {"codebook": (small, "codebook", 0), "scopeedit": (small, "scopeedit", 64), "finetune": (small, "finetune", 0)}
     if given.model:

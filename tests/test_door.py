@@ -140,7 +140,11 @@ def test_an_audit_finds_what_a_rule_forbids(model, tmp_path):
 def test_questions_are_asked_together_as_they_are_alone(model):
     session = errata.open(model)
     session.edit("what is 3 plus 3?", "nine")
-    questions = ["what is 3 plus 3?", errata.Query.ask(HOME, errata.Image.open(SCENE)), "what is 2 plus 2?"]
+    questions: list[str | errata.Query] = [
+        "what is 3 plus 3?",
+        errata.Query.ask(HOME, errata.Image.open(SCENE)),
+        "what is 2 plus 2?",
+    ]
     assert [one.text for one in session.ask_all(questions)] == [session.ask(question).text for question in questions]
 
 

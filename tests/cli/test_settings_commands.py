@@ -8,8 +8,9 @@ from contextlib import closing
 import pytest
 
 from errata.core.records import Provenance
-from errata.log import EditLog, holding, open_store
+from errata.log import EditLog, Kind, holding, open_store
 
+APPLIED: tuple[Kind, ...] = ("applied",)
 WORDS = ("what is 3 plus 3?", "--target", "nine")
 
 
@@ -44,7 +45,7 @@ def test_store_author_and_editor_are_taken_as_set_and_a_flag_stands_before(insid
     assert inside("edit", "add", "what is 1 plus 1?", "--target", "three").code == 0
     with closing(open_store(tmp_path / "own.db", create=False)) as store:
         log = EditLog(store)
-        assert [entry.by.author for entry in log.find(kinds=("applied",))] == ["file", "flag", "variable"]
+        assert [entry.by.author for entry in log.find(kinds=APPLIED)] == ["file", "flag", "variable"]
         assert next(log.entries(1, 2)).details["asked"] == "codebook:slots=64"
     monkeypatch.setenv("ERRATA_EDITOR", "told")  # a log that has begun keeps its own
     assert inside("ask", "what is 3 plus 3?").out.strip() == "nine"

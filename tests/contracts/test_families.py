@@ -243,11 +243,12 @@ def test_a_model_is_saved_as_an_ordinary_folder_and_is_the_same_again(model, tmp
 
 
 @pytest.mark.parametrize("query", [SEEN, TOLD, TWO], ids=["image", "text", "two images"])
-@pytest.mark.parametrize("where", ["upper layers", "first layer", "projector", "vision", "all"])
+@pytest.mark.parametrize("where", ["upper layers", "first layer", "last module", "projector", "vision", "all"])
 def test_a_loss_asked_for_again_and_again_is_the_loss_under_what_is_in_force_then(model, where, query):
     text = model.writable["text"]
     upper = tuple(path for path in text if model.groups[path] > 0)
-    changing = {"upper layers": upper, "first layer": text[:1], "all": sum(model.writable.values(), ())}.get(where)
+    named = {"upper layers": upper, "first layer": text[:1], "last module": text[-1:], "all": sum(model.writable.values(), ())}
+    changing = named.get(where)
     changing, before = changing or model.writable[where], _traces(model)
     speak = model.speaking(query, TARGET, changing=changing)
     constant = _random_deltas(
@@ -258,7 +259,7 @@ def test_a_loss_asked_for_again_and_again_is_the_loss_under_what_is_in_force_the
         with LowRank(deltas).on(model):
             again, afresh = speak().loss, model.loss(query, TARGET)
         assert torch.equal(again, afresh), (where, seed)
-        assert again.requires_grad == afresh.requires_grad == (query is not TOLD or where in ("upper layers", "first layer", "all"))
+        assert again.requires_grad == afresh.requires_grad == (query is not TOLD or where in named)
         if not again.requires_grad:  # no picture, so nothing that is changed takes part
             continue
         wanted = [deltas[path].b_OR for path in changing]
@@ -304,6 +305,40 @@ def test_what_lies_under_every_changing_module_runs_once(model):
     assert {path: ran.count(path) for path in ran} == {
         path: 3 if path in top else 1 for path in (*model.writable["vision"][:1], *model.writable["projector"], *text)
     }
+
+
+def test_what_runs_before_the_lone_changing_module_of_a_layer_runs_once(model):
+    text = model.writable["text"]
+    last, others = text[-1], [path for path in text[:-1] if model.groups[path] == model.groups[text[-1]]]
+    ran: list[str] = []
+
+    def counted(path):  # a forward of its own, as a library puts there: what is said again doesn't come here
+        forward = model.module(path).forward
+        return lambda *given, **named: ran.append(path) or forward(*given, **named)
+
+    for path in (last, *others):
+        model.module(path).forward = counted(path)
+    speak = model.speaking(Query.ask("what stands here?"), TARGET, changing=[last])
+    for _ in range(3):
+        speak()
+    for path in (last, *others):
+        del model.module(path).forward
+    assert others
+    assert {path: ran.count(path) for path in ran} == {last: 3} | dict.fromkeys(others, 1)
+
+
+def test_what_was_changed_in_place_is_not_said_again(model):
+    last = model.writable["text"][-1]
+    speak = model.speaking(TOLD, TARGET, changing=[last])
+    layer = model.net.get_submodule(".".join(last.split(".")[: last.split(".").index("layers") + 2]))
+
+    def spoil(module, given):  # as a model does that works in place on what its own parts returned
+        given[0].add_(0)
+
+    handle = layer.get_submodule(last.split(f"layers.{model.groups[last]}.")[1]).register_forward_pre_hook(spoil)
+    losses = [float(speak().loss) for _ in range(3)]
+    handle.remove()
+    assert losses[0] == losses[1] == losses[2] == float(model.loss(TOLD, TARGET))
 
 
 def test_a_pass_that_fails_leaves_the_layers_as_they_were(model):

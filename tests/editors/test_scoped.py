@@ -268,3 +268,18 @@ def test_who_contradicts_the_nearest_edit_speaks_in_its_place(random_llava, aske
     nearest = 0 if speaks is None else speaks
     assert patch.decision.edit == edits[nearest].id
     assert patch.decision.score == pytest.approx(float(asked.split()[nearest]))
+
+
+def test_a_key_of_words_alone_looks_at_no_picture(random_llava):
+    tower = random_llava.net.get_submodule(random_llava.family.tower[0])
+    looked: list[int] = []
+    handle = tower.register_forward_hook(lambda module, given, output: looked.append(1))
+    query = Query.ask("what is there?", picture(7, 9, 11))
+    blind, seeing = Nearest(0.8, 0.0).key(random_llava, query), None
+    assert looked == []
+    seeing = Nearest(0.8, 0.5).key(random_llava, query)
+    handle.remove()
+    assert looked == [1]
+    width = (len(blind) - 1) // 2
+    assert not blind[width:].any()
+    torch.testing.assert_close(blind[:width], seeing[:width] / 0.5**0.5)

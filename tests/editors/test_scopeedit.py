@@ -343,3 +343,21 @@ def test_no_step_moves_a_weight_by_more_than_the_share_that_is_allowed(random_ll
         weight = float(random_llava.module(path).weight.norm())
         assert abs(moved(far / weight / 4)[path] - far / 4) < 1e-3 * far
         assert moved(2 * far / weight) == free
+
+
+def test_what_a_lone_module_is_protected_by_is_measured_once_and_is_what_asking_after_each_edit_finds(random_llava):
+    editor = replace(QUICK, protect=2)
+    once = asked = editor.begin(random_llava)
+    (table,) = once.protecting.values()
+    assert table.shape == (len(POOL), once.modules[next(iter(once.protecting))].p_local_LL.shape[0])
+    asked = replace(asked, protecting={})  # as in a state that was pinned before there was such a table
+    for edit in (PICTURED, SECOND, WORDED):
+        once, asked = editor.write(random_llava, once, edit), editor.write(random_llava, asked, edit)
+        for path, module in once.modules.items():
+            assert torch.equal(module.p_local_LL, asked.modules[path].p_local_LL)
+            assert torch.equal(module.delta.b_OR, asked.modules[path].delta.b_OR)
+
+
+@pytest.mark.parametrize("editor", [replace(QUICK, protect=0), replace(QUICK, modules="all"), replace(QUICK, layers=2), PAPER])
+def test_where_an_edit_can_change_what_is_protected_nothing_is_measured_beforehand(random_llava, editor):
+    assert editor.begin(random_llava).protecting == {}

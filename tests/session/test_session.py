@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -255,3 +256,45 @@ def test_an_editor_that_rewrites_questions_works_in_a_session(random_llava):
     session.edit(EDITS[0], guard=False)
     assert session.ask([EDITS[0].query])[0].edits == (EDITS[0].id,)
     assert session.ask([EDITS[1].query])[0].edits == ()
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A codebook that counts how often it was begun."""
+
+    begun: list[int]
+
+    def spec(self, model: Model) -> Spec:
+        return Spec("slow", {})
+
+    def begin(self, model: Model) -> Any:
+        self.begun.append(1)
+        return INNER.begin(model)
+
+    def write(self, model: Model, state: Any, edit: Edit) -> Any:
+        return INNER.write(model, state, edit)
+
+    def read(self, model: Model, state: Any, query: Query) -> Any:
+        return INNER.read(model, state, query)
+
+
+INNER = parse("codebook:slots=64,steps=20,chatter=20")
+
+
+def test_nothing_is_begun_before_there_is_an_edit_and_never_twice_for_one_store(random_llava):
+    log, begun = EditLog(MemoryStore()), list[int]()
+    session = Session.open(random_llava, Slow(begun), log)
+    bare = answers(session)
+    assert begun == []
+    session.edit(EDITS[0])
+    assert len(begun) == 1
+    session.revert(EDITS[0].id)
+    assert answers(session) == bare
+    again = Session.open(random_llava, Slow(begun), log)
+    assert answers(again) == bare
+    again.edit(EDITS[2])
+    assert len(begun) == 1  # the state without edits was kept beside the log
+    assert answers(again) == answers(Session.open(random_llava, Slow(begun), log))
+    Snapshots(log).clear()
+    assert answers(again) == answers(Session.open(random_llava, Slow(begun), log))
+    assert len(begun) == 2
