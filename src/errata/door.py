@@ -213,6 +213,7 @@ class Session:
         ticket: str = "",
         key: str = "",
         rules: str | Path | Rules | None = None,
+        supersede: Sequence[str] = (),
     ) -> Receipt:
         """Correct one answer, or refuse to: it is read back before it counts, and the receipt says what became of it.
 
@@ -227,13 +228,15 @@ class Session:
             ticket: where it was asked for.
             key: names the request: given again, nothing is done twice.
             rules: a rules file, or rules, that the edit must not break.
+            supersede: edits (ids, or first digits) that it may take away; one that it would take away unnamed refuses it.
 
         Raises:
-            BadInput: the correction can't be put to this model, or is in force already; nothing was changed.
+            BadInput: the correction can't be put to this model, or is in force and given; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
         made = _correction(question, target, image, also, keep)
-        return self.inner.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules))
+        named = [self._id(one) for one in supersede]
+        return self.inner.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules), supersede=named)
 
     def preview(
         self,

@@ -30,7 +30,7 @@ def test_a_merged_checkpoint_gives_the_corrected_answer_without_the_store(correc
     made = corrected("model", "merge", "--out", "new", "--json")
     told = json.loads(made.out)
     assert (made.code, told["edits"], told["agree"]) == (0, 1, 1)
-    alone = corrected("ask", ASKED, "--image", "a.png", "--model", "new", "--store", "other.db")
+    alone = corrected("ask", ASKED, "--image", "a.png", "--model", "new", "--store", ":memory:")
     assert (alone.out, "without edits" in alone.err) == ("mibo\n", True)
     slip = json.loads((tmp_path / "new" / "errata.json").read_text(encoding="utf-8"))
     assert (slip["merged"], slip["edits"], slip["branch"], slip["entry"]) == (told["digest"], 1, "main", 2)

@@ -121,3 +121,23 @@ def test_a_branch_that_somebody_else_writes_to_is_told_before_torch_is_loaded(be
 def test_what_only_reads_loads_no_torch(begun, words):
     code, told, loaded = ran(words, begun)
     assert (code, loaded) == (0, False), told
+
+
+def test_a_model_is_asked_without_any_store_where_that_is_said(inside):
+    assert inside("edit", "add", *WORDS).code == 0
+    done = inside("ask", WORDS[0], "--store", ":memory:")
+    assert (done.code, done.out.strip(), "without edits" in done.err) == (0, "6", True)
+    refused = inside("edit", "add", *WORDS, "--store", ":memory:")
+    assert (refused.code, "needs a store" in refused.err) == (2, True)
+
+
+def test_a_correction_that_would_take_another_away_is_refused_unless_that_is_named(inside):
+    first = json.loads(inside("edit", "add", "what is 4 plus 4?", "--target", "9", "--json").out)["edit"]
+    refused = inside("edit", "add", "what is 4 plus 5?", "--target", "nine")
+    assert refused.code == 1
+    assert f"--supersede {first[:12]}" in refused.out
+    assert inside("ask", "what is 4 plus 4?").out.strip() == "9"
+    taken = inside("edit", "add", "what is 4 plus 5?", "--target", "nine", "--supersede", first[:12])
+    assert taken.code == 0, taken.out
+    assert first[:12] in taken.out
+    assert inside("edit", "add", "a?", "--target", "b", "--propose", "--supersede", first).code == 2

@@ -145,8 +145,8 @@ def test_protection_draws_a_text_and_a_picture_from_the_pool_and_changes_with_th
     editor = paper()
     state = editor.begin(random_llava)
     drawn = editor._drawn(state)
-    assert [bool(query.images) for query, _ in drawn] == [False, True]
-    places = {tuple(q.digest for q, _ in editor._drawn(replace(state, edits=("e",) * n))) for n in range(12)}
+    assert [bool(query.images) for _, query, _ in drawn] == [False, True]
+    places = {tuple(q.digest for _, q, _ in editor._drawn(replace(state, edits=("e",) * n))) for n in range(12)}
     assert len(places) > 1
 
 

@@ -79,18 +79,20 @@ def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[E
     where, branch = place.where, place.branch
     told = shown(where.at)
     _refuse_early(place)
-    if store_exists(where.at):
+    if not where.nowhere and store_exists(where.at):
         with log_to_read(where, new_branch=new_branch) as log:
             if len(log):
                 check(log)
                 yield _ready(place, log).session(log)
                 return
             told = f"{told} on branch {branch}" if log.branches() else told
-    elif where.named and not new_branch:
+            if where.named and not new_branch:
+                raise LogError(f"The store at {told} is empty. Check the place, or make its first correction: errata edit add")
+    elif where.named and not where.nowhere and not new_branch:
         raise LogError(f"There is no store at {told}. Check the path, or make one with the first correction: errata edit add")
     log = EditLog(MemoryStore(), branch)
     check(log)
-    note(f"There is no edit in {told}: this is the model without edits.")
+    note("This is the model without edits." if where.nowhere else f"There is no edit in {told}: this is the model without edits.")
     yield _ready(place, log).session(log)
 
 
@@ -106,6 +108,8 @@ def session_to_edit(place: Place, check: Callable[[Model], None] = _anything) ->
         Held: another process writes to the branch.
     """
     _refuse_early(place)
+    if place.where.nowhere:
+        raise BadInput("A correction needs a store, so that it is kept and can be taken back. Name a file: --store errata.db")
     with ExitStack() as held:
         if store_exists(place.where.at):
             opened = held.enter_context(closing(open_store(place.where.at, create=False)))

@@ -23,9 +23,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON value to a line i
 _Store = Annotated[
     str | None,
     typer.Option(
-        "--store", metavar="PLACE", help=f"The file of the log, or a postgresql:// URL. Not given: as set, or {DEFAULT_STORE}."
+        "--store",
+        metavar="PLACE",
+        help=f"The log's file, or a postgresql:// URL; :memory: for none. Not given: as set, or {DEFAULT_STORE}.",
     ),
 ]
+NOWHERE = ":memory:"
+"""In the place of a store: none."""
+
 _Branch = Annotated[str, typer.Option("--branch", help="The branch of the log.")]
 
 
@@ -40,6 +45,11 @@ class Where(Options):
     def at(self) -> str:
         """The store's place: as given, else as set (`errata config`)."""
         return self.store if self.store is not None else settings()["store"].value
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether there is to be no store: the model without edits is asked."""
+        return self.at == NOWHERE
 
     @property
     def named(self) -> bool:

@@ -86,6 +86,15 @@ class Forgets(Protocol):
 
 
 @runtime_checkable
+class Touches(Protocol[S_contra]):
+    """An editor that can tell which earlier edits a write may have silenced or changed, so that these are asked again."""
+
+    def touched(self, state: S_contra, most: int) -> Sequence[EditId]:
+        """Edits that came before the last one, likeliest first: all that it surely silenced, and at most so many others."""
+        ...
+
+
+@runtime_checkable
 class Merges(Protocol[S_contra]):
     """An editor that reads every query alike, so that its state is other weights. Contract: answers under `merged` are those under
     each `read`, as far as rounding goes."""

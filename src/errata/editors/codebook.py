@@ -206,6 +206,18 @@ class Codebook:
             "dropped": state.dropped,
         }
 
+    def touched(self, state: State, most: int) -> Sequence[EditId]:
+        """Those whose place the last edit took (`same`), then those whose questions begin most like its own, from `reach` on."""
+        if len(state.edits) < 2:
+            return ()
+        book, bounds, last = state.book, _bounds(state.spans), len(state.edits) - 1
+        overruled = _alike(book, bounds, last, self.same)
+        firsts_ER, start = book.keys_MR[bounds[:last]], bounds[last]
+        cosines_E = (firsts_ER @ book.keys_MR[start : bounds[last + 1]][book.first_M[start : bounds[last + 1]]].T).amax(1)
+        order = cosines_E.argsort(descending=True).tolist()
+        near = [index for index in order if float(cosines_E[index]) >= self.reach and index not in overruled][:most]
+        return tuple(state.edits[index] for index in (*overruled, *near))
+
     def _learn(self, model: Model, book: Codes, query: Query, target: str) -> _Learned:
         """Keys from one pass of the unedited model, then steps on their values, read as any reader will; the best values stay."""
         path = self._path(model)

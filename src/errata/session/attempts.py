@@ -14,7 +14,9 @@ from errata.core.editor import Editor, Explains
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
 from errata.core.rules import Breach, Rules
+from errata.log import EditLog
 from errata.session.guard import Verdict, read_back
+from errata.session.neighbours import Beside, beside
 from errata.session.receipts import Moved, Receipt, Status
 from errata.session.rules import broken
 
@@ -32,17 +34,19 @@ class Attempt:
     supersedes: tuple[EditId, ...]
     write_ms: float
     guard_ms: float
+    beside: Beside = Beside()
+    """Which corrections in force were asked again, and which would be lost."""
 
     @property
     def why(self) -> str:
         """Why it must be refused; empty when it may pass."""
-        return self.verdict.why or "; ".join(breach.sentence for breach in self.breaches)
+        return self.verdict.why or "; ".join(breach.sentence for breach in self.breaches) or self.beside.why
 
     def receipt(self, status: Status, seq: int, *, why: str, moved: tuple[Moved, ...] = (), asked: int = 0) -> Receipt:
         verdict = self.verdict
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
-            self.write_ms, self.guard_ms, self.supersedes, moved, asked,
+            self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:
@@ -65,6 +69,8 @@ class Attempt:
             details["until"] = edit.valid_until
         if committed and self.supersedes:
             details["supersedes"] = list(self.supersedes)
+        if self.beside.asked:
+            details["beside"] = {"asked": len(self.beside.asked), "lost": [one.to_json() for one in self.beside.lost]}
         if self.rules is not None:
             details["rules"] = {"digest": self.rules.digest, "broken": [breach.to_json() for breach in self.breaches]}
         return details
@@ -79,6 +85,7 @@ def attempt(
     edit: Edit,
     supersedes: tuple[EditId, ...],
     rules: Rules | None,
+    log: EditLog | None,
 ) -> Attempt:
     """Write an edit and read it back.
 
@@ -90,6 +97,7 @@ def attempt(
         edit: the edit.
         supersedes: the edits whose place it takes.
         rules: what it must not break.
+        log: whose corrections in force it must not take away; None: they aren't asked.
     """
     started = time.perf_counter()
     written = editor.write(model, base, edit)
@@ -97,9 +105,10 @@ def attempt(
     middle = time.perf_counter()
     verdict = read_back(model, editor, before=state, after=written, edit=edit)
     found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
+    others = Beside() if log is None else beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes)
     guard_ms = (time.perf_counter() - middle) * 1000
     telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
-    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms)
+    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms, others)
 
 
 def settled() -> None:

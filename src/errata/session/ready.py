@@ -66,8 +66,8 @@ class Ready:
         return Ready(opened, equipped(parsed, tools), asked)
 
     def session(self, log: EditLog, *, pool: Sequence[Query] = ()) -> Session:
-        """The session of the log; an empty one begins here."""
-        return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked)
+        """The session of the log, in which no correction takes another one away unsaid; an empty log begins here."""
+        return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
 def recorded_model(log: EditLog) -> str | None:

@@ -73,6 +73,9 @@ class Receipt:
     asked: int = 0
     """How many other queries were asked."""
 
+    beside: int = 0
+    """How many other corrections in force were asked again before it was committed: every one of them is still given."""
+
 
 def receipt_in(entry: Entry) -> Receipt:
     """The receipt that an entry of the log remembers (its times aside)."""

@@ -26,6 +26,7 @@ from errata.log import EditLog, Entry, Kind
 from errata.nn.patches import NoPatch
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
+from errata.session.checks import check, check_out, check_waits
 from errata.session.folding import Folded, folded, kept
 from errata.session.frozen import frozen
 from errata.session.pools import pool_in
@@ -61,7 +62,15 @@ class Session:
     """
 
     def __init__(
-        self, model: Model, editor: Editor[Any], log: EditLog, *, state: Any, snapshot_every: int, clock: Callable[[], datetime]
+        self,
+        model: Model,
+        editor: Editor[Any],
+        log: EditLog,
+        *,
+        state: Any,
+        snapshot_every: int,
+        clock: Callable[[], datetime],
+        beside: bool = False,
     ) -> None:
         self.model = model
         self.editor = editor
@@ -69,6 +78,7 @@ class Session:
         self._state = state
         self._snapshot_every = snapshot_every
         self._clock = clock
+        self._beside = beside
         self._at, self._seq = "", 0
         self._spec = ""
         self._when: datetime | None = None
@@ -84,6 +94,7 @@ class Session:
         snapshot_every: int = SNAPSHOT_EVERY,
         asked: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        beside: bool = False,
     ) -> Session:
         """The session of a log. An empty log begins here: its first entry says which model, which editor and which pool.
 
@@ -92,6 +103,7 @@ class Session:
             snapshot_every: edits between snapshots, at least 1.
             asked: how the editor was named, so that the next session can be opened without naming it.
             clock: the time now, in UTC: an edit whose `valid_until` is over doesn't speak any more.
+            beside: refuse a correction that would take another one away (`neighbours`); a benchmark measures that instead.
 
         Raises:
             WrongStore: the log is of another model, or of an editor with other fields.
@@ -108,7 +120,7 @@ class Session:
                 begin(log, model, editor, pool, asked)
         else:
             check_same(first, model, editor)
-        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock)
+        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock, beside=beside)
         session._follow()
         return session
 
@@ -137,11 +149,13 @@ class Session:
         guard: bool = True,
         key: str = "",
         rules: Rules | None = None,
+        supersede: Collection[EditId] = (),
     ) -> Receipt:
         """Apply a correction, or refuse it whole.
 
         It is refused when it wasn't learned (its query, or one of its `also`, doesn't give the target), when the answer to one of
-        its `keep` moved, or when it breaks a rule. Either way the log says so. An edit in force of the same query is superseded.
+        its `keep` moved, when it breaks a rule, or when it would take away another correction (`beside`). Either way the log says
+        so. An edit in force of the same query is superseded; the very same edit is applied again where it isn't given any more.
 
         Args:
             edit: the correction.
@@ -149,20 +163,23 @@ class Session:
             guard: False commits what was written whatever the read-back finds.
             key: names the request: asked again under the same key, the first receipt comes back and nothing is done.
             rules: what must and must not follow on this branch.
+            supersede: edits in force whose place it takes too.
 
         Raises:
-            BadInput: the edit can't be put to this model, or is in force already; nothing was changed.
+            BadInput: the edit can't be put to this model, or is in force and given; nothing was changed.
             Conflict: another writer appended while this edit was written; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
         done = receipt_under(self.log, key, edit)
         if done is not None:
             return done
-        self._check(edit)
+        faded = self._check(edit)
         self._catch_up()
-        tried = self._attempt(edit, rules)
+        tried = self._attempt(edit, rules, supersede)
         committed = not tried.why or not guard
         details = tried.details(committed=committed)
+        if committed and faded:
+            self.record("reverted", None, by, edit_id=edit.id, details={"why": "it wasn't given any more, and is given again"})
         entry = self.record("applied" if committed else "refused", edit, by, details=details, key=key)
         if committed:
             self.move(tried.state)
@@ -171,7 +188,9 @@ class Session:
                 self._note_superseded(by)
         return tried.receipt("applied" if committed else "refused", entry.seq, why="" if committed else tried.why)
 
-    def preview(self, edit: Edit, *, rules: Rules | None = None, recent: Sequence[Query] = ()) -> Receipt:
+    def preview(
+        self, edit: Edit, *, rules: Rules | None = None, recent: Sequence[Query] = (), supersede: Collection[EditId] = ()
+    ) -> Receipt:
         """The receipt that an edit would have, and which of the recent questions it would answer otherwise; nothing is changed.
 
         Raises:
@@ -179,7 +198,7 @@ class Session:
         """
         self._check(edit)
         self._follow_if_grown()
-        tried = self._attempt(edit, rules)
+        tried = self._attempt(edit, rules, supersede)
         moved = self.moved(recent, tried.state)
         return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(recent))
 
@@ -192,7 +211,7 @@ class Session:
         done = receipt_under(self.log, key, edit)
         if done is not None:
             return done
-        self._check(edit)
+        self._check(edit, again=False)
         self._catch_up()
         tried = self._attempt(edit, rules)
         entry = self.record("proposed", edit, by, details=tried.details(committed=False), key=key)
@@ -204,7 +223,7 @@ class Session:
         Raises:
             BadInput: no such proposal waits; nothing was changed.
         """
-        self._check_waits(edit_id)
+        check_waits(self.log, edit_id)
         proposal = next(self.log.find(edit_id, kinds=_PROPOSED))
         if "rules" in proposal.details and rules is None:
             raise BadInput(
@@ -222,7 +241,7 @@ class Session:
         Raises:
             BadInput: no such proposal waits; nothing was changed.
         """
-        self._check_waits(edit_id)
+        check_waits(self.log, edit_id)
         self._catch_up()
         entry = self.record("refused", None, by, edit_id=edit_id, details={"why": "the proposal was turned down"})
         return receipt_in(entry)
@@ -263,7 +282,7 @@ class Session:
             LogError: an edit's effect was pinned, or the log can't be written.
         """
         ids = tuple(dict.fromkeys(edit_ids))
-        self._check_out(ids)
+        check_out(self.log, ids, ended=self._ended())
         self._follow_if_grown() if dry_run else self._catch_up()
         rebuilt, drafts = self._withdrawal(ids, others)
         if dry_run:
@@ -386,10 +405,12 @@ class Session:
         """Bytes that a snapshot of the present state takes."""
         return len(frozen(self.state))
 
-    def _attempt(self, edit: Edit, rules: Rules | None) -> Attempt:
-        supersedes = self._superseding(edit)
-        base = self.without(supersedes).state if supersedes else self.state
-        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules)
+    def _attempt(self, edit: Edit, rules: Rules | None, supersede: Collection[EditId] = ()) -> Attempt:
+        supersedes = self._superseding(edit, supersede)
+        leaving = {*supersedes, edit.id} & {*self.log.ids_in_force()}
+        base = self.without(leaving).state if leaving else self.state
+        log = self.log if self._beside else None
+        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=log)
 
     def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""
@@ -402,50 +423,25 @@ class Session:
         )
         return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
 
-    def _superseding(self, edit: Edit) -> tuple[EditId, ...]:
-        """The edit in force of the same query, whose place this one takes; one whose effect was pinned is written over instead."""
-        old = self.log.asking(edit.query)
-        return () if old is None or old in self.log.fixed() or old in self._ended() else (old,)
+    def _check(self, edit: Edit, *, again: bool = True) -> bool:
+        """Whether the edit is in force and yet not given any more, so that it is made again; see `checks.check` for the rest."""
+        check(self.model, self.log, edit, now=self._clock(), given=lambda: not again or self._gives(edit))
+        return edit.id in self.log.ids_in_force()
+
+    def _gives(self, edit: Edit) -> bool:
+        return same(self.said([edit.query], self.state)[0], edit.target)
+
+    def _superseding(self, edit: Edit, named: Collection[EditId]) -> tuple[EditId, ...]:
+        """The edit in force of the same query, whose place this one takes, and those that are named; one whose effect was pinned is
+        written over instead."""
+        check_out(self.log, named, ended=self._ended())
+        old, out = self.log.asking(edit.query), {edit.id, *self.log.fixed(), *self._ended()}
+        return tuple(dict.fromkeys(each for each in (old, *named) if each is not None and each not in out))
 
     def _note_superseded(self, by: Provenance | None) -> None:
         """Write down of every edit whose place another took that it was superseded, where no entry says so yet."""
         for old, new in self.log.superseded().items():
             self.record("superseded", None, by, edit_id=old, details={"by": new})
-
-    def _check_waits(self, edit_id: EditId) -> None:
-        if edit_id not in self.log.proposed():
-            raise BadInput(f"No proposed edit {edit_id[:12]} waits for approval. `errata edit list --proposed` shows what does.")
-
-    def _check(self, edit: Edit) -> None:
-        for query in (edit.query, *edit.also):
-            self.model.check(query, edit.target)
-        for query in edit.keep:
-            self.model.check(query)
-        if edit.id in self.log.ids_in_force():
-            raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
-        for image in edit.images:
-            if image.digest in self.log.erased():
-                raise BadInput(
-                    f"The image {image.digest[:12]} was erased on this branch, and isn't taken in again. Nothing was changed."
-                )
-        if edit.valid_until is not None and instant(edit.valid_until) <= self._clock():
-            raise BadInput(f"The edit's time is over: it was valid until {edit.valid_until}. Give a later time, or none.")
-        if self.log.upto is not None:
-            raise LogError(f"This session shows the past, after entry {self.log.upto}; it can't be edited. Edit the present one.")
-
-    def _check_out(self, ids: tuple[EditId, ...]) -> None:
-        """Whether these edits can be taken out of force."""
-        standing, fixed, ended = self.log.ids_in_force(), self.log.fixed(), self._ended()
-        for edit in ids:
-            if edit in ended:
-                raise BadInput(f"The edit {edit[:12]} isn't in force any more: its time is over. There is nothing to take back.")
-            if edit not in standing:
-                raise BadInput(f"The edit {edit[:12]} isn't in force, so there is nothing to take back.")
-            if edit in fixed:
-                raise BadInput(
-                    f"The edit {edit[:12]} can't be taken back: its effect was kept when an image was erased, and nothing before "
-                    "that can be replayed. Nothing was changed. Correct it with another edit."
-                )
 
     def _catch_up(self) -> None:
         """Before anything is written: what the log says now, and without the edits whose time is over."""

@@ -27,6 +27,7 @@ from errata.log import EditLog, Kind
 
 if TYPE_CHECKING:
     from errata.core.model import Model
+    from errata.session.session import Session
 
 app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
 
@@ -55,12 +56,16 @@ def add(
     recent: Recent = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
+    supersede: Annotated[
+        list[str] | None, typer.Option("--supersede", help="An edit that it may take away: its id, or the first digits.")
+    ] = None,
     key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
     by: By = By(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
-    """Correct one answer. The edit is read back before it counts: not learned, or a kept answer moved, and it is refused whole.
+    """Correct one answer. The edit is read back before it counts, and refused whole where it isn't learned, a kept answer moved, or
+    another correction would be taken away (--supersede lets it).
 
     Exits with 1 when the edit is refused; the model is then as it was.
 
@@ -74,24 +79,22 @@ def add(
     if dry_run and propose:
         raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
     images = [picture(path) for path in image or ()]
-    made = Edit(
-        query=asked(question, images),
-        target=words(target, "target"),
-        also=tuple(asked(text, images) for text in also or ()),
-        keep=tuple(asked(text, images) for text in keep or ()),
-        reach=reach,
-        subject=subject and words(subject, "subject"),
-        valid_until=until and until_of(until),
-    )
+    about, end = subject and words(subject, "subject"), until and until_of(until)
+    other, kept = (tuple(asked(text, images) for text in texts or ()) for texts in (also, keep))
+    made = Edit(asked(question, images), words(target, "target"), other, kept, reach, about, end)
     given = by.provenance
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
+    if propose and supersede:
+        raise BadInput("A proposal can't say what it supersedes: who approves it sees what it would take away. Leave one out.")
     if dry_run:
         with session_to_ask(place, new_branch=True) as session:
-            receipt = session.preview(made, rules=held, recent=others)
+            receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
     else:
         with session_to_edit(place, partial(_check, made)) as session:
-            put = session.propose if propose else session.edit
-            receipt = put(made, given, key=named, rules=held)
+            if propose:
+                receipt = session.propose(made, given, key=named, rules=held)
+            else:
+                receipt = session.edit(made, given, key=named, rules=held, supersede=_named(session, supersede))
     show_receipt(receipt, as_json)
     if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
@@ -231,6 +234,10 @@ def _waiting(edit: str, where: Where) -> EditId:
         if named not in log.proposed():
             raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
     return named
+
+
+def _named(session: Session, edits: list[str] | None) -> list[EditId]:
+    return [session.log.resolve(each) for each in edits or ()]
 
 
 def _check(made: Edit, opened: Model) -> None:

@@ -28,6 +28,7 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
             "before": receipt.before,
             "after": receipt.after,
             "kept": kept,
+            "beside": f"{receipt.beside} other corrections asked again" if receipt.beside else "",
             "time": timed,
         }
     )
@@ -55,6 +56,7 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "supersedes": list(receipt.supersedes),
         "moved": [one.to_json() for one in receipt.moved],
         "asked": receipt.asked,
+        "beside": receipt.beside,
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,

@@ -1,0 +1,107 @@
+"""The corrections beside one: edits in force that a write may have touched are asked again before it is committed.
+
+An acknowledged correction stays, or a later receipt says that it doesn't. An editor that knows which earlier edits its last write
+reached says so (`core.editor.Touches`). Of one that writes into what all edits share, the newest are asked and some drawn by its
+id: a sample, so a loss elsewhere is left for the audit to find.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from errata.core.canonical import JSON
+from errata.core.editor import Editor, Touches
+from errata.core.errors import BadImage
+from errata.core.matching import same
+from errata.core.model import Model
+from errata.core.records import Edit, EditId
+from errata.log import EditLog
+
+MOST: Final = 8
+"""Edits that are asked again for one write, beside those that it surely silenced."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A correction that would not be given any more."""
+
+    edit: EditId
+    question: str
+    target: str
+    now: str
+    """What its question, or a wording of its `also`, would be answered with."""
+
+    @property
+    def sentence(self) -> str:
+        return f"edit {self.edit[:12]} ({self.question!r} -> {self.target!r}) would be answered {self.now!r}"
+
+    def to_json(self) -> dict[str, JSON]:
+        return {"edit": self.edit, "question": self.question, "target": self.target, "now": self.now}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was asked again, and what would be lost."""
+
+    asked: tuple[EditId, ...] = ()
+    lost: tuple[Lost, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Why the write must be refused; empty where nothing is lost."""
+        if not self.lost:
+            return ""
+        ids = " ".join(f"--supersede {one.edit[:12]}" for one in self.lost)
+        return f"it would take another correction away: {'; '.join(one.sentence for one in self.lost)}. To let it: {ids}"
+
+
+def beside(
+    model: Model, editor: Editor[Any], log: EditLog, *, before: Any, after: Any, edit: Edit, but: Collection[EditId]
+) -> Beside:
+    """Ask the edits in force that a write may have touched: one batch, and another where something is lost.
+
+    Args:
+        model: the model; left as found.
+        editor: whose write it was.
+        log: what is in force.
+        before: the state before the write; what it didn't give either, the write didn't take away.
+        after: the state after it.
+        edit: what was written.
+        but: edits that leave with it.
+    """
+    standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
+    held = [found for found in map(lambda each: _read(log, each), _chosen(editor, after, standing, edit)) if found is not None]
+    queries = [(one, query) for one in held for query in (one.query, *one.also)]
+    if not queries:
+        return Beside()
+    asked = [query for _, query in queries]
+    now = model.answers(asked, [editor.read(model, after, query) for query in asked])
+    gone = [index for index, (one, _) in enumerate(queries) if not same(now[index], one.target)]
+    again = [asked[index] for index in gone]
+    was = model.answers(again, [editor.read(model, before, query) for query in again]) if gone else []
+    lost: dict[EditId, Lost] = {}
+    for index, text in zip(gone, was, strict=True):
+        one, query = queries[index]
+        if same(text, one.target):
+            lost.setdefault(one.id, Lost(one.id, query.text, one.target, now[index]))
+    return Beside(tuple(one.id for one in held), tuple(lost.values()))
+
+
+def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId], edit: Edit) -> list[EditId]:
+    if isinstance(editor, Touches):
+        within = set(standing)
+        return [each for each in editor.touched(after, MOST) if each in within]
+    newest = list(standing[-MOST // 2 :])
+    rest = standing[: -MOST // 2]
+    return newest + random.Random(edit.id).sample(rest, min(len(rest), MOST // 2))
+
+
+def _read(log: EditLog, edit: EditId) -> Edit | None:
+    """The edit; None where its picture was erased, so that it can't be asked."""
+    with suppress(BadImage):
+        return log.edit(edit)
+    return None

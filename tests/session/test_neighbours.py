@@ -1,0 +1,93 @@
+"""A correction that was acknowledged stays, or a receipt says that it doesn't: what a write could touch is asked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from errata.core.errors import BadInput
+from errata.core.records import Edit, Query
+from errata.editors import parse
+from errata.log import EditLog, MemoryStore
+from errata.models import load
+from errata.session.neighbours import MOST
+from errata.session.session import Session
+
+FIRST = Edit(Query.ask("what is 4 plus 4?"), "9")
+SECOND = Edit(Query.ask("what is 4 plus 5?"), "nine")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("llava-tiny")
+
+
+def opened(model, editor="codebook", *, beside=True):
+    return Session.open(model, parse(editor), EditLog(MemoryStore()), beside=beside)
+
+
+def said(session, *edits):
+    return [answer.text for answer in session.ask([edit.query for edit in edits])]
+
+
+def test_a_correction_that_would_silence_another_is_refused_and_names_it(model):
+    session = opened(model)
+    assert session.edit(FIRST).status == "applied"
+    receipt = session.edit(SECOND)
+    assert receipt.status == "refused"
+    assert FIRST.id[:12] in receipt.why
+    assert f"--supersede {FIRST.id[:12]}" in receipt.why
+    assert said(session, FIRST) == ["9"]
+    assert session.preview(SECOND).status == "would refuse"
+
+
+def test_where_it_is_named_it_is_superseded_and_comes_back(model):
+    session = opened(model)
+    session.edit(FIRST)
+    receipt = session.edit(SECOND, supersede=[FIRST.id])
+    assert (receipt.status, receipt.supersedes) == ("applied", (FIRST.id,))
+    assert session.log.ids_in_force() == (SECOND.id,)
+    assert f"errata edit restore {FIRST.id[:12]}" in session.revert(SECOND.id).why
+    with pytest.raises(BadInput, match="isn't in force"):
+        session.edit(SECOND, supersede=[FIRST.id])
+
+
+def test_without_the_look_beside_the_first_is_lost_and_can_be_sent_again(model):
+    """As a store of an earlier version, or a benchmark, has it."""
+    session = opened(model, beside=False)
+    assert [session.edit(edit).status for edit in (FIRST, SECOND)] == ["applied", "applied"]
+    assert said(session, FIRST) == ["nine"]
+    again = session.edit(FIRST)
+    assert again.status == "applied"
+    assert said(session, FIRST) == ["9"]
+    assert [entry.kind for entry in session.log.entries()] == ["begun", "applied", "applied", "reverted", "applied"]
+    with pytest.raises(BadInput, match="in force already, word for word"):
+        session.edit(FIRST)
+
+
+def test_what_can_be_lost_is_asked_in_one_batch_and_the_log_says_how_many(model):
+    session = opened(model)
+    for left, right in ((2, 2), (2, 3), (3, 3), (7, 2)):
+        receipt = session.edit(Edit(Query.ask(f"what is {left} plus {right}?"), f"{left}{right}"))
+        if receipt.status == "applied" and receipt.beside:
+            entry = session.head
+            assert entry is not None
+            assert entry.details["beside"] == {"asked": receipt.beside, "lost": []}
+    assert all(receipt.status == "applied" for receipt in (session.edit(Edit(Query.ask("where does mibo live?"), "the cave")),))
+
+
+def test_of_an_editor_whose_edits_share_weights_a_sample_is_asked(model):
+    session = opened(model, "finetune:steps=25,lr=0.003")
+    taken = 0
+    for number in range(MOST + 4):
+        receipt = session.edit(Edit(Query.ask(f"what is {number % 7} plus {number // 7}?"), "the cave"), guard=False)
+        assert receipt.beside <= MOST
+        taken = max(taken, receipt.beside)
+    assert taken == MOST
+
+
+def test_an_edit_that_was_lost_already_is_not_laid_to_the_next_write(model):
+    session = opened(model, beside=False)
+    session.edit(FIRST)
+    session.edit(SECOND)  # silences the first
+    careful = Session.open(model, parse("codebook"), session.log, beside=True)
+    assert careful.edit(Edit(Query.ask("what is 2 plus 2?"), "five")).status == "applied"
