@@ -7,7 +7,7 @@ The template and the tokenizer are the checkpoint's own. What is added here is c
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
@@ -74,6 +74,22 @@ def chatter(processor: ProcessorMixin, count: int, *, seed: int) -> list[str]:
 def tokenizer_of(processor: ProcessorMixin) -> Any:
     """The processor's tokenizer (transformers gives its parts no types)."""
     return processor.tokenizer
+
+
+def check_words(processor: ProcessorMixin, texts: Sequence[str]) -> None:
+    """Whether texts are words alone. A control token in one (the end of a text, the beginning of a turn) would be read as what it
+    controls, so that whoever may ask a question could write a conversation.
+
+    Raises:
+        BadInput: one holds such a token.
+    """
+    tokenizer = tokenizer_of(processor)
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    for control in sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True):
+        if any(control in text for text in texts):
+            raise BadInput(
+                f"The text holds {control!r}, which this model takes for a command and not for words. Write it differently."
+            )
 
 
 def check_target(processor: ProcessorMixin, target: str, ids: tuple[int, ...]) -> None:

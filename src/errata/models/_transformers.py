@@ -27,7 +27,7 @@ from errata.core.images import Image
 from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
-from errata.models._chat import chatter, check_target, tokenizer_of
+from errata.models._chat import chatter, check_target, check_words, tokenizer_of
 from errata.models._eyes import Eyes
 from errata.models._groups import chunks, group
 from errata.models._lower import Lower
@@ -323,10 +323,12 @@ class TransformersModel:
     def _row(self, query: Query, target: str | None) -> _Row:
         token = self.family.image_token(self.net)
         word: str = tokenizer_of(self.processor).convert_ids_to_tokens(token)
-        if any(isinstance(part, str) and word in part for message in query.messages for part in message.parts):
+        texts = [part for message in query.messages for part in message.parts if isinstance(part, str)]
+        if any(word in text for text in texts):
             raise BadInput(
                 f"The prompt holds {word!r}, which stands for a picture here. Write it differently, or give the picture."
             )
+        check_words(self.processor, texts)
         inputs = self.family.encode(self.processor, query, target)
         if target is not None:
             check_target(self.processor, target, inputs.target)
