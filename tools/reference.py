@@ -10,11 +10,20 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import errata
 from tools.commands import Command, Parameter, commands
+
+_PYTHON = """# The Python interface
+
+Made from the program by `make docs`; a check fails when it is stale. Everything is in `import errata`, which loads nothing until a
+name is used; torch comes with `errata.open` and `errata.bench`. Errors are of one tree: `except errata.ErrataError` catches all.
+
+A `Picture` is an `errata.Image` or a path; a `Question` is words or an `errata.Query`.
+"""
 
 _WIDE = 110
 """Characters of a call that stands on one line."""
@@ -48,14 +57,8 @@ def python() -> str:
     rest = [name for name in errata.__all__ if name not in (*functions, *classes)]
     first = ["open", "Session", "bench"]
     order = [*first, *(name for name in (*functions, *classes) if name not in first)]
-    head = (
-        "# The Python interface\n\nMade from the program by `make docs`; a check fails when it is stale. Everything is in `import errata`, "
-        "which loads nothing until a name is used;\ntorch comes with `errata.open` and `errata.bench`. Errors are of one tree: "
-        "`except errata.ErrataError` catches all of them.\n\nA `Picture` is an `errata.Image` or a path; a `Question` is words or an "
-        "`errata.Query`.\n"
-    )
     constants = "\n".join(f"- `errata.{name}`: `{_public(name)!r}`" for name in rest)
-    return "\n".join([head, *(_documented(name) for name in order), f"## Constants\n\n{constants}\n"])
+    return "\n".join([_PYTHON, *(_documented(name) for name in order), f"## Constants\n\n{constants}\n"])
 
 
 def _public(name: str) -> Any:
@@ -71,12 +74,20 @@ def _documented(name: str) -> str:
     if is_dataclass(value):
         said = _said(value)
         shown = [each for each in fields(value) if not each.name.startswith("_")]
-        lines += ["| field | |", "|---|---|", *(f"| `{each.name}` | {said.get(each.name, '')} |" for each in shown), ""]
+        rows = [(each.name, str(each.type).replace("|", "\\|"), said.get(each.name, "")) for each in shown]
+        rows += [(each, "property", " ".join(text.split()).replace("|", "\\|")) for each, text in _properties(value)]
+        lines += ["| field | type | |", "|---|---|---|", *(f"| `{name}` | `{kind}` | {text} |" for name, kind, text in rows), ""]
     for method, held in vars(value).items():
         function = held.__func__ if isinstance(held, staticmethod) else held
-        if not method.startswith("_") and inspect.isfunction(function) and name in _WITH_METHODS:
+        if not method.startswith("_") and inspect.isfunction(function) and function.__doc__ and name in _WITH_METHODS:
             lines += [f"### {name}.{method}", "", *_call(method, function), ""]
     return "\n".join(lines)
+
+
+def _properties(kind: type) -> list[tuple[str, str]]:
+    """The public properties of a class that say what they are."""
+    held = [(name, value.__doc__ or "") for name, value in vars(kind).items() if isinstance(value, property | cached_property)]
+    return [(name, text) for name, text in held if text and not name.startswith("_")]
 
 
 _WITH_METHODS = ("Session", "Query", "Image", "Audit")
@@ -91,7 +102,8 @@ def _call(name: str, function: Any) -> list[str]:
         if each.kind is each.KEYWORD_ONLY and not starred:
             given, starred = [*given, "*"], True
         default = "" if each.default is each.empty else f" = {each.default!r}"
-        given.append(f"{each.name}: {each.annotation}{default}")
+        star, starred = ("*", True) if each.kind is each.VAR_POSITIONAL else ("", starred)
+        given.append(f"{star}{each.name}: {each.annotation}{default}")
     back = f" -> {inspect.signature(function).return_annotation}"
     line = f"{name}({', '.join(given)}){back}"
     shown = [line] if len(line) <= _WIDE else [f"{name}(", *(f"    {each}," for each in given), f"){back}"]

@@ -314,7 +314,12 @@ def test_what_runs_before_the_lone_changing_module_of_a_layer_runs_once(model):
 
     def counted(path):  # a forward of its own, as a library puts there: what is said again doesn't come here
         forward = model.module(path).forward
-        return lambda *given, **named: ran.append(path) or forward(*given, **named)
+
+        def run(*given, **named):
+            ran.append(path)
+            return forward(*given, **named)
+
+        return run
 
     for path in (last, *others):
         model.module(path).forward = counted(path)
