@@ -68,9 +68,10 @@ def main() -> None:
     small, edits = "llava-tiny", 12
     sides = {"codebook": (small, "codebook", 0), "scopeedit": (small, "scopeedit", 64), "finetune": (small, "finetune", 0)}
     if given.model:
-        sides["scopeedit, larger model"] = (given.model, "scopeedit:pool_size=16", 16)
+        sides["scopeedit, larger"] = (given.model, "scopeedit:pool_size=16", 16)
+        sides["finetune, larger"] = (given.model, "finetune:steps=5", 0)
     for name, (model, editor, pool) in sides.items():
-        if not f"begin and write: {name}".startswith(given.only):
+        if not f"write: {name}".startswith(given.only) or (given.only and given.model and model == small):
             continue
         program = INSIDE.format(model=model, editor=editor, pool=pool, edits=edits if model == small else 6)
         pairs = [{side: inside(tree, program) for side, tree in trees.items()} for _ in range(given.runs)]

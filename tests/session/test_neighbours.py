@@ -9,7 +9,6 @@ from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
 from errata.models import load
-from errata.session.neighbours import MOST
 from errata.session.session import Session
 
 FIRST = Edit(Query.ask("what is 4 plus 4?"), "9")
@@ -75,14 +74,10 @@ def test_what_can_be_lost_is_asked_in_one_batch_and_the_log_says_how_many(model)
     assert all(receipt.status == "applied" for receipt in (session.edit(Edit(Query.ask("where does mibo live?"), "the cave")),))
 
 
-def test_of_an_editor_whose_edits_share_weights_a_sample_is_asked(model):
+def test_of_an_editor_whose_edits_share_weights_nothing_is_asked_beside(model):
     session = opened(model, "finetune:steps=25,lr=0.003")
-    taken = 0
-    for number in range(MOST + 4):
-        receipt = session.edit(Edit(Query.ask(f"what is {number % 7} plus {number // 7}?"), "the cave"), guard=False)
-        assert receipt.beside <= MOST
-        taken = max(taken, receipt.beside)
-    assert taken == MOST
+    for number in range(3):
+        assert session.edit(Edit(Query.ask(f"what is {number} plus 1?"), "the cave"), guard=False).beside == 0
 
 
 def test_an_edit_that_was_lost_already_is_not_laid_to_the_next_write(model):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from errata.cli._lean import lean
 from errata.cli._options import DtypeName, Place, Where
 from errata.cli._print import note
-from errata.core.catalogue import check_named
 from errata.core.errors import BadInput, LogError, Unknown
 from errata.core.settings import settings
 from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
@@ -161,6 +160,8 @@ def check_device(device: str) -> None:
 
 
 def _refuse_early(place: Place) -> None:
+    from errata.core.catalogue import check_named
+
     check_device(place.device)
     asked = place.editor if place.editor is not None else settings()["editor"].value
     check_named(asked)

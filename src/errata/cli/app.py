@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated
 
@@ -20,81 +20,99 @@ import typer
 from errata.cli._print import complain, say
 from errata.core.errors import ErrataError
 
-
-def _bench() -> typer.Typer:
-    from errata.cli.bench import build, fgv, keys, machine, stream
-
-    stream.app.command("scopeworld-fgv")(fgv.scopeworld)
-    stream.app.command("fgvedit")(fgv.published)
-    stream.app.command("build-fgv")(build.build)
-    stream.app.command("cost")(machine.cost)
-    stream.app.command("keys")(keys.keys)
-    stream.app.command("memory")(machine.memory)
-    stream.app.command("store")(machine.store)
-    return stream.app
+Command = Callable[..., None]
 
 
-def _table() -> typer.Typer:
-    from errata.cli.table import costs, decided, editors, fgv, fusions, odedit, transfer
+def _bench() -> Mapping[str, Command]:
+    from errata.cli.bench import build, fgv, keys, machine
 
-    editors.app.command("fgvedit-1")(fgv.first)
-    editors.app.command("fgvedit-2")(fusions.second)
-    editors.app.command("fgvedit-3")(transfer.third)
-    editors.app.command("fgvedit-4")(costs.costs)
-    editors.app.command("fgvedit-figure-4")(decided.fourth)
-    editors.app.command("odedit")(odedit.odedit)
-    return editors.app
-
-
-def _edit() -> typer.Typer:
-    from errata.cli.edit import back, edits, files
-
-    edits.app.command("revert")(back.revert)
-    edits.app.command("restore")(back.restore)
-    edits.app.command("import")(files.import_)
-    edits.app.command("export")(files.export)
-    return edits.app
+    return {
+        "scopeworld-fgv": fgv.scopeworld,
+        "fgvedit": fgv.published,
+        "build-fgv": build.build,
+        "cost": machine.cost,
+        "keys": keys.keys,
+        "memory": machine.memory,
+        "store": machine.store,
+    }
 
 
-def _log() -> typer.Typer:
-    from errata.cli.log import read, write
+def _table() -> Mapping[str, Command]:
+    from errata.cli.table import costs, decided, fgv, fusions, odedit, transfer
 
-    read.app.command("alias")(write.alias)
-    read.app.command("erase-image")(write.erase_image)
-    return read.app
-
-
-def _model() -> typer.Typer:
-    from errata.cli.model import merge, models
-
-    models.app.command("merge")(merge.merge)
-    return models.app
+    return {
+        "fgvedit-1": fgv.first,
+        "fgvedit-2": fusions.second,
+        "fgvedit-3": transfer.third,
+        "fgvedit-4": costs.costs,
+        "fgvedit-figure-4": decided.fourth,
+        "odedit": odedit.odedit,
+    }
 
 
-def _scope() -> typer.Typer:
-    from errata.cli import scope
+def _edit() -> Mapping[str, Command]:
+    from errata.cli.edit import back, files
 
-    return scope.app
+    return {"revert": back.revert, "restore": back.restore, "import": files.import_, "export": files.export}
 
 
-GROUPS: Mapping[str, Callable[[], typer.Typer]] = MappingProxyType(
+def _log() -> Mapping[str, Command]:
+    from errata.cli.log import write
+
+    return {"alias": write.alias, "erase-image": write.erase_image}
+
+
+def _model() -> Mapping[str, Command]:
+    from errata.cli.model import merge
+
+    return {"merge": merge.merge}
+
+
+def _scope() -> Mapping[str, Command]:
+    return {}
+
+
+GROUPS: Mapping[str, tuple[str, Callable[[], Mapping[str, Command]]]] = MappingProxyType(
     {
-        name: cache(made)
-        for name, made in (
-            ("bench", _bench),
-            ("table", _table),
-            ("edit", _edit),
-            ("log", _log),
-            ("model", _model),
-            ("scope", _scope),
-        )
+        "bench": ("errata.cli.bench.stream", _bench),
+        "table": ("errata.cli.table.editors", _table),
+        "edit": ("errata.cli.edit.edits", _edit),
+        "log": ("errata.cli.log.read", _log),
+        "model": ("errata.cli.model.models", _model),
+        "scope": ("errata.cli.scope", _scope),
     }
 )
-"""Commands that have commands of their own."""
+"""Commands that have commands of their own -> the module whose `app` holds the first of them, and what gives the others."""
+
+ALONE: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "demo": ("errata.cli.bench.stream", "demo"),
+        "train": ("errata.cli.train", "train"),
+        "ask": ("errata.cli.ask", "ask"),
+        "audit": ("errata.cli.audit", "audit"),
+        "rebase": ("errata.cli.rebase", "rebase"),
+        "config": ("errata.cli.config", "config"),
+    }
+)
+"""Commands that stand alone -> where each is."""
+
+
+def _group(name: str, second: str = "") -> typer.Typer:
+    """A group; where its second word is one of the first commands of it, the others aren't loaded."""
+    module, others = GROUPS[name]
+    app: typer.Typer = vars(import_module(module))["app"]
+    named = {info.name or (info.callback.__name__ if info.callback else "") for info in app.registered_commands}
+    if second not in named:
+        for other, command in others().items():
+            if other not in named:
+                app.command(other)(command)
+    return app
 
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # takes longer than all of a short command
+
         say(f"errata {version('errata')}")
         raise typer.Exit
 
@@ -108,8 +126,8 @@ def _whole(
 
 
 @cache
-def program(first: str = "") -> typer.Typer:
-    """The program; where its first word is a group, only that group is in it: making all takes longer than showing a log."""
+def program(first: str = "", second: str = "") -> typer.Typer:
+    """The program; where its first words name a command, little else is in it: all of it takes longer than showing a log."""
     app = typer.Typer(
         name="errata",
         help="Keep a deployed multimodal language model correct by applying online edits, and take each of them back.",
@@ -119,21 +137,13 @@ def program(first: str = "") -> typer.Typer:
         rich_markup_mode=None,  # plain help: brackets in it are words, not markup
     )
     app.callback()(_whole)
-    if first not in GROUPS:
-        from errata.cli import ask, audit, config, rebase, train
-        from errata.cli.bench import stream
-
-        for name, command in (
-            ("demo", stream.demo),
-            ("train", train.train),
-            ("ask", ask.ask),
-            ("audit", audit.audit),
-            ("rebase", rebase.rebase),
-            ("config", config.config),
-        ):
-            app.command(name)(command)
-    for name in (first,) if first in GROUPS else GROUPS:
-        app.add_typer(GROUPS[name](), name=name)
+    known = first in ALONE or first in GROUPS
+    for name, (module, command) in ALONE.items():
+        if name == first or not known:
+            app.command(name)(vars(import_module(module))[command])
+    for name in GROUPS:
+        if name == first or not known:
+            app.add_typer(_group(name, second), name=name)
     return app
 
 
@@ -143,7 +153,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        program(sys.argv[1] if len(sys.argv) > 1 else "")()
+        program(*sys.argv[1:3])()
     except ErrataError as error:
         complain(str(error))
         sys.exit(2)

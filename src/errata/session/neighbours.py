@@ -1,13 +1,12 @@
 """The corrections beside one: edits in force that a write may have touched are asked again before it is committed.
 
-An acknowledged correction stays, or a later receipt says that it doesn't. An editor that knows which earlier edits its last write
-reached says so (`core.editor.Touches`). Of one that writes into what all edits share, the newest are asked and some drawn by its
-id: a sample, so a loss elsewhere is left for the audit to find.
+An acknowledged correction stays, or a receipt says that it doesn't. An editor that knows which earlier edits its last write reached
+says so (`core.editor.Touches`: the codebook does). Of one that writes into what all edits share nothing is asked here: every write
+of it moves every edit a little, and the audit is what finds those that faded.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def beside(
         but: edits that leave with it.
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
-    held = [found for found in map(lambda each: _read(log, each), _chosen(editor, after, standing, edit)) if found is not None]
+    held = [found for found in map(lambda each: _read(log, each), _chosen(editor, after, standing)) if found is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()
@@ -91,13 +90,9 @@ def beside(
     return Beside(tuple(one.id for one in held), tuple(lost.values()))
 
 
-def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId], edit: Edit) -> list[EditId]:
-    if isinstance(editor, Touches):
-        within = set(standing)
-        return [each for each in editor.touched(after, MOST) if each in within]
-    newest = list(standing[-MOST // 2 :])
-    rest = standing[: -MOST // 2]
-    return newest + random.Random(edit.id).sample(rest, min(len(rest), MOST // 2))
+def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId]) -> list[EditId]:
+    within = set(standing)
+    return [each for each in editor.touched(after, MOST) if each in within] if isinstance(editor, Touches) else []
 
 
 def _read(log: EditLog, edit: EditId) -> Edit | None:

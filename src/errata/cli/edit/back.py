@@ -15,7 +15,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place
 from errata.cli._print import SHORT, say, say_json
-from errata.cli.edit.receipts import show_moved, show_receipt
+from errata.cli.edit.receipts import REFUSED, show_moved, show_receipt
 from errata.core.errors import BadImage, BadInput
 from errata.core.given import words
 from errata.core.records import EditId, Query
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from errata.log import EditLog
     from errata.session.session import Session
     from errata.session.takeback import Returned
-
-REFUSED = 1
-"""Exit code: the model refused the edit."""
 
 _ASKED = 200
 """Edits in force whose questions a dry run asks; the newest."""

@@ -15,8 +15,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place, Where
 from errata.cli._print import SHORT, fields, note, say, say_json, table
-from errata.cli.edit.back import REFUSED
-from errata.cli.edit.receipts import show_receipt
+from errata.cli.edit.receipts import REFUSED, show_receipt
 from errata.cli.edit.telemetry import show_telemetry
 from errata.cli.log.read import summary
 from errata.core.errors import BadInput

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from errata.session.receipts import Moved, Receipt
 
 
+REFUSED = 1
+"""Exit code: the model refused the edit."""
+
+
 def show_receipt(receipt: Receipt, as_json: bool) -> None:
     """One receipt, as text or as a JSON value."""
     if as_json:
