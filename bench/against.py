@@ -69,7 +69,7 @@ def main() -> None:
     sides = {"codebook": (small, "codebook", 0), "scopeedit": (small, "scopeedit", 64), "finetune": (small, "finetune", 0)}
     if given.model:
         sides["scopeedit, larger"] = (given.model, "scopeedit:pool_size=16", 16)
-        sides["finetune, larger"] = (given.model, "finetune:steps=5", 0)
+        sides["finetune, larger"] = (given.model, "finetune", 0)
     for name, (model, editor, pool) in sides.items():
         if not f"write: {name}".startswith(given.only) or (given.only and given.model and model == small):
             continue
