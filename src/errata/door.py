@@ -264,16 +264,21 @@ class Session:
         target: str | None = None,
         *,
         image: Picture | Sequence[Picture] = (),
-        also: Sequence[Question] = (),
-        keep: Sequence[Question] = (),
         author: str | None = None,
         reason: str = "",
         ticket: str = "",
         key: str = "",
         rules: str | Path | Rules | None = None,
     ) -> Receipt:
-        """Put a correction before whoever may approve it; the model stays as it is. Arguments and errors as in `edit`."""
-        made = _correction(question, target, image, also, keep)
+        """Put a correction before whoever may approve it; the model stays as it is.
+
+        Args:
+            question: as in `edit`, and so are the others; what has other wordings or must keep answers is given as an `Edit`.
+
+        Raises:
+            BadInput, LogError: as `edit`.
+        """
+        made = _correction(question, target, image, (), ())
         return self.inner.propose(made, _by(author, reason, ticket), key=key, rules=self._rules(rules))
 
     def approve(

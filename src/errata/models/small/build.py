@@ -217,17 +217,8 @@ def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None 
 
 
 def build_minigpt4(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None = None, seed: int = 0) -> None:
-    """Write a MiniGPT-4 with random weights to `folder`: a BLIP-2 with a LLaMA language model.
-
-    Args:
-        folder: made if missing.
-        texts: what the tokenizer is trained on; the words of the prompt are added.
-        sizes: see `Blip2Sizes`.
-        seed: draws the weights.
-
-    Raises:
-        BadInput: the folder holds a checkpoint of another type.
-    """
+    """Write a MiniGPT-4 with random weights to `folder`: a BLIP-2 with a LLaMA language model. Arguments and errors as in
+    `build_blip2`."""
     spare(folder, Blip2Config.model_type)
     sizes = sizes or Blip2Sizes()
     texts = chain(texts, ["###Human: <Img></Img> ###Assistant:"] * _OFTEN)
