@@ -107,14 +107,22 @@ def test_the_log_answers_without_torch_and_within_half_a_second(store):
     program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
     command = [sys.executable, "-c", program, "log", "show"]
     environment = {"PYTHONPATH": str(SRC)}
-    took_s = []
+    libraries = [sys.executable, "-c", "import typer, rich.console, rich.table"]
+    took_s, alone_s = [], []
     for _ in range(5):  # the best of five, in processor time: what else the machine does isn't what is measured
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(command, cwd=store, env=environment, capture_output=True, text=True, check=False)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        took_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False"), done.stderr
-    assert min(took_s) < 0.5
+        took_s.append(_seconds(command, store, environment, "False"))
+        alone_s.append(_seconds(libraries, store, environment, ""))
+    # A machine whose processors are lent out runs at a half of its speed for minutes: the libraries alone tell how fast it is now.
+    assert min(took_s) < 0.5 * max(1.0, min(alone_s) / 0.16)
+
+
+def _seconds(command, folder, environment, last) -> float:
+    """Processor time of a command, which is to end with 0 and this last line."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (done.returncode, "".join(done.stdout.splitlines()[-1:])) == (0, last), done.stderr
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_a_reader_that_goes_away_is_no_error(store):

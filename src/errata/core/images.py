@@ -1,21 +1,18 @@
-"""A picture as a value: its encoded bytes and their digest. Decoding and the limits on what is accepted live here."""
+"""A picture as a value: its encoded bytes and their digest, and the limits on what is accepted."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from typing import TYPE_CHECKING
 
 from errata.core.canonical import digest_of
 from errata.core.errors import BadImage
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
 
 MAX_BYTES = 32 * 1024 * 1024
 """The largest encoded picture that is accepted, in bytes."""
@@ -85,31 +82,8 @@ class Image:
         return _decode(self, self.digest[:12]).copy()
 
 
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    """Pillow warns of pictures between our limit and its own; ours is an error and says so itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-        yield
-
-
 @lru_cache(maxsize=256)
 def _decode(image: Image, source: str) -> Pillow.Image:
-    try:
-        with _unwarned(), Pillow.open(io.BytesIO(image.data)) as opened:
-            width, height = opened.size
-            if width < 1 or height < 1:
-                raise BadImage(f"The image {source} is {width}x{height} pixels: a side is zero. Give a picture with content.")
-            if width * height > MAX_PIXELS:
-                raise BadImage(
-                    f"The image {source} is {width}x{height} pixels; at most {MAX_PIXELS:,} are accepted. Resize it first."
-                )
-            return opened.convert("RGB")
-    except UnidentifiedImageError:
-        raise BadImage(f"The image {source} isn't a picture that can be read. Give a PNG, JPEG or WebP file.") from None
-    except Pillow.DecompressionBombError:
-        raise BadImage(f"The image {source} has too many pixels; at most {MAX_PIXELS:,} are accepted. Resize it first.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, BadImage):
-            raise
-        raise BadImage(f"The image {source} is broken: {error}. Save it again and retry.") from None
+    from errata.core.decoding import decode  # Pillow takes longer to load than a short command does all its work
+
+    return decode(image.data, source, most=MAX_PIXELS)
