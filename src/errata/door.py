@@ -38,7 +38,7 @@ from errata.report.run import write_report
 from errata.session import audit as audits
 from errata.session import registry, takeback
 from errata.session.imports import Import
-from errata.session.ready import Ready
+from errata.session.ready import Otherwise, Ready
 from errata.session.receipts import Answer, Receipt
 from errata.session.rules_file import read_rules
 from errata.session.session import Session as Inner
@@ -110,7 +110,9 @@ def open(  # noqa: A001  the name by which it is known: errata.open
             opened = held.enter_context(closing(open_store(store, create=False)))
             log = EditLog(opened if read_only else held.enter_context(holding(opened, branch)), branch)
         name = str(model) if isinstance(model, str | Path) else model
-        ready = Ready.of(log, model=name, editor=editor, otherwise=(DEFAULT_MODEL, DEFAULT_EDITOR), device=device, dtype=dtype)
+        ready = Ready.of(
+            log, model=name, editor=editor, otherwise=Otherwise(DEFAULT_MODEL, DEFAULT_EDITOR), device=device, dtype=dtype
+        )
         if store is not None and new:
             if read_only:
                 raise BadInput(f"There is no store at {store}, so there is nothing to read. Open it to write, or check the path.")

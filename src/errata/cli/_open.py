@@ -171,13 +171,13 @@ def _ready(place: Place, log: EditLog) -> Ready:
     """The model and the editor of a log: as asked for, else as the log began or as set."""
     chosen = settings()
     with lean():
-        from errata.session.ready import Ready
+        from errata.session.ready import Otherwise, Ready
 
         return Ready.of(
             log,
             model=place.model or (chosen["model"].value if chosen["model"].chosen else None),
             editor=place.editor,
-            otherwise=(chosen["model"].value, chosen["editor"].value),
+            otherwise=Otherwise(chosen["model"].value, chosen["editor"].value),
             device=place.device,
             dtype=None if place.dtype == "auto" else place.dtype,
         )

@@ -19,13 +19,11 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from errata.core.canonical import digest_of
+from errata.core.catalogue import ENTRY_POINTS
 from errata.core.editor import Editor
 from errata.core.errors import BadInput, Unknown
 from errata.core.model import Model, Patch
 from errata.core.records import Edit, Query, Spec
-
-ENTRY_POINTS = "errata.editors"
-"""The group under which an installed package announces `name = "package.module:Class"`."""
 
 
 @runtime_checkable

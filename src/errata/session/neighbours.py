@@ -73,7 +73,7 @@ def beside(
         but: edits that leave with it.
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
-    held = [found for found in map(lambda each: _read(log, each), _chosen(editor, after, standing)) if found is not None]
+    held = [found for each in _chosen(editor, after, standing) if (found := _read(log, each)) is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()

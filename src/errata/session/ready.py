@@ -39,7 +39,7 @@ class Ready:
         *,
         model: str | Model | None,
         editor: str | None,
-        otherwise: tuple[str, str],
+        otherwise: Otherwise,
         device: str = "cpu",
         dtype: str | None = None,
     ) -> Ready:
@@ -49,19 +49,18 @@ class Ready:
             log: of the branch; it may have no entry yet.
             model: a name, a model that is loaded already, or None for the log's own.
             editor: a name with fields; None for the log's own.
-            otherwise: the names of a model and an editor for a log that has not begun.
+            otherwise: what is taken for a log that has not begun.
             device: where the model runs, if it isn't loaded yet.
             dtype: the precision of its weights; None for what suits the device.
 
         Raises:
             Unknown, BadInput: no such model or editor, or one that can't be used.
         """
-        default = Otherwise(*otherwise)
-        asked = editor or recorded_editor(log) or default.editor
+        asked = editor or recorded_editor(log) or otherwise.editor
         parsed = parse(asked) if editor else as_recorded(log, parse(asked))
         tools = Loader(device, dtype)
         if model is None:
-            model = recorded_model(log) or default.model
+            model = recorded_model(log) or otherwise.model
         opened = load(model, device=device, dtype=dtype) if isinstance(model, str) else model
         return Ready(opened, equipped(parsed, tools), asked)
 
