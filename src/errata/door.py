@@ -190,15 +190,20 @@ class Session:
         """Let go of the store and the branch. What was acknowledged is in the log already."""
         self._held.close()
 
-    def ask(self, question: Question, *, image: Picture | Sequence[Picture] = (), max_new_tokens: int = 64) -> Answer:
+    def ask(self, question: Question, *, image: Picture | Sequence[Picture] = (), max_new_tokens: int | None = None) -> Answer:
         """What the corrected model says, and which edits spoke.
+
+        Args:
+            question: what is asked.
+            image: a picture or several.
+            max_new_tokens: the longest answer; None: 64, or what a correction that speaks needs. `Answer.whole` says if it was cut.
 
         Raises:
             BadInput: the question is empty or too long for the model, or a picture can't be used.
         """
         return self.ask_all([_query(question, image)], max_new_tokens=max_new_tokens)[0]
 
-    def ask_all(self, questions: Sequence[Question], *, max_new_tokens: int = 64) -> list[Answer]:
+    def ask_all(self, questions: Sequence[Question], *, max_new_tokens: int | None = None) -> list[Answer]:
         """The same for many questions, in batches; each is answered as it would be alone."""
         return self.inner.ask([_query(question, ()) for question in questions], max_new_tokens=max_new_tokens)
 

@@ -11,6 +11,7 @@ from errata.core.records import Edit, Provenance, Query
 from errata.core.rules import NO_RULES, EditRules, Must, Rules, RuleSet
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
+from errata.models import load
 from errata.session.audit import audit, check_rules, quarantine
 from errata.session.session import Session
 from errata.session.takeback import erase_image
@@ -18,6 +19,8 @@ from tests.by_words import ELSE, RING, STAR, TOWN, WORDING, ByWords
 from tests.conftest import picture
 
 EDITS = (STAR, RING, TOWN)
+
+NINE, WORD = Edit(Query.ask("what is 4 plus 4?"), "9"), Edit(Query.ask("what is 4 plus 5?"), "nine")
 
 BY = Provenance("nightly", "faded or leaks", "T-9")
 FAR = Query.ask(STAR.query.text, picture(2))
@@ -288,3 +291,39 @@ def test_the_rules_of_a_branch_can_be_asked_alone(random_llava):
 def test_an_audit_of_an_empty_log_is_clean(random_llava):
     found = audit(edited(random_llava))
     assert (found.edits, found.clean) == ((), True)
+
+
+def silenced() -> Session:
+    """Two corrections of which the second took the first one's place in the codebook, as a store of an earlier version has them."""
+    model = load("llava-tiny")
+    session = Session.open(model, parse("codebook"), EditLog(MemoryStore()))
+    for edit in (NINE, WORD):
+        assert session.edit(edit).status == "applied"
+    return session
+
+
+def test_an_edit_that_faded_names_what_silenced_it_and_a_quarantine_takes_that():
+    session = silenced()
+    found = audit(session)
+    assert verdicts(found) == {NINE.id: "faded", WORD.id: "holds"}
+    assert (found.edits[0].silenced_by, found.leak_checks) == ((WORD.id,), 0)
+    assert f"since edit {WORD.id[:12]}" in found.edits[0].breaches[0].sentence
+    assert quarantine(session, found, BY) == (WORD.id,)
+    assert session.ask([NINE.query])[0].text == NINE.target
+    assert audit(session).clean
+
+
+def test_what_shares_weights_names_who_silenced_it_by_writing_once_more(random_llava):
+    session = edited(random_llava, STAR, RING, TOWN, editor=parse("finetune:steps=10,lr=0.01"))
+    found = {one.edit: one for one in audit(session).bad}
+    assert found[STAR.id].silenced_by == (RING.id,)
+    assert found[RING.id].silenced_by == (TOWN.id,)
+
+
+def test_an_edit_that_is_not_given_without_its_culprit_either_leaves_too(random_llava):
+    """Each of the three was silenced by the next; without the last two the first is given again."""
+    session = edited(random_llava, STAR, RING, TOWN, editor=parse("finetune:steps=10,lr=0.01"))
+    taken = quarantine(session, audit(session), BY)
+    assert set(taken) == {RING.id, TOWN.id}
+    assert audit(session).clean
+    assert session.log.ids_in_force() == (STAR.id,)

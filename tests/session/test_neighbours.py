@@ -9,6 +9,8 @@ from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
 from errata.models import load
+from errata.session.neighbours import MOST
+from errata.session.receipts import receipt_in
 from errata.session.session import Session
 
 FIRST = Edit(Query.ask("what is 4 plus 4?"), "9")
@@ -74,10 +76,22 @@ def test_what_can_be_lost_is_asked_in_one_batch_and_the_log_says_how_many(model)
     assert all(receipt.status == "applied" for receipt in (session.edit(Edit(Query.ask("where does mibo live?"), "the cave")),))
 
 
-def test_of_an_editor_whose_edits_share_weights_nothing_is_asked_beside(model):
-    session = opened(model, "finetune:steps=25,lr=0.003")
-    for number in range(3):
-        assert session.edit(Edit(Query.ask(f"what is {number} plus 1?"), "the cave"), guard=False).beside == 0
+def test_of_an_editor_whose_edits_share_weights_what_a_write_took_away_is_named_and_not_refused(model):
+    session = opened(model, "finetune:steps=10,lr=0.01")
+    session.edit(FIRST)
+    receipt = session.edit(Edit(Query.ask("what is 4 plus 7?"), "the cave"), guard=False)
+    assert (receipt.status, receipt.beside, receipt.lost) == ("applied", 1, (FIRST.id,))
+    entry = session.head
+    assert entry is not None
+    assert receipt_in(entry).lost == (FIRST.id,)
+    assert said(session, FIRST) != ["9"]
+
+
+def test_a_sample_of_edits_that_share_weights_is_bounded_and_the_same_for_the_same_log(model):
+    session = opened(model, "none")
+    for number in range(12):
+        receipt = session.edit(Edit(Query.ask(f"what is {number} plus 1?"), "the cave"), guard=False)
+    assert receipt.beside == MOST
 
 
 def test_an_edit_that_was_lost_already_is_not_laid_to_the_next_write(model):

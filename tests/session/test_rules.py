@@ -10,7 +10,8 @@ import pytest
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.core.rules import EditRules, Must, Rules, RuleSet
-from errata.session.rules import BATCH, ask_all, batches, broken, unedited
+from errata.session.asking import unedited
+from errata.session.rules import BATCH, ask_all, batches, broken
 from tests.by_words import ELSE, RING, STAR, TOWN, WORDING, ByWords
 
 

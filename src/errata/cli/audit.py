@@ -27,7 +27,8 @@ FOUND = 1
 def audit(
     rules: Annotated[Path | None, typer.Option("--rules", help="A rules file; docs/reference/rules-file.md has its form.")] = None,
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="Take what faded or leaks out of force, as an entry of the log.")
+        bool,
+        typer.Option("--quarantine", help="Take out of force what leaks, silences another edit, or faded by itself."),
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the newest so many edits.")] = None,
     by: By = By(),
@@ -78,6 +79,7 @@ def _tell_json(found: Audit, taken: tuple[EditId, ...]) -> None:
         {
             "summary": {str(verdict): count for verdict, count in found.counts.items()},
             "clean": found.clean,
+            "leak_checks": found.leak_checks,
             "branch": [breach.to_json() for breach in found.branch],
             "head": found.head,
             "rules": found.rules,
@@ -105,6 +107,18 @@ def _tell(found: Audit, taken: tuple[EditId, ...]) -> None:
         say(f"branch {breach.sentence}{by}")
     for edit in taken:
         say(f"quarantined: edit {edit[:SHORT]}")
-    say(", ".join(f"{count} {verdict}" for verdict, count in found.counts.items()))
-    if found.bad and not taken:
-        note("Take what faded or leaks out of force with --quarantine, or one at a time with `errata edit revert`.")
+    unguarded = found.leak_checks == 0
+    counts = {verdict: f"{count} {verdict}" for verdict, count in found.counts.items()}
+    if unguarded:
+        counts["leaks"] = "no leak checks defined"
+    say(", ".join(counts.values()))
+    if unguarded and found.edits:
+        note("Nothing says what must stay: give corrections a `keep`, or rules (--rules), and the audit looks for leaks.")
+    if taken:
+        return
+    for one in found.bad:
+        if one.silenced_by:
+            named = " ".join(edit[:SHORT] for edit in one.silenced_by)
+            note(f"{one.edit[:SHORT]} was silenced by {named}. To have it back: errata edit revert {named}")
+    if found.bad:
+        note("--quarantine takes out of force what leaks, what silenced another edit, and what faded by itself.")

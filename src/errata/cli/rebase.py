@@ -78,13 +78,13 @@ def rebase(
             session = session_onto(loaded, parsed, old=old, new=EditLog(kept, onto), asked=asked)
             done = put_again(session, old, given, rules=held, progress=progress)
     _tell(done, onto, as_json=as_json, dry_run=dry_run)
-    if done.those("failed"):
+    if done.those("failed") or done.those("lost"):
         raise typer.Exit(FAILED)
 
 
 def _tell(done: Rebased, onto: str, *, as_json: bool, dry_run: bool) -> None:
     """A line for each edit, and the counts."""
-    counts = {fate: len(done.those(fate)) for fate in ("carried", "dropped", "failed")}
+    counts = {fate: len(done.those(fate)) for fate in ("carried", "dropped", "failed", "lost")}
     if as_json:
         for one in done.edits:
             say_json(one.to_json())
@@ -93,8 +93,11 @@ def _tell(done: Rebased, onto: str, *, as_json: bool, dry_run: bool) -> None:
     rows = [(one.edit[:SHORT], one.fate, " ".join(one.question.split()), one.target, one.unedited, one.why) for one in done.edits]
     if rows:
         table(("edit", "fate", "question", "target", "new model alone", "why"), rows)
-    say(", ".join(f"{count} {fate}" for fate, count in counts.items()))
+    say(", ".join(f"{count} {fate}" for fate, count in counts.items() if count or fate != "lost"))
     if dry_run:
         note("Nothing was changed: this is what a rebase would do.")
-    elif counts["failed"]:
+        return
+    if counts["failed"]:
         note(f"What failed is on branch {onto} as refused. Word it anew for this model: errata edit add --branch {onto}")
+    if counts["lost"]:
+        note(f"What was lost is in force on branch {onto} and isn't given: errata audit --branch {onto} names what took it away.")

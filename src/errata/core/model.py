@@ -67,6 +67,24 @@ class Positions:
     length: int
 
 
+ANSWER_TOKENS = 64
+"""How long an answer may be, unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A greedy answer, and how it came about."""
+
+    text: str
+
+    whole: bool
+    """Whether the model ended it; else it was cut at the limit."""
+
+    spoke: tuple[EditId, ...] | None
+    """The edits that went into it, oldest first: exactly those whose values were added where a token of it was chosen, or that were
+    put in force for this query alone. None: they share weights, so that no one can tell by looking."""
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """What a query looks like before any layer has read it, on the scale of the decoder's inputs, in float32."""
@@ -98,7 +116,7 @@ class Patch(Protocol):
 
     @property
     def edits(self) -> tuple[EditId, ...]:
-        """Who is speaking: the edits that this patch carries."""
+        """Who may speak: the edits that this patch carries. Who did is known after an answer (`Generated.spoke`)."""
         ...
 
     @property
@@ -153,11 +171,21 @@ class Model(Protocol):
         """
         ...
 
-    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS) -> list[str]:
         """Greedy answers, a patch for each row; a row is answered as it would be alone.
 
         Raises:
             BadInput: a prompt is empty or longer than the model's context.
+        """
+        ...
+
+    def generated(
+        self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS
+    ) -> list[Generated]:
+        """`answers`, each with the edits that spoke and whether it was ended.
+
+        Raises:
+            BadInput: as `answers`.
         """
         ...
 

@@ -217,7 +217,8 @@ class Breach:
         """What is wrong, in a sentence."""
         asked = said(self.query)
         if not self.leaks:
-            return f"{self.rule}: {asked} must give {self.expected!r}, and gives {self.got!r}"
+            since = "" if self.culprit in (None, self.expectation.of) else f", since edit {str(self.culprit)[:12]}"
+            return f"{self.rule}: {asked} must give {self.expected!r}, and gives {self.got!r}{since}"
         why = f" ({self.expectation.why})" if self.expectation.why else ""
         return f"{self.rule}{why}: {asked} must stay {self.expected!r} as without edits, and gives {self.got!r}"
 

@@ -166,7 +166,8 @@ class Codebook:
 
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """The whole book, for every query alike: what is near enough is decided where the module runs."""
-        return LowRank({self._path(model): state.book} if state.book.used else {}, state.edits)
+        bounds = tuple(_bounds(state.spans))
+        return LowRank({self._path(model): state.book} if state.book.used else {}, state.edits, bounds=bounds)
 
     def forget(self, state: State, edit: EditId) -> State | None:
         """The state as if this edit had never been written; an edit that isn't in it changes nothing.

@@ -341,6 +341,18 @@ class EditLog:
             LogError: the log names the edit but holds no content of it.
             BadImage: an image was erased or lost.
         """
+        return self._holder(prefix).edit(self.image)
+
+    def words(self, prefix: str) -> Edit:
+        """The same without its pictures' bytes: they are named by their digests, whether they are there or not.
+
+        Raises:
+            BadInput, Unknown, LogError: as `edit`.
+        """
+        return self._holder(prefix).edit(lambda digest: Image(digest, b""))
+
+    def _holder(self, prefix: str) -> Entry:
+        """The entry that holds an edit's content."""
         named = self.resolve(prefix)
         with self._lock:
             seq = self._fold.holders.get(named)
@@ -349,7 +361,7 @@ class EditLog:
                 f"Branch {self._branch!r} names the edit {named[:_SHOWN]} but doesn't hold its content. Look on other branches."
             )
         (entry,) = self.entries(seq, seq + 1)
-        return entry.edit(self.image)
+        return entry
 
     def image(self, digest: str) -> Image:
         """An image of an edit, by its digest.

@@ -24,7 +24,7 @@ from transformers import GenerationConfig
 
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import Image
-from errata.core.model import Features, Patch, Positions, Role, Spoken, TokenScores
+from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import chatter, check_target, check_words, tokenizer_of
@@ -34,7 +34,7 @@ from errata.models._lower import Lower
 from errata.models._quiet import quiet
 from errata.models.families.family import Family
 from errata.nn.digest import hash_of
-from errata.nn.patches import LowRank, NoPatch, in_rows
+from errata.nn.patches import LowRank, NoPatch, in_rows, voices
 from errata.nn.trace import last_inputs_of
 from errata.nn.weights import bytes_of, count_of
 
@@ -163,21 +163,26 @@ class TransformersModel:
         finally:
             speaker.generation_config = plain
 
-    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS) -> list[str]:
+        return [one.text for one in self.generated(queries, patches, max_new_tokens=max_new_tokens)]
+
+    def generated(
+        self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS
+    ) -> list[Generated]:
         if max_new_tokens < 1:
             raise BadInput(f"An answer of {max_new_tokens} tokens was asked for. Ask for at least 1.")
         if len(queries) != len(patches):
             raise ValueError(f"{len(queries)} queries came with {len(patches)} patches. Give one patch for each query.")
-        texts = [""] * len(queries)
+        found: list[Generated | None] = [None] * len(queries)
         for rows in group(queries, patches):
             with rows.around.on(self) as model:
                 if isinstance(rows.around, NoPatch):
                     said = self._answer(rows.queries, rows.each, max_new_tokens)
                 else:
-                    said = model.answers(rows.queries, rows.each, max_new_tokens=max_new_tokens)
-            for row, text in zip(rows.rows, said, strict=True):
-                texts[row] = text
-        return texts
+                    said = model.generated(rows.queries, rows.each, max_new_tokens=max_new_tokens)
+            for row, one in zip(rows.rows, said, strict=True):
+                found[row] = one if isinstance(patches[row], LowRank) else replace(one, spoke=voices(patches[row]))
+        return [one for one in found if one is not None]
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
         return self.speaking(query, target, changing=self._paths)().loss
@@ -342,24 +347,26 @@ class TransformersModel:
         wide = [id_ for token_ in inputs.prompt for id_ in ([token_] * next(lengths) if token_ == token else [token_])]
         return _Row((*wide, *inputs.target), len(wide), inputs.target, inputs.images)
 
-    def _answer(self, queries: Sequence[Query], patches: Sequence[NoPatch | LowRank], max_new_tokens: int) -> list[str]:
+    def _answer(self, queries: Sequence[Query], patches: Sequence[NoPatch | LowRank], max_new_tokens: int) -> list[Generated]:
         rows = [self._checked(query, None, reserve=max_new_tokens) for query in queries]
         settings = self._greedy(max_new_tokens)
         speaker = cast("Any", self.family.speaker(self.net))
-        texts = [""] * len(rows)
+        found: dict[int, Generated] = {}
         for chunk in chunks([len(row.ids) + max_new_tokens for row in rows]):
             held = [patches[i] for i in chunk]
             with torch.no_grad():
                 prompts = self._embed([rows[i] for i in chunk], held)
-                with in_rows(self, held, role="text"):
+                with in_rows(self, held, role="text") as heard:
                     said_BT = speaker.generate(
                         inputs_embeds=prompts.x_BTD, attention_mask=prompts.mask_BT, generation_config=settings
                     )
             # Given embeddings alone, generate returns the new tokens alone.
             words = tokenizer_of(self.processor).batch_decode(said_BT, skip_special_tokens=True)
-            for i, text in zip(chunk, words, strict=True):
-                texts[i] = text.strip()
-        return texts
+            for place, (i, text, ids) in enumerate(zip(chunk, words, said_BT.tolist(), strict=True)):
+                ended = next((at for at, id_ in enumerate(ids, start=1) if id_ in self._stops), None)
+                spoke = heard.spoke(place, prompt=len(rows[i].ids), tokens=ended or len(ids))
+                found[i] = Generated(text.strip(), ended is not None, spoke)
+        return [found[i] for i in range(len(rows))]
 
     def _score(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[NoPatch | LowRank]) -> list[TokenScores]:
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]

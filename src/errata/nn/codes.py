@@ -101,6 +101,7 @@ class Reading:
         ends_M = torch.cat([codes.first_M[1:used], codes.first_M.new_ones(min(used, 1))])
         self._next_M = after_M.masked_fill(ends_M, SILENT)
         self._spoke_B: Int[Tensor, " B"] | None = None
+        self._calls_BT: list[Int[Tensor, "B T"]] = []
 
     def moved(self, x_BTI: Float[Tensor, "B T I"], y_BTO: Float[Tensor, "B T O"]) -> Float[Tensor, "B T O"]:
         """The outputs y that the module gives to x, with the values of slots that speak added; [T, I] and [T, O] are one row."""
@@ -110,8 +111,21 @@ class Reading:
             return self.moved(x_BTI[None], y_BTO[None])[0]
         slots_BT = self._speaking(coded(x_BTI, self._codes.lens_RI))
         self._spoke_B = slots_BT[:, -1]
+        self._calls_BT.append(slots_BT)
         values_BTO = self._codes.values_MO[slots_BT.clamp(min=0)]
         return torch.where((slots_BT != SILENT)[..., None], y_BTO + values_BTO, y_BTO)
+
+    def spoke(self, row: int, *, prompt: int, calls: int) -> set[int]:
+        """The slots that spoke in one row of a generation.
+
+        Args:
+            row: which of this reading's rows.
+            prompt: how many positions of the first call count, from its end: 1 where what a module gives at a position is felt at
+                no other; a prompt's length where it is.
+            calls: how many calls count: as many as tokens were chosen in this row, whatever a batch went on to.
+        """
+        first, *later = self._calls_BT[:calls] or [torch.empty(row + 1, 0)]
+        return set(torch.cat([first[row, -prompt:], *(slots_BT[row] for slots_BT in later)]).tolist()) - {SILENT}
 
     def _speaking(self, codes_BTR: Float[Tensor, "B T R"]) -> Int[Tensor, "B T"]:
         """Which slot speaks at each position."""

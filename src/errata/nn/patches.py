@@ -8,6 +8,7 @@ Shapes: B rows, T positions, I in-features, O out-features, R rank, S stacked ro
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
+from errata.core.model import ANSWER_TOKENS
 from errata.nn.codes import Codes, Reading
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from errata.core.model import Decision, Features, Model, Patch, Positions, Role, Spoken, TokenScores
+    from errata.core.model import Decision, Features, Generated, Model, Patch, Positions, Role, Spoken, TokenScores
     from errata.core.records import EditId, Query
 
 
@@ -80,6 +82,8 @@ class LowRank:
 
     edits: tuple[EditId, ...] = ()
     decision: Decision | None = None
+    bounds: tuple[int, ...] | None = None
+    """Of codes in one module: where each edit's slots begin, and where the last one's end."""
 
     def on(self, model: Model) -> AbstractContextManager[Model]:
         """The model with the deltas in force on whatever passes through, batch or single.
@@ -197,6 +201,12 @@ class Through:
         return nullcontext(self.speaker)
 
 
+def voices(patch: Patch) -> tuple[EditId, ...] | None:
+    """Who speaks wherever this patch is in force; None where edits share weights, so that it can't be told from the patch."""
+    alone = isinstance(patch, NoPatch | Rewrite | Handed | Through) or (patch.decision is not None and len(patch.edits) == 1)
+    return patch.edits if alone or not patch.edits else None
+
+
 def decided(patch: Patch, decision: Decision) -> Patch:
     """The patch with what a scope said of the query."""
     assert isinstance(patch, NoPatch | LowRank | Replaced | Rewrite | Handed), f"{type(patch).__name__} is none of the patches."
@@ -238,7 +248,7 @@ class Rewritten:
     def module(self, path: str) -> nn.Module:
         return self.model.module(path)
 
-    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = 64) -> list[str]:
+    def answers(self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS) -> list[str]:
         return self.model.answers([self.query] * len(queries), patches, max_new_tokens=max_new_tokens)
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
@@ -251,6 +261,11 @@ class Rewritten:
         self, queries: Sequence[Query], targets: Sequence[str], *, changing: Collection[str]
     ) -> Callable[[], list[Spoken]]:
         return self.model.speaking_together([self.query] * len(queries), targets, changing=changing)
+
+    def generated(
+        self, queries: Sequence[Query], patches: Sequence[Patch], *, max_new_tokens: int = ANSWER_TOKENS
+    ) -> list[Generated]:
+        return self.model.generated([self.query] * len(queries), patches, max_new_tokens=max_new_tokens)
 
     def predict(self, query: Query, target: str) -> TokenScores:
         return self.model.predict(self.query, target)
@@ -277,13 +292,53 @@ class Rewritten:
         self.model.check(self.query, target)
 
 
+@final
+class Heard:
+    """Who spoke in each row of a batch that `in_rows` patched, once it was answered."""
+
+    def __init__(self, model: Model, patches: Sequence[NoPatch | LowRank]) -> None:
+        self._patches = patches
+        self._last = max(model.groups.values(), default=0)
+        self._groups = model.groups
+        self._readings: dict[int, tuple[str, Reading, int]] = {}
+
+    def listen(self, path: str, blocks: Sequence[_Block]) -> None:
+        """Take in what reads codes at a module."""
+        for block in blocks:
+            if isinstance(block.held, Reading):
+                rows = range(len(self._patches)) if block.rows_S is None else block.rows_S.tolist()
+                self._readings.update({row: (path, block.held, place) for place, row in enumerate(rows)})
+
+    def spoke(self, row: int, *, prompt: int, tokens: int) -> tuple[EditId, ...] | None:
+        """The edits that spoke in a row: see `core.model.Generated.spoke`.
+
+        Args:
+            row: which.
+            prompt: positions of its prompt, padding left out.
+            tokens: how many tokens were chosen for it, the one that ended it included.
+        """
+        patch = self._patches[row]
+        if isinstance(patch, NoPatch) or patch.bounds is None:
+            return voices(patch)
+        if row not in self._readings:
+            return ()
+        path, reading, place = self._readings[row]
+        felt = 1 if self._groups.get(path) == self._last else prompt  # above the last layer nothing looks back
+        slots, bounds = reading.spoke(place, prompt=felt, calls=tokens), patch.bounds
+        spoke = sorted({bisect_right(bounds, slot) - 1 for slot in slots})
+        return tuple(patch.edits[edit] for edit in spoke)
+
+
 @contextmanager
-def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -> Iterator[None]:
+def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -> Iterator[Heard]:
     """Low-rank patches in force on a batch, each on its own row, for the length of a `with` block.
 
     Only the modules of one role are patched, because a batch has one row for each query in the text stack and one for each image in
     front of it. A patched module must be called with one row for each patch, in order: [B, T, I], or flattened to [B * T, I]. Rows
     that hold one `Delta` object share a matrix product; the rest are stacked into one batched product, ranks padded with zeros.
+
+    Yields:
+        What tells, after a generation, who spoke in each row.
 
     Raises:
         Unknown: a path, of any role, isn't one that may be written.
@@ -291,12 +346,14 @@ def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -
     held = [patch.deltas if isinstance(patch, LowRank) else {} for patch in patches]
     named = {path: _linear(model, path) for deltas in held for path in deltas}
     paths = [path for path in model.writable[role] if path in named]
+    heard = Heard(model, patches)
     with ExitStack() as stack:
         for path in paths:
             module = named[path]
             blocks = _blocks([deltas.get(path) for deltas in held], module, path)
+            heard.listen(path, blocks)
             stack.callback(module.register_forward_hook(_add_in_rows(blocks, rows=len(held), path=path)).remove)
-        yield
+        yield heard
 
 
 @dataclass(frozen=True, eq=False)

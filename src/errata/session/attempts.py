@@ -47,6 +47,7 @@ class Attempt:
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
             self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
+            tuple(one.edit for one in self.beside.lost),
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:

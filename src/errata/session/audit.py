@@ -9,9 +9,10 @@
 
 The first that fits is its verdict (expired and unasked before all others); every finding is told, whatever the verdict.
 
-**Who did it.** An answer that moved is blamed on the edit that spoke. Where several spoke, the edits in force are written once
-more, one after another, and the one after which the answer last left what it should be is blamed. So the edit whose `keep` was
-broken still holds, and the one that broke it leaks. What no audited edit can be blamed for stands against the branch.
+**Who did it.** An answer that moved, or isn't given any more, is blamed on the edit that spoke. Where that can't be told, or nobody
+spoke, the edits in force are written once more, one after another, and blamed is the one after which the answer last left what it
+should be. So the edit whose `keep` was broken still holds, and the one that broke it leaks; one that faded names what silenced it.
+What no audited edit can be blamed for stands against the branch.
 
 **What an edit keeps** is what it found when it was made, as the guard has it: an edit that had moved that answer before is no leak
 for it, only one that came later can be.
@@ -34,10 +35,11 @@ from errata.core.errors import BadImage
 from errata.core.images import Image
 from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, instant
-from errata.core.rules import NO_RULES, Breach, Expectation, Rules, branch_demands, claims, demands
+from errata.core.rules import GIVES, NO_RULES, Breach, Expectation, Rules, branch_demands, claims, demands
 from errata.log import EditLog, Kind
+from errata.session.asking import unedited
 from errata.session.receipts import Answer
-from errata.session.rules import ask_all, askable, batches, breaches, unedited
+from errata.session.rules import ask_all, askable, batches, breaches, targets_of
 from errata.session.session import Session
 
 Outcome = Literal["holds", "faded", "leaks", "obsolete", "expired", "unasked"]
@@ -70,6 +72,12 @@ class Audited:
     breaches: tuple[Breach, ...] = ()
     """What isn't as it must be: what doesn't follow from this edit, and what this edit moved."""
 
+    @property
+    def silenced_by(self) -> tuple[EditId, ...]:
+        """The other edits that took its answers away, where that was found out."""
+        found = (one.culprit for one in self.breaches if not one.leaks)
+        return tuple(dict.fromkeys(edit for edit in found if edit is not None and edit != self.edit))
+
     def to_json(self) -> dict[str, JSON]:
         return {
             "edit": self.edit,
@@ -78,6 +86,7 @@ class Audited:
             "target": self.target,
             "before": self.before,
             "now": self.now,
+            "silenced_by": list(self.silenced_by),
             "findings": [breach.to_json() for breach in self.breaches],
         }
 
@@ -95,6 +104,9 @@ class Audit:
 
     rules: str
     """The digest of the rules."""
+
+    leak_checks: int
+    """How many questions had to stay as they were: where it is 0, nothing could be found to leak."""
 
     @property
     def counts(self) -> Mapping[Outcome, int]:
@@ -150,6 +162,7 @@ def audit(
         *_sorted(judged, blamed),
         head="" if head is None else head.mark,
         rules=rules.digest,
+        leak_checks=len(asker.must_stay),
     )
 
 
@@ -168,22 +181,48 @@ def check_rules(session: Session, rules: Rules) -> Iterator[tuple[Expectation, B
 
 
 def quarantine(session: Session, found: Audit, by: Provenance) -> tuple[EditId, ...]:
-    """Take what faded or leaks out of force: the fallback. Afterwards the model answers as if these edits had never been made.
+    """Take what leaks, what silenced another edit, and what faded by itself out of force: the fallback. Afterwards the model
+    answers as if these edits had never been made, and what was silenced is given again, or leaves too.
 
-    One fold serves them all. Each entry carries the findings on its edit, as sentences. An edit whose effect was pinned when a
-    picture was erased stays.
+    Each entry carries the findings on its edit, as sentences. An edit whose effect was pinned when a picture was erased stays.
 
     Raises:
-        LogError: the log can't be written; nothing was changed.
+        LogError: the log can't be written; nothing more was changed.
     """
     free = frozenset(session.log.ids_in_force()) - session.log.fixed()
-    bad = [one for one in found.bad if one.edit in free]
-    if not bad:
-        return ()
-    each = {one.edit: {"findings": [one.verdict, *(breach.sentence for breach in one.breaches)]} for one in bad}
-    details: dict[str, JSON] = {"audit": {"head": found.head, "rules": found.rules}}
-    session.withdraw("quarantined", [one.edit for one in bad], by, details=details, each=each)
-    return tuple(one.edit for one in bad)
+    findings: dict[EditId, list[JSON]] = {}
+    victims = []
+    for one in found.bad:
+        own = [one.verdict, *(breach.sentence for breach in one.breaches)]
+        culprits = [edit for edit in one.silenced_by if edit in free]
+        for edit in culprits:
+            took = f"it took away edit {one.edit[:12]} ({one.question!r} -> {one.target!r})"
+            findings.setdefault(edit, ["silences"]).append(took)
+        if one.edit in free and (one.verdict == "leaks" or not culprits):
+            findings.setdefault(one.edit, []).extend(own)
+        elif one.edit in free:
+            victims.append(one)
+    taken = _quarantined(session, found, by, findings)
+    still = [one for one in victims if one.edit not in findings and not _given_again(session, one)]
+    own_findings = {one.edit: [one.verdict, *(breach.sentence for breach in one.breaches)] for one in still}
+    return taken + _quarantined(session, found, by, own_findings)
+
+
+def _quarantined(session: Session, found: Audit, by: Provenance, findings: Mapping[EditId, Sequence[JSON]]) -> tuple[EditId, ...]:
+    """Take edits out of force in one fold, in the order in which they were made."""
+    taken = tuple(edit for edit in session.log.ids_in_force() if edit in findings)
+    if taken:
+        details: dict[str, JSON] = {"audit": {"head": found.head, "rules": found.rules}}
+        each = {edit: {"findings": list(findings[edit])} for edit in taken}
+        session.withdraw("quarantined", taken, by, details=details, each=each)
+    return taken
+
+
+def _given_again(session: Session, one: Audited) -> bool:
+    """Whether everything that an edit must give, and didn't, is given now."""
+    missed = [breach for breach in one.breaches if not breach.leaks]
+    answers = session.ask([breach.query for breach in missed])
+    return all(same(answer.text, breach.expected) for answer, breach in zip(answers, missed, strict=True))
 
 
 @dataclass(frozen=True)
@@ -227,6 +266,8 @@ class _Asker:
     known: _InForce
     bare: dict[str, Answer] = field(default_factory=dict)
     now: dict[str, Answer] = field(default_factory=dict)
+    must_stay: set[str] = field(default_factory=set)
+    """Digests of the questions that had to be answered as by the unedited model."""
 
     def binding(self, wanted: Iterable[Expectation]) -> list[Expectation]:
         """The expectations without those of questions that another edit corrects, which need not stay."""
@@ -236,7 +277,8 @@ class _Asker:
         """The expectations that aren't met."""
         bound = self.binding(wanted)
         asked = [one.query for one in bound if one.query.digest not in self.now]
-        self.bare |= ask_all(self.session.model, asked, unedited)
+        self.must_stay |= {one.query.digest for one in bound if isinstance(one.expect, Unchanged)}
+        self.bare |= ask_all(self.session.model, asked, unedited, targets=targets_of(bound))
         for some in batches(asked):
             answers = self.session.ask(some)
             self.now |= {query.digest: answer for query, answer in zip(some, answers, strict=True)}
@@ -293,24 +335,29 @@ class _Asker:
         return bool(self.known.spoken_for.get(expectation.query.digest, frozenset()) - {expectation.of})
 
 
+def _one(answer: Answer, known: _InForce) -> EditId | None:
+    """The one edit that spoke, or alone could have; None where it was another number."""
+    return answer.edits[0] if len(answer.edits) == 1 and answer.edits[0] in known.place else None
+
+
 def _blamed(asker: _Asker, found: Sequence[Breach], progress: Progress) -> dict[Expectation, Breach]:
     """The breaches, those of answers that moved with the edit that moved them; without what turns out to be as it was found."""
     result = {breach.expectation: breach for breach in found}
     unclear: list[Breach] = []
     for breach in found:
-        spoke = asker.now[breach.query.digest].edits
+        spoke = _one(asker.now[breach.query.digest], asker.known)
         if breach.rule == "never" and breach.expectation.of in asker.known.spoken_for.get(breach.query.digest, frozenset()):
             result[breach.expectation] = replace(breach, culprit=breach.expectation.of)
-        elif breach.leaks and len(spoke) == 1 and not asker.maybe_found_so(breach):
-            result[breach.expectation] = replace(breach, culprit=spoke[0])
-        elif breach.leaks:
+        elif spoke is not None and not (asker.maybe_found_so(breach) if breach.leaks else spoke == breach.expectation.of):
+            result[breach.expectation] = replace(breach, culprit=spoke)
+        elif breach.leaks or len(asker.known.targets) > 1:
             unclear.append(breach)
     seen = _replayed(asker, unclear, progress) if unclear else {}
     for breach in unclear:
         trace = seen.get(breach.expectation)
         if trace is not None and trace.stays and breach.rule == "keep":
             del result[breach.expectation]
-        elif trace is not None:
+        elif trace is not None and not trace.stays:
             result[breach.expectation] = replace(breach, culprit=trace.culprit)
     return result
 
@@ -339,16 +386,20 @@ def _replayed(asker: _Asker, moved: Sequence[Breach], progress: Progress) -> dic
     """The answers that moved, followed while the edits are written once more; nothing where they can't be."""
     session, over = asker.session, asker.known.over
     model, editor = session.model, session.editor
-    traces = {breach.expectation: _Trace(breach.unedited, breach.unedited) for breach in moved}
+    traces = {one.expectation: _Trace(one.expected, one.unedited, same(one.unedited, one.expected)) for one in moved}
+    targets = targets_of(breach.expectation for breach in moved)
     state, total = editor.begin(model), len(session.log.ids_in_force()) - len(over)
     try:
         for number, edit in enumerate(session.log.in_force(without=over), start=1):
             state = editor.write(model, state, edit)
-            heard = ask_all(model, [breach.query for breach in moved], partial(editor.read, model, state))
+            heard = ask_all(model, [one.query for one in moved], partial(editor.read, model, state), targets=targets)
             for one, trace in traces.items():
+                said = heard[one.query.digest].text
                 if one.rule == "keep" and one.of == edit.id:
                     traces[one] = trace = _Trace(trace.said, trace.said)  # what it found
-                trace.hear(heard[one.query.digest].text, edit.id)
+                elif one.of == edit.id and one.rule in GIVES:
+                    traces[one] = trace = _Trace(trace.wanted, said, same(said, trace.wanted))  # its own write
+                trace.hear(said, edit.id)
             progress("who did it", number, total)
     except BadImage:  # a picture was erased while its edit stays in effect: the past can't be written again, so nobody is blamed
         return {}

@@ -1,18 +1,22 @@
-"""The state that a log says: from the newest snapshot that serves, or from the beginning, edit by edit."""
+"""The state that a log says: from the newest snapshot that serves, or from the beginning, edit by edit; and a state as bytes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save as bytes_of
+
 from errata.core.editor import Editor
-from errata.core.errors import LogError
+from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
 from errata.core.records import EditId
-from errata.editors import state_bytes
+from errata.editors import from_tensors, state_bytes, to_tensors
 from errata.log import EditLog, Entry, Snapshots
-from errata.session.frozen import frozen, thawed
 
 
 class Folded(NamedTuple):
@@ -57,3 +61,20 @@ def _begun(model: Model, editor: Editor[Any], log: EditLog) -> Any:
     if first is not None and state_bytes(state):
         kept(log, first, state)
     return state
+
+
+def frozen(state: Any) -> bytes:
+    """The state as the bytes of a safetensors file."""
+    saved = to_tensors(state)
+    data: bytes = bytes_of(saved.tensors, saved.metadata)
+    return data
+
+
+def thawed(data: bytes) -> Any | None:
+    """The state in a snapshot, or None where it isn't one: a snapshot is a cache, the log has it all."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+        return from_tensors(tensors_of(data), metadata)
+    except (SafetensorError, ValueError, KeyError, BadInput):
+        return None

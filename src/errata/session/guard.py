@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from errata.core.editor import Editor
 from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit
+from errata.session.asking import said
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edi
     """Ask the edit's query, its `also` and its `keep` under the old and the new state."""
     asked = [edit.query, *edit.also, *edit.keep]
     first, wordings = 1 + len(edit.also), len(edit.also)
-    old = model.answers([edit.query, *edit.keep], [editor.read(model, before, query) for query in (edit.query, *edit.keep)])
-    new = model.answers(asked, [editor.read(model, after, query) for query in asked])
+    wanted = [*[edit.target] * first, *[None] * len(edit.keep)]
+    old = said(model, partial(editor.read, model, before), [edit.query, *edit.keep])
+    new = said(model, partial(editor.read, model, after), asked, targets=wanted)
     kept = tuple(same(was, now) for was, now in zip(old[1:], new[first:], strict=True))
     pairs = tuple(zip(old[1:], new[first:], strict=True))
     return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, wordings), tuple(new[1:first]), pairs)

@@ -18,7 +18,7 @@ from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Patch
 from errata.models import TransformersModel, load
-from errata.nn.patches import NoPatch
+from errata.session.asking import said, unedited
 from errata.session.session import Session
 
 SLIP: Final = "errata.json"
@@ -67,8 +67,8 @@ def merge_into(session: Session, folder: Path) -> Merged:
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
     patch = _patch(session)
     edits = [session.log.edit(edit) for edit in patch.edits]
-    queries = [edit.query for edit in edits]
-    apart = session.said(queries, state)
+    queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
+    apart = session.said(queries, state, targets)
     folder = folder.resolve()
     draft = folder.parent / f".{folder.name}-{os.getpid()}"
     try:
@@ -76,7 +76,7 @@ def merge_into(session: Session, folder: Path) -> Merged:
         with patch.on(model):
             model.save(draft)
         merged = load(draft, device=str(model.net.device), dtype=str(model.net.dtype).removeprefix("torch."))
-        together = merged.answers(queries, [NoPatch()] * len(queries))
+        together = said(merged, unedited, queries, targets=targets)
         told = {**slip, "merged": merged.digest, "edits": len(edits)}
         (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, folder)

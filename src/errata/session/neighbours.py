@@ -1,8 +1,9 @@
 """The corrections beside one: edits in force that a write may have touched are asked again before it is committed.
 
 An acknowledged correction stays, or a receipt says that it doesn't. An editor that knows which earlier edits its last write reached
-says so (`core.editor.Touches`: the codebook does). Of one that writes into what all edits share nothing is asked here: every write
-of it moves every edit a little, and the audit is what finds those that faded.
+says so (`core.editor.Touches`: the codebook does), and a write that would take one of them away is refused. One that writes into
+what all edits share moves every edit a little: a bounded sample is asked, the newest and some others, and what a write took away is
+named in its receipt; refusing would leave such an editor little to write. The audit finds the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from errata.core.canonical import JSON
@@ -19,6 +22,7 @@ from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
 from errata.log import EditLog
+from errata.session.asking import said
 
 MOST: Final = 8
 """Edits that are asked again for one write, beside those that it surely silenced."""
@@ -48,11 +52,13 @@ class Beside:
 
     asked: tuple[EditId, ...] = ()
     lost: tuple[Lost, ...] = ()
+    surely: bool = True
+    """Whether the editor said itself whom its write could touch, so that a loss refuses it; else a sample was asked."""
 
     @property
     def why(self) -> str:
-        """Why the write must be refused; empty where nothing is lost."""
-        if not self.lost:
+        """Why the write must be refused; empty where nothing is lost, or losses are only named."""
+        if not self.lost or not self.surely:
             return ""
         ids = " ".join(f"--supersede {one.edit[:12]}" for one in self.lost)
         return f"it would take another correction away: {'; '.join(one.sentence for one in self.lost)}. To let it: {ids}"
@@ -73,26 +79,32 @@ def beside(
         but: edits that leave with it.
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
-    held = [found for each in _chosen(editor, after, standing) if (found := _read(log, each)) is not None]
+    surely = isinstance(editor, Touches)
+    held = [found for each in _chosen(editor, after, standing, edit) if (found := _read(log, each)) is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()
     asked = [query for _, query in queries]
-    now = model.answers(asked, [editor.read(model, after, query) for query in asked])
+    targets = [one.target for one, _ in queries]
+    now = said(model, partial(editor.read, model, after), asked, targets=targets)
     gone = [index for index, (one, _) in enumerate(queries) if not same(now[index], one.target)]
     again = [asked[index] for index in gone]
-    was = model.answers(again, [editor.read(model, before, query) for query in again]) if gone else []
+    was = said(model, partial(editor.read, model, before), again, targets=[targets[index] for index in gone])
     lost: dict[EditId, Lost] = {}
     for index, text in zip(gone, was, strict=True):
         one, query = queries[index]
         if same(text, one.target):
             lost.setdefault(one.id, Lost(one.id, query.text, one.target, now[index]))
-    return Beside(tuple(one.id for one in held), tuple(lost.values()))
+    return Beside(tuple(one.id for one in held), tuple(lost.values()), surely)
 
 
-def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId]) -> list[EditId]:
-    within = set(standing)
-    return [each for each in editor.touched(after, MOST) if each in within] if isinstance(editor, Touches) else []
+def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId], edit: Edit) -> list[EditId]:
+    if isinstance(editor, Touches):
+        within = set(standing)
+        return [each for each in editor.touched(after, MOST) if each in within]
+    newest, older = standing[-MOST // 2 :], standing[: -MOST // 2]
+    drawn = sorted(older, key=lambda each: sha256(f"{edit.id}{each}".encode()).digest())[: MOST // 2]  # the same for the same log
+    return [*newest, *drawn]
 
 
 def _read(log: EditLog, edit: EditId) -> Edit | None:

@@ -2,7 +2,8 @@
 
 An edit whose target the new model gives by itself is dropped. Each of the others goes through the guard, as when it was made, under
 its author's name; one that is refused now couldn't be carried over, and the rebase says why. At the end the dropped ones are asked
-again under all that was carried: one that no longer gets its answer is put too, after the others.
+again under all that was carried: one that no longer gets its answer is put too, after the others. Then the carried ones are asked
+again: one that later ones took away is lost, and the rebase says so.
 
 Each edit is put under a key that names the old head and the edit: a rebase that was interrupted goes on when it is run again.
 """
@@ -10,7 +11,7 @@ Each edit is put under a key that names the old head and the edit: a rebase that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -22,12 +23,12 @@ from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
-from errata.nn.patches import NoPatch
+from errata.session.asking import said, unedited
 from errata.session.pools import pool_in
 from errata.session.receipts import receipt_in
 from errata.session.session import Session
 
-Fate = Literal["carried", "dropped", "failed"]
+Fate = Literal["carried", "dropped", "failed", "lost"]
 """What became of an edit of the old branch."""
 
 Progress = Callable[[str, int, int], None]
@@ -126,7 +127,8 @@ def session_onto(model: Model, editor: Editor[Any], *, old: EditLog, new: EditLo
         WrongStore: the new branch was begun with another model or editor, or the old one's pool was lost.
     """
     first = next(old.entries(1, 2), None)
-    return Session.open(model, editor, new, pool=() if first is None else pool_in(old, first), asked=asked)
+    pool = () if first is None else pool_in(old, first)
+    return Session.open(model, editor, new, pool=pool, asked=asked, beside=True)
 
 
 def rebase(
@@ -163,7 +165,7 @@ def rebase(
     for number, moved in enumerate(found):
         if moved.why == _GIVEN:
             found[number] = run.dropped_still(old.edit(moved.edit), moved)
-    done = Rebased(head.mark, tuple(found))
+    done = Rebased(head.mark, run.asked_again(old, found))
     session.record("rebased", None, by, details=_told(session, old, done), key=run.key)
     return done
 
@@ -191,8 +193,24 @@ class _Run:
 
     def dropped_still(self, edit: Edit, moved: Settled) -> Settled:
         """A dropped edit, asked again under all that was carried, and put after all where its answer moved."""
-        answers = self.session.said([edit.query, *edit.also], self.session.state)
+        wordings = [edit.query, *edit.also]
+        answers = self.session.said(wordings, self.session.state, [edit.target] * len(wordings))
         return moved if _given(edit, answers) else self._carry(edit, [moved.unedited])
+
+    def asked_again(self, old: EditLog, found: Sequence[Settled]) -> tuple[Settled, ...]:
+        """The carried ones, asked once more under all that was carried; what isn't given any more is lost."""
+        carried = {moved.edit: old.edit(moved.edit) for moved in found if moved.fate == "carried"}
+        pairs = [(edit, query) for edit in carried.values() for query in (edit.query, *edit.also)]
+        answers = self.session.said([query for _, query in pairs], self.session.state, [edit.target for edit, _ in pairs])
+        lost = {
+            edit.id: text for (edit, _), text in zip(reversed(pairs), reversed(answers), strict=True) if not same(text, edit.target)
+        }
+        return tuple(
+            replace(moved, fate="lost", why=f"given when it was put; after the others {lost[moved.edit]!r} is answered")
+            if moved.edit in lost
+            else moved
+            for moved in found
+        )
 
     def _carry(self, edit: Edit, unedited: Sequence[str]) -> Settled:
         key = self._key(edit)
@@ -213,7 +231,7 @@ class _Run:
                 model.check(query)
         except BadInput:
             return []
-        return model.answers(queries, [NoPatch()] * len(queries))
+        return said(model, unedited, queries, targets=[edit.target] * len(queries))
 
     def _key(self, edit: Edit) -> str:
         return f"{self.key}:{edit.id}"
@@ -252,4 +270,5 @@ def _told(session: Session, old: EditLog, done: Rebased) -> dict[str, JSON]:
         "carried": list(done.those("carried")),
         "dropped": list(done.those("dropped")),
         "failed": {moved.edit: moved.why for moved in done.edits if moved.fate == "failed"},
+        **({"lost": list(done.those("lost"))} if done.those("lost") else {}),
     }

@@ -29,6 +29,12 @@ class Answer:
     decision: Decision | None = None
     """What a scope said of the query: the edit that decided, and its score."""
 
+    told: bool = True
+    """Whether `edits` are exactly those that spoke. False: they share weights, any of them may have (`asking.left_out` tells)."""
+
+    whole: bool = True
+    """Whether the model ended the answer; False: it was cut at the limit."""
+
 
 @dataclass(frozen=True)
 class Moved:
@@ -74,7 +80,10 @@ class Receipt:
     """How many other queries were asked."""
 
     beside: int = 0
-    """How many other corrections in force were asked again before it was committed: every one of them is still given."""
+    """How many other corrections in force were asked again before it was committed."""
+
+    lost: tuple[EditId, ...] = ()
+    """Those of them that it took away; every other one that was asked is still given."""
 
 
 def receipt_in(entry: Entry) -> Receipt:
@@ -93,7 +102,13 @@ def receipt_in(entry: Entry) -> Receipt:
         tuple(bool(stayed) for stayed in kept) if isinstance(kept, list) else (),
         telemetry if isinstance(telemetry, Mapping) else {},
         supersedes=tuple(EditId(str(edit)) for edit in old) if isinstance(old, list) else (),
+        lost=_lost(details.get("beside")),
     )
+
+
+def _lost(beside: JSON) -> tuple[EditId, ...]:
+    lost = beside.get("lost") if isinstance(beside, Mapping) else None
+    return tuple(EditId(str(one["edit"])) for one in lost if isinstance(one, Mapping)) if isinstance(lost, list) else ()
 
 
 def receipt_under(log: EditLog, key: str, edit: Edit) -> Receipt | None:

@@ -5,46 +5,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from errata.core.benchmark import Unchanged
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.matching import same
-from errata.core.model import Model, Patch
+from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.core.rules import Breach, Expectation, Rules, branch_demands, demands
-from errata.nn.patches import NoPatch
+from errata.session.asking import Read, heard, unedited
 from errata.session.receipts import Answer
 
 BATCH = 64
 """Questions that are put to the model at once."""
 
 
-Read = Callable[[Query], Patch]
-"""What a state has to say to a query."""
+Targets = Mapping[str, str]
+"""A query's digest -> what it should be answered with."""
 
 Heard = Mapping[str, Answer]
 """A query's digest -> what was said to it."""
 
 
-def unedited(query: Query) -> NoPatch:
-    """The state that has nothing to say."""
-    return NoPatch()
-
-
-def ask_all(model: Model, queries: Iterable[Query], read: Read) -> dict[str, Answer]:
-    """Every question once, in batches of bounded size."""
-    heard: dict[str, Answer] = {}
+def ask_all(model: Model, queries: Iterable[Query], read: Read, *, targets: Targets = MappingProxyType({})) -> dict[str, Answer]:
+    """Every question once, in batches of bounded size, with room for its targets."""
+    found: dict[str, Answer] = {}
     for some in batches(queries):
-        patches = [read(query) for query in some]
-        texts = model.answers(some, patches)
-        rows = zip(some, texts, patches, strict=True)
-        heard |= {query.digest: Answer(text, patch.edits, patch.decision) for query, text, patch in rows}
-    return heard
+        answers = heard(model, read, some, targets=[targets.get(query.digest) for query in some])
+        found |= {query.digest: answer for query, answer in zip(some, answers, strict=True)}
+    return found
+
+
+def targets_of(wanted: Iterable[Expectation]) -> Targets:
+    """The longest answer that each question must get, where it must get one."""
+    pairs = ((one.query.digest, one.expect) for one in wanted if not isinstance(one.expect, Unchanged))
+    return dict(sorted(pairs, key=lambda pair: len(pair[1])))
 
 
 def batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
@@ -106,10 +106,11 @@ def broken(
         BadInput: a question of the rules can't be put to this model.
     """
     wanted = askable(model, (*demands(edit, rules, standing), *branch_demands(rules, standing)))
-    asked = [one.query for one in wanted]
-    bare, now = ask_all(model, asked, unedited), ask_all(model, asked, partial(editor.read, model, after))
+    asked, targets = [one.query for one in wanted], targets_of(wanted)
+    bare = ask_all(model, asked, unedited)
+    now = ask_all(model, asked, partial(editor.read, model, after), targets=targets)
     found = breaches(wanted, bare=bare, now=now)
-    was = ask_all(model, [one.query for one in found], partial(editor.read, model, before))
+    was = ask_all(model, [one.query for one in found], partial(editor.read, model, before), targets=targets)
     mine = {query.digest for query in (edit.query, *edit.also)}
     forbidden = tuple(
         Breach(one, bare[one.query.digest].text, now[one.query.digest].text)

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, final
 
@@ -19,16 +20,15 @@ from errata.core.canonical import JSON, digest_of_json
 from errata.core.editor import Editor, Forgets, protected
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
-from errata.core.model import Model
+from errata.core.model import ANSWER_TOKENS, Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
-from errata.nn.patches import NoPatch
+from errata.session.asking import Read, heard, needed, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out, check_waits
-from errata.session.folding import Folded, folded, kept
-from errata.session.frozen import frozen
+from errata.session.folding import Folded, folded, frozen, kept
 from errata.session.pools import pool_in
 from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
 
@@ -309,18 +309,25 @@ class Session:
             self._follow()
         return ended
 
-    def ask(self, queries: Sequence[Query], *, max_new_tokens: int = 64) -> list[Answer]:
+    def ask(self, queries: Sequence[Query], *, max_new_tokens: int | None = None) -> list[Answer]:
         """What the corrected model says to each query, with the edits that spoke.
+
+        Args:
+            queries: what is asked, in one batch.
+            max_new_tokens: the longest answer; None: 64, and what a correction that speaks needs.
 
         Raises:
             BadInput: a prompt is empty or too long for the model.
         """
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
-        silent = self._state is _BLANK
-        patches = [NoPatch() if silent else self.editor.read(self.model, self.state, query) for query in queries]
-        texts = self.model.answers(queries, patches, max_new_tokens=max_new_tokens)
-        return [Answer(text, patch.edits, patch.decision) for text, patch in zip(texts, patches, strict=True)]
+        read = unedited if self._state is _BLANK else partial(self.editor.read, self.model, self.state)
+        answers = heard(self.model, read, queries, limit=max_new_tokens)
+        if max_new_tokens is None:
+            for row, answer in enumerate(answers):
+                if not answer.whole and answer.edits:
+                    answers[row] = self._longer(read, queries[row], answer)
+        return answers
 
     def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.
@@ -338,9 +345,9 @@ class Session:
         past._follow()
         return past
 
-    def said(self, queries: Sequence[Query], state: Any) -> list[str]:
-        """The answers under a state."""
-        return self.model.answers(queries, [self.editor.read(self.model, state, query) for query in queries]) if queries else []
+    def said(self, queries: Sequence[Query], state: Any, targets: Sequence[str | None] = ()) -> list[str]:
+        """The answers under a state, with room for these targets (`asking.heard`)."""
+        return said(self.model, partial(self.editor.read, self.model, state), queries, targets=targets)
 
     def moved(self, queries: Sequence[Query], state: Any) -> tuple[Moved, ...]:
         """The queries whose answers under `state` are other ones than now."""
@@ -415,8 +422,9 @@ class Session:
     def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""
         rebuilt = self.without(ids)
-        queries = [self.log.edit(edit).query for edit in ids]
-        before, after = self.said(queries, self.state), self.said(queries, rebuilt.state)
+        edits = [self.log.edit(edit) for edit in ids]
+        queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
+        before, after = self.said(queries, self.state, targets), self.said(queries, rebuilt.state, targets)
         first, *rest = (
             Receipt(edit, "would revert", 0, rebuilt.how + stays_out(self.log, edit), was, now)
             for edit, was, now in zip(ids, before, after, strict=True)
@@ -429,7 +437,15 @@ class Session:
         return edit.id in self.log.ids_in_force()
 
     def _gives(self, edit: Edit) -> bool:
-        return same(self.said([edit.query], self.state)[0], edit.target)
+        return same(self.said([edit.query], self.state, [edit.target])[0], edit.target)
+
+    def _longer(self, read: Read, query: Query, answer: Answer) -> Answer:
+        """An answer that was cut, with the room that the corrections that speak need; as it is where they need no more."""
+        with contextlib.suppress(BadInput):  # beyond the model's context
+            limit = max(needed(self.model, query, self.log.words(edit).target) for edit in answer.edits)
+            if limit > ANSWER_TOKENS:
+                return heard(self.model, read, [query], limit=limit)[0]
+        return answer
 
     def _superseding(self, edit: Edit, named: Collection[EditId]) -> tuple[EditId, ...]:
         """The edit in force of the same query, whose place this one takes, and those that are named; one whose effect was pinned is

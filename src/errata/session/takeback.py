@@ -16,7 +16,7 @@ from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
-from errata.session.frozen import frozen
+from errata.session.folding import frozen
 from errata.session.pools import pool_in
 from errata.session.receipts import Moved, Receipt
 from errata.session.session import Session
@@ -95,8 +95,9 @@ def to_point(
         )
     state, _ = session.folded(past, over)
     again = [session.log.edit(edit) for edit in back]
-    queries = [*(session.log.edit(edit).query for edit in out), *(edit.query for edit in again)]
-    before, after = session.said(queries, session.state), session.said(queries, state)
+    touched = [*(session.log.edit(edit) for edit in out), *again]
+    queries, targets = [edit.query for edit in touched], [edit.target for edit in touched]
+    before, after = session.said(queries, session.state, targets), session.said(queries, state, targets)
     pairs = tuple(zip(queries, before, after, strict=True))
     moved = (*(Moved(query.text, was, is_) for query, was, is_ in pairs if not same(was, is_)), *session.moved(others, state))
     if not dry_run:

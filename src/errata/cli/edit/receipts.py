@@ -33,6 +33,7 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
             "after": receipt.after,
             "kept": kept,
             "beside": f"{receipt.beside} other corrections asked again" if receipt.beside else "",
+            "took away": ", ".join(edit[:SHORT] for edit in receipt.lost) if receipt.status == "applied" else "",
             "time": timed,
         }
     )
@@ -61,6 +62,7 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "moved": [one.to_json() for one in receipt.moved],
         "asked": receipt.asked,
         "beside": receipt.beside,
+        "lost": list(receipt.lost),
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,
