@@ -179,7 +179,9 @@ def test_a_dropped_edit_that_another_one_undoes_is_put_after_all(random_llava, n
     old = old_log(random_llava, KNOWN, near)
     apart, together = onto(newer, old, "apart"), onto(newer, old, "together", editor=TOGETHER)
     assert [moved.fate for moved in rebase(apart, old).edits] == ["dropped", "carried"]
-    assert [moved.fate for moved in rebase(together, old).edits] == ["carried", "carried"]
+    done = rebase(together, old)
+    assert [moved.fate for moved in done.edits] == ["carried", "lost"], "what was put last took the other's answer"
+    assert (done.those("lost"), head_of(together.log).details["lost"]) == ((near.id,), [near.id])
     assert together.log.ids_in_force() == (near.id, KNOWN.id)
     assert together.said([KNOWN.query], together.state) == [KNOWN.target]
 
