@@ -67,7 +67,7 @@ class Unknown(ErrataError, LookupError):
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"
-        super().__init__(f"There is no {what} named {name!r}.{hint} Known: {listed}.")
+        super().__init__(f"There is no {what} named {quoted(name)}.{hint} Known: {listed}.")
 
 
 class JudgeFailed(ErrataError):
