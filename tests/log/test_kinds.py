@@ -77,6 +77,9 @@ def test_a_list_is_read_in_every_encoding_of_unicode(folder, name, encoding):
         ({"question": "x", "chat_history": "he said"}, "'chat_history'"),
         ({"question": "x", "image": {"url": "a.png", "base64": BASE64}}, "given twice"),
         ([{"role": "user", "content": "x", "tool_calls": [{"id": 1}]}], "'tool_calls'"),
+        ({"contents": "x", "config": {"system_instruction": SYSTEM, "temperature": 0}}, "'system_instruction' of 'config'"),
+        ([{"role": "user", "content": [{"type": "image", "file_id": "f1"}, "x"]}], "'file_id'"),
+        ([{"role": "user", "parts": [{"fileData": {"fileUri": "gs://b/a.png"}}]}], "'fileUri' of 'fileData' of 'parts'"),
     ],
 )
 def test_what_cannot_be_put_to_the_model_makes_a_bad_record_that_names_it(folder, beside, named):
@@ -107,6 +110,7 @@ def test_pictures_go_where_their_places_are_marked(folder):
     (edit,) = edits(written(folder, record), "chat")
     first, _, last = edit.query.messages
     assert (first.parts, last.parts) == ((picture(1), "first?"), ("and ", picture(2), " second?"))
+    assert "no picture is given" in why(written(folder, {**record, "images": []}), "chat")
     assert "marks the places of 2 pictures, and 1 are given with the conversation in 'images'" in why(
         written(folder, {**record, "images": ["a.png"]}), "chat"
     )
@@ -135,6 +139,7 @@ MESSAGES = [
     {"type": "ai", "content": "a ring", "additional_kwargs": {}, "response_metadata": {"finish": "stop"}, "tool_calls": []},
     {"choices": [{"index": 0, "message": {"role": "assistant", "content": "a ring", "refusal": None}, "finish_reason": "stop"}]},
     {"candidates": [{"content": {"role": "model", "parts": [{"text": "a ring"}]}, "finishReason": "STOP"}]},
+    {"messages": [{"role": "assistant", "content": "a ring"}]},
     {"model": "m", "message": {"role": "assistant", "content": "a ring"}, "done": True},
     {"output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a ring"}]}]},
     {"lc": 1, "type": "constructor", "id": ["langchain", "AIMessage"], "kwargs": {"content": "a ring", "tool_calls": []}},
@@ -294,6 +299,7 @@ def test_weights_say_which_answers_are_learned(folder):
         b'question,target\nwhat?, "a ring"\n',
         b"question,target\rwhat?,a ring\r",
         b",question,target\n0,what?,a ring\n",
+        b"Unnamed: 0,question,target\n0,what?,a ring\n",
         codecs.BOM_UTF16_LE + "question\ttarget\nwhat?\ta ring\n".encode("utf-16-le"),
         "question,target\nwhat?,a ring\n".encode("utf-16-be"),
     ],

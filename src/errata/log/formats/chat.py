@@ -87,6 +87,8 @@ def _edit(value: Mapping[str, JSON], name: str, place: int, source: Source) -> t
             f"The last message of the conversation is said by the {whole[-1].role}, so nothing says what is right. End with the "
             "assistant's."
         )
+    if any("<image>" in part for message in whole for part in message.parts if isinstance(part, str)):
+        raise BadInput("It marks the place of a picture (<image>), and no picture is given with it. Name it in the field 'image'.")
     target = answer_of(messages[place], source, what="last answer")
     return Edit(query=asked(whole[:-1], _WHAT), target=target), source.default
 

@@ -15,7 +15,7 @@ from errata.core.canonical import JSON
 from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Message, Query, Speaker
-from errata.log.formats.fields import Source, nothing_else, says_nothing, within
+from errata.log.formats.fields import Source, no_input, nothing_else, says_nothing, within
 from errata.log.formats.parts import HOLE, Hole, Part, parts_of, picture_of
 from errata.log.formats.records import maybe
 
@@ -49,6 +49,9 @@ _SETTINGS: Final = (
     + ("safety_identifier", "schemaVersion", "inferenceConfig", "cachePoint", "thinking")
 )
 """Names of settings of a call: they decide how an answer is drawn, not what is asked."""
+
+_OF_CALLS: Final = ("json_schema", "schema", "text", "media_resolution", "mediaResolution", "thinking_config", "thinkingConfig")
+"""Fields of settings whose names look like input and that aren't."""
 
 _OF_A_MESSAGE: Final = (
     ("id", "name", "index", "status", "phase", "created_at", "createdAt", "timestamp", "date", "model", "response_metadata")
@@ -129,6 +132,10 @@ def conversation(value: JSON, source: Source, *, what: str, known: Iterable[str]
     else:
         name, turns = _words(value, source, what)
     nothing_else(value, {name, *_BESIDE, *_SETTINGS, *known}, f"the {what}, beside {quoted(name)}", source)
+    for setting in _SETTINGS:
+        inner = value.get(setting)
+        if isinstance(inner, dict) and setting != "metadata":
+            no_input(inner, _OF_CALLS, quoted(setting), source)
     return _filled([*system, *earlier, *turns], beside, f"{what} in {' and '.join(shows)}" if shows else what)
 
 
@@ -210,6 +217,8 @@ def _turn(value: JSON, source: Source, what: str) -> _Turn:
         value = {"role": value[0], "content": value[1]}  # a pair of LangChain's
     message = _unwrapped(value, source) if isinstance(value, dict) else None
     role = None if message is None else _role(message)
+    if message is not None and role is None and "parts" in message and "role" not in message:
+        role = "user"  # Gemini's default
     if message is None or role is None:
         raise BadInput(f"A message of the {what} has no 'role'. Give messages with role and content.")
     if role.lower() not in SAYS:
@@ -332,7 +341,7 @@ def _message_in(value: JSON, bare: bool, source: Source) -> Mapping[str, JSON] |
         value = value[0]
     if not isinstance(value, dict):
         return None
-    for name in ("choices", "candidates", "output", "generations"):
+    for name in ("choices", "candidates", "output", "generations", "messages"):
         inner = value.get(name)
         if isinstance(inner, list) and len(inner) == 1 and "role" not in value:
             return _message_in(inner[0], bare, source)

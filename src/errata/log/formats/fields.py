@@ -139,9 +139,11 @@ def within(name: str) -> Iterator[None]:
     try:
         yield
     except BadInput as error:
-        if quoted(name) in str(error):
+        said, inside, inner = str(error).partition(" It stands in the field ")
+        if quoted(name) in said:
             raise
-        raise type(error)(f"{error} It stands in the field {quoted(name)}.") from None
+        where = f"{inner.removesuffix('.')} of {quoted(name)}" if inside else quoted(name)
+        raise type(error)(f"{said} It stands in the field {where}.") from None
 
 
 def given_as(name: str) -> str:

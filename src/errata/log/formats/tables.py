@@ -16,6 +16,9 @@ from errata.log.formats.records import BOM, MAX_RECORD_BYTES, TOO_LONG
 
 _SEPARATORS: Final = ",;\t|"
 _NAMED: Final = re.compile(r'\s*"?sep=(.)\1*"?\s*', re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"unnamed: \d+", re.IGNORECASE)
+"""What pandas calls a column without a name."""
+
 _LATE: Final = re.compile(r'\s+"')
 """A quote after a space: it isn't seen as one where spaces belong to a cell."""
 
@@ -205,7 +208,7 @@ def header_in(line: str, before: str = "") -> Header | None:
         return None
     delimiter = named[1] if named else max(_SEPARATORS, key=line.count)
     cells = next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True), [])
-    names = [name.strip().lower() for name in cells]
+    names = ["" if _NUMBERED.fullmatch(name.strip()) else name.strip().lower() for name in cells]
     while names and not names[-1]:
         names.pop()
     plain = next(csv.reader([line], delimiter=delimiter), [])
