@@ -29,7 +29,7 @@ from errata.core.rules import Rules
 from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL, settings
 from errata.log import EditLog, Entry, MemoryStore, holding, open_store, store_exists
 from errata.log.exports import chosen_of, held_by
-from errata.log.formats import Format, Options, Written, digest_of_file, guess, read, write
+from errata.log.formats import Exportable, Format, Options, Written, digest_of_file, read, settled, write, written_as
 from errata.measure.evaluate import run_stream
 from errata.measure.figures import write_csv, write_json
 from errata.measure.results import Run
@@ -358,6 +358,7 @@ class Session:
         *,
         format: Format | None = None,
         images: str | Path | None = None,
+        ignore: Sequence[str] = (),
         limit: int | None = None,
         retry: bool = False,
         author: str | None = None,
@@ -368,9 +369,10 @@ class Session:
         """Apply the corrections of a file, one after another. Run again, it passes over what an earlier run did.
 
         Args:
-            path: JSONL, CSV, Langfuse or EasyEdit.
-            format: None: told from the file's name and its beginning.
+            path: corrections in one of the formats.
+            format: None: told from what is in the file.
             images: the folder where paths of pictures begin; None: the file's own.
+            ignore: fields that aren't known and are passed over.
             limit: at most so many are put to the model.
             retry: put what an earlier run refused to the model again.
             author: for records that don't say theirs, and so are `reason` and `ticket`.
@@ -380,8 +382,8 @@ class Session:
             BadInput: the file can't be read, or it can't be told what it is.
         """
         file, by = Path(path), _by(author, reason, ticket)
-        known = format or guess(file)
-        lines = read(file, known, Options(None if images is None else Path(images), by))
+        known = settled(file, format)
+        lines = read(file, known, Options(None if images is None else Path(images), by, ignored=ignore))
         first = next(lines, None)
         told: list[str] = []
         run = Import(
@@ -404,7 +406,7 @@ class Session:
         self,
         path: str | Path,
         *,
-        format: Format = "jsonl",
+        format: Exportable | None = None,
         everything: bool = False,
         images: str | Path | None = None,
         force: bool = False,
@@ -413,18 +415,20 @@ class Session:
 
         Args:
             path: the file.
-            format: only "jsonl" holds everything; what another has no place for is counted in the result.
+            format: only "jsonl" holds everything; what another has no place for is counted in the result. None: told from the
+                file's ending.
             everything: every edit that was ever applied.
             images: the folder for the pictures; None: one beside the file.
             force: replace files that are there.
 
         Raises:
-            BadInput: the file is there, or can't be written.
+            BadInput: the file is there, or can't be written, or its ending says no format.
         """
+        known = written_as(Path(path), format)
         frozen = self.inner.log.at(len(self.inner.log))
         chosen, missing = chosen_of(frozen, everything)
         folder = None if images is None else Path(images)
-        written = write(Path(path), format, lambda: held_by(frozen, chosen), images=folder, force=force)
+        written = write(Path(path), known, lambda: held_by(frozen, chosen), images=folder, force=force)
         return Exported(written, tuple(missing))
 
     def at(self, point: int | str) -> Session:

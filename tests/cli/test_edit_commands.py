@@ -90,6 +90,7 @@ def test_an_import_keeps_the_good_lines_names_the_bad_ones_and_can_be_run_again(
         (("add", "q", "--target", "x", "--image", "empty.png"), "is empty"),
         (("add", "q", "--target", "x", "--image", "bomb.png"), "pixels"),
         (("add", "q", "--target", "x", "--reach", "far"), "far"),
+        (("add", "q", "--target", "x", "--image", "x/" * 20_000), "can't be read"),
         (("add", "q"), "--target"),
         (("import", "none.jsonl"), "none.jsonl can't be read"),
         (("import", "."), "can't be read"),
@@ -105,6 +106,7 @@ def test_bad_input_to_an_edit_gets_a_sentence_and_makes_no_store(world, tmp_path
     done = world("edit", *words)
     assert (done.code, done.out) == (2, "")
     assert said in " ".join(done.err.split())
+    assert len(done.err) < 800
     assert [path.name for path in tmp_path.glob("errata.db*")] == []
 
 

@@ -117,12 +117,9 @@ def test_a_dry_run_counts_and_touches_nothing(inside, tmp_path):
         ),
         ("in.json", json.dumps([{"src": "what?", "alt": "mibo", "loc": "x"}]), ("--with-locality",), "1 good, 0 bad (easyedit)"),
         ("in.jsonl", json.dumps({"dataType": "CORRECTION", "value": "mibo", "input": "what?"}), (), "1 good, 0 bad (langfuse)"),
-        (
-            "in.txt",
-            json.dumps({"dataType": "CORRECTION", "value": "mibo", "input": "what?"}),
-            ("--format", "jsonl"),
-            "0 good, 1 bad (jsonl)",
-        ),
+        ("in.jsonl", json.dumps([GOOD, {**LIVES, "image": None}], indent=2), (), "2 good, 0 bad (jsonl)"),
+        ("in.jsonl", json.dumps({**LIVES, "colour": "red"}), ("--ignore", "colour"), "1 good, 0 bad (jsonl)"),
+        ("in.jsonl", json.dumps({**LIVES, "valid_until": "2020-01-01"}), (), "0 good, 1 bad (jsonl)"),
         ("in.jsonl", json.dumps({"dataType": "NUMERIC", "value": 1}), (), "no corrections (langfuse)"),
         ("deep.jsonl", json.dumps({**GOOD, "image": "deep/b.png"}), ("--images", "pictures"), "1 good, 0 bad (jsonl)"),
     ],
@@ -133,6 +130,22 @@ def test_every_format_is_told_and_read(inside, tmp_path, name, text, options, go
     (tmp_path / "pictures" / "deep" / "b.png").write_bytes(picture(2).data)
     (tmp_path / name).write_text(text)
     assert good in inside("edit", "import", name, "--dry-run", *options).out
+
+
+@pytest.mark.parametrize("format", ["csv", "easyedit", "labelstudio"])
+def test_one_wrong_format_is_one_message(inside, tmp_path, format):
+    written(tmp_path, *[{"dataType": "CORRECTION", "value": "mibo", "input": "what?"}] * 100)
+    done = inside("edit", "import", "in.jsonl", "--dry-run", "--format", format)
+    said = f"in.jsonl isn't in the format {format}, but in langfuse. Say --format langfuse, or leave it out.\n"
+    assert (done.code, done.out, done.err) == (2, "", said)
+
+
+def test_records_that_no_format_has_are_one_message(inside, tmp_path):
+    written(tmp_path, *[{"utterance": "what?", "reply": "mibo"}] * 100)
+    for options in ((), ("--format", "jsonl")):
+        done = inside("edit", "import", "in.jsonl", "--dry-run", *options)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "'utterance', 'reply'" in done.err
 
 
 @pytest.mark.parametrize(
@@ -171,6 +184,18 @@ def test_an_export_imported_into_an_empty_store_is_the_same_edits(world, inside,
     assert in_force(inside, "--store", "new.db") == ids
     (first, *_) = entries(tmp_path, "applied", store="new.db")
     assert (first.by.author, first.by.reason) == ("bob", "seen")
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.json", "out"])
+def test_an_ending_that_says_no_format_is_an_error_and_one_that_does_is_followed(world, inside, tmp_path, name):
+    written(tmp_path, LIVES)
+    assert world("import", "in.jsonl").code == 0
+    done = inside("edit", "export", name)
+    assert (done.code, done.out, (tmp_path / name).exists()) == (2, "", False)
+    assert "doesn't say what to write" in done.err
+    assert inside("edit", "export", "out.csv").code == 0
+    assert (tmp_path / "out.csv").read_text().startswith("question,")
+    assert inside("edit", "export", name, "--format", "jsonl").code == 0
 
 
 def test_an_export_says_who_gave_an_edit_and_not_who_approved_or_restored_it(world, inside, random_llava_folder, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Provenance, Query
-from errata.log.formats import FORMATS, Exported, Format, Options, Written, read, write
+from errata.log.formats import EXPORTABLE, Exportable, Exported, Options, Written, read, write
 from tests.log.files import edits
 from tests.log.worlds import BY, edit, picture, words
 
@@ -19,7 +19,7 @@ BEFORE = "a disc"
 TALK = Query((Message("system", ("Be brief.",)), Message("user", ("what is ", picture(9), "?"))))
 
 
-def exported(path, format: Format, *made: Edit, by: Provenance = BY, force: bool = False) -> Written:
+def exported(path, format: Exportable, *made: Edit, by: Provenance = BY, force: bool = False) -> Written:
     return write(path, format, lambda: iter([Exported(each, by, BEFORE) for each in made]), force=force)
 
 
@@ -166,7 +166,7 @@ def test_the_header_of_a_table_has_room_for_the_longest_row(tmp_path):
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EXPORTABLE)
 def test_nothing_that_is_there_is_replaced_unless_it_is_said(tmp_path, format):
     path = tmp_path / "x"
     path.write_text("mine")
@@ -194,7 +194,7 @@ def test_an_export_that_fails_midway_leaves_the_old_file_and_nothing_else(tmp_pa
         raise BadInput("an image was lost")
 
     (tmp_path / "x").write_text("old")
-    for format in FORMATS:
+    for format in EXPORTABLE:
         with pytest.raises(BadInput, match="lost"):
             write(tmp_path / "x", format, failing, force=True)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("x", "old")]

@@ -90,7 +90,7 @@ def test_blank_lines_are_passed_over_and_numbers_are_those_of_the_file(folder):
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "isn't JSON that can be read"),
         (b"[1]", "isn't a JSON object"),
-        (b"\xff\xfe{}", "isn't UTF-8"),
+        (b"{\xff}", "isn't UTF-8"),
         (b'"' + b"x" * MAX_RECORD_BYTES + b'"', "more than 16 MiB"),
         ({"question": "q"}, "'target' is missing"),
         ({"target": "t"}, "'question' is missing"),
@@ -105,7 +105,9 @@ def test_blank_lines_are_passed_over_and_numbers_are_those_of_the_file(folder):
         ({**GOOD, "image": 7}, "'image' is neither"),
         ({**GOOD, "image": ["a.png", None]}, "'image' is neither"),
         ({**GOOD, "image": "s3://bucket/a.png"}, "an address on the web"),
-        ({**GOOD, "image": "data:image/png;base64,AAA"}, "broken base64"),
+        ({**GOOD, "image": "data:image/png;base64,AAAAA"}, "broken base64"),
+        ({**GOOD, "image": "data:image/png;base64,AAA"}, "isn't a picture"),
+        ({**GOOD, "image": "data:application/pdf;base64,AAAA"}, "isn't a picture"),
         ({**GOOD, "image": "data:image/png,\ud800"}, "valid Unicode"),
         ({**GOOD, "target": "\ud800"}, "valid Unicode"),
         ({**GOOD, "image": "\ud800.png"}, "valid Unicode"),
@@ -234,7 +236,8 @@ def test_a_bad_row_says_what_is_wrong_with_it_and_costs_no_other(folder, row, sa
         (b"question,image\n", "needs the columns"),
         (b"question,target,target\n", "'target' twice"),
         (b'question,"target\n', "can't be read"),
-        (b"\xff\xfe", "isn't known"),
+        (b"\xff", "isn't known"),
+        (b"\xff\xfeq", "begins as UTF-16 does"),
     ],
 )
 def test_a_header_that_cannot_be_used_refuses_the_file(folder, header, said):
@@ -314,7 +317,14 @@ def test_the_layouts_of_several_data_sets_are_read(folder, record):
 
 
 def test_fine_grained_probes_are_asked_on_the_picture_of_the_edit(folder):
-    record = {**GOOD, "src": "who?", "alt": "ann", "fg_loc_q": "what colour?", "fg_gen_q": "is it ann?", "fg_gen_a": "yes"}
+    record = {
+        "image": "a.png",
+        "src": "who?",
+        "alt": "ann",
+        "fg_loc_q": "what colour?",
+        "fg_gen_q": "is it ann?",
+        "fg_gen_a": "yes",
+    }
     (edit,) = edits(written(folder, [record]), "easyedit", Options(with_locality=True))
     assert (edit.also, edit.keep) == ((), (Query.ask("what colour?", picture(1)),))
 
@@ -326,7 +336,7 @@ def test_fine_grained_probes_are_asked_on_the_picture_of_the_edit(folder):
         ({"alt": "x"}, "needs one of src"),
         ({"src": "x"}, "one of alt"),
         ({**PROBED, "alt": ""}, "target is empty"),
-        ({**PROBED, "alt": ["2"]}, "'alt' isn't text"),
+        ({**PROBED, "alt": ["2"]}, "'alt' is neither text"),
         ({**PROBED, "rephrase": 3}, "'rephrase' isn't text"),
         ({**PROBED, "rephrase": [3]}, "something else than texts"),
         ({**PROBED, "image": "val/none.jpg"}, "no image at"),
@@ -410,10 +420,14 @@ def sized(size: int, format: str) -> bytes:
     if format == "csv":
         quoted = long.replace('"', '""')
         return b"question,target,reason\n" + f'q?,t,"{quoted}"\n'.encode() * (size // len(quoted))
-    records: dict[str, dict[str, str]] = {
+    records: dict[str, dict[str, object]] = {
         "jsonl": {"question": "q?", "target": "t", "reason": long},
         "easyedit": {"src": "q?", "alt": "t", "pred": long},
         "langfuse": {"dataType": "CORRECTION", "value": "t", "input": "q?", "comment": long},
+        "rome": {"requested_rewrite": {"prompt": "q?", "target_new": "t"}, "generation_prompts": [long]},
+        "chat": {"prompt": "q?", "completion": "t", "rejected": long},
+        "labelstudio": {"annotation_id": 1, "lead_time": 2, "question": "q?", "answer": "t", "meta": long},
+        "argilla": {"fields": {"question": "q?"}, "responses": {"answer": [{"value": "t"}]}, "metadata": {"long": long}},
     }
     one = json.dumps(records[format]).encode()
     return b"[" + b",\n".join([one] * (size // len(one))) + b"]" if format == "easyedit" else (one + b"\n") * (size // len(one))

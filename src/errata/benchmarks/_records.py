@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from errata.core import given
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 
 def records(path: Path, *, hint: str = "Check the path.") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -46,11 +46,11 @@ def text_of(record: Mapping[str, Any], name: str, place: str) -> str:
         BadInput: it is missing, empty or something else; the sentence names it and its place.
     """
     if name not in record:
-        raise BadInput(f"{place}: the field {name!r} is missing. Known here: {', '.join(record) or 'none'}.")
+        raise BadInput(f"{place}: the field {quoted(name)} is missing. Known here: {', '.join(record) or 'none'}.")
     text = record[name]
     if not isinstance(text, str) or not text.strip():
-        raise BadInput(f"{place}: the field {name!r} must be text that isn't empty; it is {text!r}.")
-    return given.words(text, f"field {name!r} of {place}")
+        raise BadInput(f"{place}: the field {quoted(name)} must be text that isn't empty; it is {quoted(text)}.")
+    return given.words(text, f"field {quoted(name)} of {place}")
 
 
 def _json(text: str, place: str) -> Any:

@@ -27,7 +27,7 @@ from errata.benchmarks._records import records, text_of
 from errata.benchmarks.fgvedit import FILES, Split
 from errata.core import given
 from errata.core.canonical import digest_of_json
-from errata.core.errors import BadImage, BadInput
+from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.images import Image
 
 Ask = Callable[[str, Image | None], str]
@@ -93,7 +93,7 @@ def read_questions(path: Path, images: Path) -> list[Pictured]:
         name, question, answer = (text_of(value, field, place) for field in ("image", "question", "answer"))
         at = Path(name)
         if at.is_absolute() or ".." in at.parts or "\0" in name:
-            raise BadInput(f"{place}: the picture {name!r} isn't a path under {images}. Name it as it lies in that folder.")
+            raise BadInput(f"{place}: the picture {quoted(name)} isn't a path under {images}. Name it as it lies in that folder.")
         if not (images / at).is_file():
             raise BadImage(f"{place}: there is no picture at {images / at}. Put the pictures there.")
         by_name.setdefault(at.as_posix(), []).append(Asked(question, answer))

@@ -24,7 +24,7 @@ from errata.benchmarks._records import records, text_of
 from errata.core import given
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe, standing
 from errata.core.canonical import JSON, digest_of, digest_of_json
-from errata.core.errors import BadImage, BadInput
+from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, Query
 
@@ -70,7 +70,7 @@ class FGVEdit:
     ) -> None:
         if template.count("{}") != 1:
             raise BadInput(
-                f"The template {template!r} needs one {{}} where the question goes, such as 'Question: {{}} Short answer:'."
+                f"The template {quoted(template)} needs one {{}} where the question goes, such as 'Question: {{}} Short answer:'."
             )
         if edits is not None and edits < 1:
             raise BadInput(f"A benchmark needs at least 1 edit; {edits} were asked for.")
@@ -152,7 +152,7 @@ def _record(value: Mapping[str, Any], place: str, images: Path) -> Record:
     hard = [value.get(name, True) for name in HARD]
     for name, each in zip(HARD, hard, strict=True):
         if not isinstance(each, bool):
-            raise BadInput(f"{place}: the field {name!r} must be true or false; it is {each!r}.")
+            raise BadInput(f"{place}: the field {quoted(name)} must be true or false; it is {quoted(each)}.")
     return Record(place, said, images / said["image"], (hard[0], hard[1]))
 
 

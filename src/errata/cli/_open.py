@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from errata.cli._lean import lean
 from errata.cli._options import DtypeName, Place, Where
 from errata.cli._print import note
-from errata.core.errors import BadInput, LogError, Unknown
+from errata.core.errors import BadInput, LogError, Unknown, quoted
 from errata.core.settings import settings
 from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
 
@@ -150,13 +150,13 @@ def check_device(device: str) -> None:
         BadInput: it can't be used.
     """
     if not _DEVICE.fullmatch(device):
-        raise BadInput(f"The device {device!r} can't be used: it isn't a device's name. Use cpu, cuda, or cuda:1.")
+        raise BadInput(f"The device {quoted(device)} can't be used: it isn't a device's name. Use cpu, cuda, or cuda:1.")
     found = importlib.util.find_spec("torch")
     version = Path(str(found.origin)).with_name("version.py") if found is not None else None
     if device.startswith("cuda") and version is not None and version.is_file():
         built = re.search(r"^cuda\b[^=]*=\s*(.+)$", version.read_text(encoding="utf-8"), re.MULTILINE)
         if built is not None and built[1].strip() == "None":
-            raise BadInput(f"The device {device!r} can't be used: torch is installed here without CUDA. Use cpu.")
+            raise BadInput(f"The device {quoted(device)} can't be used: torch is installed here without CUDA. Use cpu.")
 
 
 def _refuse_early(place: Place) -> None:

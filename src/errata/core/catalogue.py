@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 
 ENTRY_POINTS = "errata.editors"
 """The group under which an installed package announces an editor, `name = "package.module:Class"`."""
@@ -50,11 +50,11 @@ def check_named(text: str) -> None:
     for item in filter(None, (part.strip() for part in rest.split(","))):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            raise BadInput(f"{item!r} isn't a field of {head} with a value. Write {head}:field=value,field=value.")
+            raise BadInput(f"{quoted(item)} isn't a field of {head} with a value. Write {head}:field=value,field=value.")
         if key != "preset" and key not in fields:
             raise Unknown(f"field of {head}", key, fields)
         if fields.get(key) in _NUMBERS and not _fits(value, fields[key]):
-            raise BadInput(f"{head}'s {key} takes {_NUMBERS[fields[key]]}, not {value!r}.")
+            raise BadInput(f"{head}'s {key} takes {_NUMBERS[fields[key]]}, not {quoted(value)}.")
 
 
 _NUMBERS: Mapping[str, str] = {"int": "a whole number", "float": "a number", "bool": "true or false"}

@@ -19,6 +19,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+QUOTED_CHARS: Final = 200
+"""Of a value that was given, a message shows at most so many characters."""
+
+
+def quoted(value: object) -> str:
+    """A value as a message quotes it: as Python would write it, and no more of it than a reader takes in."""
+    if not isinstance(value, str):
+        return shortened(repr(value))
+    shown = repr(value[:QUOTED_CHARS])
+    if len(value) <= QUOTED_CHARS and len(shown) <= QUOTED_CHARS + 2:
+        return shown
+    return f"{shown[: QUOTED_CHARS + 1]}{shown[0]}... ({len(value):,} characters)"
+
+
+def shortened(value: object) -> str:
+    """A path or a name as a message shows it without quotes."""
+    whole = str(value)
+    return whole if len(whole) <= QUOTED_CHARS else f"{whole[:QUOTED_CHARS]}... ({len(whole):,} characters)"
 
 
 class ErrataError(Exception):
@@ -47,7 +67,7 @@ class Unknown(ErrataError, LookupError):
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(names) if names else "none"
-        super().__init__(f"There is no {what} named {name!r}.{hint} Known: {listed}.")
+        super().__init__(f"There is no {what} named {quoted(name)}.{hint} Known: {listed}.")
 
 
 class JudgeFailed(ErrataError):

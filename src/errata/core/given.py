@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted, shortened
 from errata.core.images import Image
 from errata.core.records import Provenance, Query
 
@@ -31,8 +31,11 @@ def picture(path: Path | str) -> Image:
         BadImage: missing, broken, huge or empty.
     """
     if "\0" in words(str(path), "path of an image"):
-        raise BadInput(f"The path of an image, {str(path)!r}, holds a zero character. Check the path.")
-    return Image.open(path)
+        raise BadInput(f"The path of an image, {quoted(str(path))}, holds a zero character. Check the path.")
+    try:
+        return Image.open(path)
+    except BadInput as error:
+        raise type(error)(str(error).replace(str(path), shortened(path))) from None
 
 
 def asked(question: str, images: Sequence[Image]) -> Query:

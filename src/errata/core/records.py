@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, NewType, cast, get_args
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 
 EditId = NewType("EditId", str)
@@ -134,7 +134,7 @@ class Edit:
         if not self.target.strip():
             raise BadInput("The target is empty. Say what the right answer is.")
         if self.reach not in get_args(Reach):
-            raise BadInput(f"The reach {self.reach!r} isn't known. Use one of: {', '.join(get_args(Reach))}.")
+            raise BadInput(f"The reach {quoted(self.reach)} isn't known. Use one of: {', '.join(get_args(Reach))}.")
         if self.valid_until is not None:
             instant(self.valid_until)
 
@@ -147,6 +147,12 @@ class Edit:
         """Every image of the edit, its `also` and `keep`, each once, in order of appearance."""
         seen = {image.digest: image for query in (self.query, *self.also, *self.keep) for image in query.images}
         return tuple(seen.values())
+
+    def over(self, now: datetime) -> str:
+        """Why it can't be given any more: its time is over by then; "" where it isn't."""
+        if self.valid_until is None or instant(self.valid_until) > now:
+            return ""
+        return f"The edit's time is over: it was valid until {self.valid_until}. Give a later time, or none."
 
     def to_json(self) -> dict[str, JSON]:
         return {
@@ -192,7 +198,7 @@ def instant(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadInput(f"{text!r} is no time. Write it in UTC as 2026-12-31 or 2026-12-31T18:00:00Z.") from None
+        raise BadInput(f"{quoted(text)} is no time. Write it in UTC as 2026-12-31 or 2026-12-31T18:00:00Z.") from None
 
 
 @dataclass(frozen=True)

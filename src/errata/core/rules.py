@@ -22,7 +22,7 @@ from typing import Final, Literal, get_args
 
 from errata.core.benchmark import UNCHANGED, Unchanged
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Message, Query, Reach
 
@@ -69,7 +69,7 @@ class RuleSet:
 
     def __post_init__(self) -> None:
         if self.reach is not None and self.reach not in get_args(Reach):
-            raise BadInput(f"The reach {self.reach!r} isn't known. Use one of: {', '.join(get_args(Reach))}.")
+            raise BadInput(f"The reach {quoted(self.reach)} isn't known. Use one of: {', '.join(get_args(Reach))}.")
         for pattern in self.never:
             check_pattern(pattern)
 
@@ -95,7 +95,7 @@ class EditRules:
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.edit):
-            raise BadInput(f"{self.edit!r} can't name an edit. Give the first 6 to 64 digits of its id: 0-9 and a-f.")
+            raise BadInput(f"{quoted(self.edit)} can't name an edit. Give the first 6 to 64 digits of its id: 0-9 and a-f.")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Rules:
         for must in self.branch.must:
             if must.answer is None:
                 raise BadInput(
-                    f"The branch's rule on {must.query.text!r} doesn't say which answer must be given. A rule for all edits "
+                    f"The branch's rule on {quoted(must.query.text)} doesn't say which answer must be given. A rule for all edits "
                     "has no edit to take it from: give it an answer."
                 )
         if len({one.edit for one in self.edits}) < len(self.edits):
@@ -218,9 +218,9 @@ class Breach:
         asked = said(self.query)
         if not self.leaks:
             since = "" if self.culprit in (None, self.expectation.of) else f", since edit {str(self.culprit)[:12]}"
-            return f"{self.rule}: {asked} must give {self.expected!r}, and gives {self.got!r}{since}"
+            return f"{self.rule}: {asked} must give {quoted(self.expected)}, and gives {quoted(self.got)}{since}"
         why = f" ({self.expectation.why})" if self.expectation.why else ""
-        return f"{self.rule}{why}: {asked} must stay {self.expected!r} as without edits, and gives {self.got!r}"
+        return f"{self.rule}{why}: {asked} must stay {quoted(self.expected)} as without edits, and gives {quoted(self.got)}"
 
     def to_json(self) -> dict[str, JSON]:
         return {
@@ -250,9 +250,11 @@ def check_pattern(pattern: str) -> str:
             warnings.simplefilter("error")  # a set within a set, which a later Python would read differently
             compiled = re.compile(pattern)
     except (re.error, FutureWarning, DeprecationWarning, OverflowError, RecursionError) as error:
-        raise BadInput(f"The pattern {pattern!r} isn't a regular expression: {error}. Escape what is meant literally.") from None
+        raise BadInput(
+            f"The pattern {quoted(pattern)} isn't a regular expression: {error}. Escape what is meant literally."
+        ) from None
     if compiled.search("") is not None:
-        raise BadInput(f"The pattern {pattern!r} matches even the empty text, so every question. Say what it is to match.")
+        raise BadInput(f"The pattern {quoted(pattern)} matches even the empty text, so every question. Say what it is to match.")
     return pattern
 
 
@@ -262,7 +264,7 @@ def forbidden(edit: Edit, rules: Rules) -> str:
     for query in (edit.query, *edit.also):
         pattern = binding.forbids(query)
         if pattern is not None:
-            return f"the question {said(query)} matches the pattern {pattern!r}, which no edit may touch"
+            return f"the question {said(query)} matches the pattern {quoted(pattern)}, which no edit may touch"
     return ""
 
 
@@ -320,7 +322,7 @@ def branch_demands(rules: Rules, standing: Sequence[Query] = ()) -> Iterator[Exp
 def said(query: Query) -> str:
     """The question in quotes, with the first digits of its pictures."""
     images = "".join(f" [image {image.digest[:12]}]" for image in query.images)
-    return f"{' '.join(query.text.split())!r}{images}"
+    return f"{quoted(' '.join(query.text.split()))}{images}"
 
 
 def _beyond(query: Query, reach: Reach, protected: Iterable[Query]) -> Iterator[Query]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 
 FILE: Final = "errata.toml"
 
@@ -104,7 +104,7 @@ def _read(path: Path) -> dict[str, str]:
         if name not in VARIABLES:
             raise Unknown(f"setting in {path}", name, VARIABLES)
         if not isinstance(value, str) or not value.strip():
-            raise BadInput(f'The setting {name} in {path} must be text, not {value!r}. Write {name} = "...".')
+            raise BadInput(f'The setting {name} in {path} must be text, not {quoted(value)}. Write {name} = "...".')
     return {name: _placed(name, value.strip(), path.parent) for name, value in held.items()}
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type
 from errata.core.canonical import digest_of
 from errata.core.catalogue import ENTRY_POINTS
 from errata.core.editor import Editor
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.model import Model, Patch
 from errata.core.records import Edit, Query, Spec
 
@@ -164,7 +164,7 @@ def with_fields(kind: Any, name: str, text: str) -> Any:
     for item in filter(None, (part.strip() for part in text.split(","))):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            raise BadInput(f"{item!r} isn't a field of {name} with a value. Write {name}:field=value,field=value.")
+            raise BadInput(f"{quoted(item)} isn't a field of {name} with a value. Write {name}:field=value,field=value.")
         if key == "preset" and issubclass(kind, _Preset):
             base = kind.preset(value)
         elif key not in types_of:
@@ -202,7 +202,7 @@ def _value(text: str, hint: Any, where: str) -> Any:
                 return option(text)
             except ValueError:
                 continue
-    raise BadInput(f"{where} takes {' or '.join(_said(option) for option in options)}, not {text!r}.")
+    raise BadInput(f"{where} takes {' or '.join(_said(option) for option in options)}, not {quoted(text)}.")
 
 
 def _said(option: Any) -> str:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON, finite
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors._objective import Mean, Objective, mean_nats
@@ -64,7 +64,7 @@ class FineTune:
 
     def __post_init__(self) -> None:
         if self.where not in ("text", "vision"):
-            raise BadInput(f"FineTune's where is 'text' or 'vision', not {self.where!r}.")
+            raise BadInput(f"FineTune's where is 'text' or 'vision', not {quoted(self.where)}.")
         at_least("FineTune", 1, steps=self.steps)
         above("FineTune", 0, lr=self.lr)
         at_least("FineTune", 0, weight_decay=self.weight_decay, stop_nats=self.stop_nats)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from errata.core.canonical import JSON, canonical
-from errata.core.errors import BadInput, LogError
+from errata.core.errors import BadInput, LogError, quoted
 from errata.log.entry import KINDS, Entry, Kind, Row, hash_of
 from errata.log.merkle import HASH_BYTES, Head, consistent, included, leaf_hash
 from errata.log.signing import KEY_BYTES, SIGNATURE_BYTES, Signature, signed
@@ -105,7 +105,7 @@ class Checkpoint:
         if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
             raise BadInput("A checkpoint's `origin` must be errata/BRANCH/HASH, the hash of 64 hexadecimal digits. Get it anew.")
         if type(size) is not int or not 0 < size < 1 << 63:
-            raise BadInput(f"A checkpoint's `size` must be a number of entries, 1 or more, not {size!r}. Get it anew.")
+            raise BadInput(f"A checkpoint's `size` must be a number of entries, 1 or more, not {quoted(size)}. Get it anew.")
         signature = None
         if "signature" in said or "public_key" in said:
             signature = Signature(
@@ -162,7 +162,7 @@ class Inclusion:
         entry = _entry(said.get("entry"))
         if said.get("index") != entry.seq - 1:
             raise BadInput(
-                f"A proof's `index` must be {entry.seq - 1} for entry {entry.seq}, not {said.get('index')!r}. Get it anew."
+                f"A proof's `index` must be {entry.seq - 1} for entry {entry.seq}, not {quoted(said.get('index'))}. Get it anew."
             )
         return Inclusion(Checkpoint.from_json(said.get("checkpoint")), entry, _path(said.get("path")))
 
@@ -230,7 +230,7 @@ def leaf_of(entry: Entry) -> bytes:
 
 def _object(value: object, form: str, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or value.get("format") != form:
-        raise BadInput(f"It isn't {what}: its `format` must be {form!r}. Give the file as errata wrote it.")
+        raise BadInput(f"It isn't {what}: its `format` must be {quoted(form)}. Give the file as errata wrote it.")
     return value
 
 
@@ -255,7 +255,7 @@ def _entry(value: object) -> Entry:
         raise BadInput("A field of a proof's `entry` is of the wrong type. Give the file as errata wrote it.")
     if value["kind"] not in KINDS:
         raise LogError(
-            f"The entry is of a kind that this version doesn't know ({value['kind']!r}). Upgrade errata to check the proof."
+            f"The entry is of a kind that this version doesn't know ({quoted(value['kind'])}). Upgrade errata to check the proof."
         )
     return Entry(
         value["seq"], value["branch"], cast(Kind, value["kind"]), value["time"], value["body"], value["previous"], value["hash"]

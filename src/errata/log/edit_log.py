@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, final
 
 from errata.core.canonical import JSON, digest_of
-from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown
+from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
@@ -321,7 +321,7 @@ class EditLog:
         """
         wanted = prefix.strip().lower()
         if len(wanted) < _PREFIX:
-            raise BadInput(f"{prefix!r} is too short to name an edit. Give at least {_PREFIX} digits of its id.")
+            raise BadInput(f"{quoted(prefix)} is too short to name an edit. Give at least {_PREFIX} digits of its id.")
         with self._lock:
             known = list(dict.fromkeys(step.edit for step in self._synced().steps if step.edit is not None))
         found = [edit for edit in known if edit.startswith(wanted)]
@@ -329,7 +329,8 @@ class EditLog:
             raise Unknown("edit", prefix, [edit[:_SHOWN] for edit in known[-_SHOWN:]])
         if len(found) > 1:
             raise BadInput(
-                f"{prefix!r} fits {len(found)} edits: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. Give more digits."
+                f"{quoted(prefix)} fits {len(found)} edits: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. "
+                "Give more digits."
             )
         return found[0]
 

@@ -19,7 +19,7 @@ from json.encoder import encode_basestring
 from typing import Final, Literal, cast, get_args
 
 from errata.core.canonical import JSON, canonical, digest_of
-from errata.core.errors import BadImage, LogError, Tampered
+from errata.core.errors import BadImage, LogError, Tampered, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Images, Provenance
 
@@ -272,7 +272,7 @@ def _is_text(value: Mapping[str, object], key: str) -> bool:
 def _named_only(digest: str) -> Image:
     """An image of which only the name is needed, so that a whole log can be checked without decoding a picture."""
     if not is_digest(digest):
-        raise BadImage(f"{digest!r} can't be the digest of an image.")
+        raise BadImage(f"{quoted(digest)} can't be the digest of an image.")
     return Image(digest, b"")
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from errata.core.canonical import digest_of
-from errata.core.errors import BadInput, Conflict, LogError
+from errata.core.errors import BadInput, Conflict, LogError, quoted
 from errata.log.entry import FIRST, Row
 
 _BRANCH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -190,7 +190,7 @@ def check_branch(name: str) -> str:
     """
     if not _BRANCH.fullmatch(name):
         raise BadInput(
-            f"{name!r} can't name a branch. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter or digit."
+            f"{quoted(name)} can't name a branch. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter or digit."
         )
     return name
 

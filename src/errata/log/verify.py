@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from errata.core.errors import BadInput, LogError, Tampered
+from errata.core.errors import BadInput, LogError, Tampered, quoted
 from errata.log.entry import FIRST, Entry, linked
 from errata.log.fold import notes_in
 from errata.log.store import Blobs, Store
@@ -31,7 +31,9 @@ class KeptHead:
         """
         found = _HEAD.fullmatch(text.strip())
         if found is None:
-            raise BadInput(f"{text!r} isn't a head of a log. Give 'number:hash' or a hash, at least 12 hexadecimal digits of it.")
+            raise BadInput(
+                f"{quoted(text)} isn't a head of a log. Give 'number:hash' or a hash, at least 12 hexadecimal digits of it."
+            )
         return KeptHead(None if found["seq"] is None else int(found["seq"]), found["hash"])
 
     def fits(self, entry: Entry) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 from errata.core import given
-from errata.core.errors import BadInput, JudgeFailed
+from errata.core.errors import BadInput, JudgeFailed, quoted
 from errata.core.images import Image
 
 _MOST: Final = 1024 * 1024
@@ -66,7 +66,9 @@ class Judge:
         except ValueError:
             usable = False
         if not usable or parts.username or parts.query or parts.fragment or not _plain(self.base_url):
-            raise BadInput(f"{self.base_url!r} isn't the base of an endpoint. Write it as https://host/v1, with nothing after it.")
+            raise BadInput(
+                f"{quoted(self.base_url)} isn't the base of an endpoint. Write it as https://host/v1, with nothing after it."
+            )
         if not self.model.strip():
             raise BadInput("The model's name is empty. Name the model that answers at the endpoint.")
         if not _plain(self.key):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Query
 from errata.models.families.family import Inputs
@@ -88,7 +88,7 @@ def check_words(processor: ProcessorMixin, texts: Sequence[str]) -> None:
     for control in sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True):
         if any(control in text for text in texts):
             raise BadInput(
-                f"The text holds {control!r}, which this model takes for a command and not for words. Write it differently."
+                f"The text holds {quoted(control)}, which this model takes for a command and not for words. Write it differently."
             )
 
 
@@ -102,7 +102,7 @@ def check_target(processor: ProcessorMixin, target: str, ids: tuple[int, ...]) -
     back: str = tokenizer.decode(list(ids), skip_special_tokens=True)
     if tokenizer.unk_token_id in ids or back.split() != target.split():
         raise BadInput(
-            f"The target {target!r} can't be expressed in this model's tokens: it would read {back.strip()!r}. "
+            f"The target {quoted(target)} can't be expressed in this model's tokens: it would read {quoted(back.strip())}. "
             "Use other characters or words."
         )
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoProcessor, PretrainedConfig
 
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.models._quiet import quiet
 from errata.models._transformers import TransformersModel
 from errata.models.families.blip2 import BLIP2
@@ -160,7 +160,7 @@ def device_at(device: str) -> torch.device:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"The device {device!r} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
+        raise BadInput(f"The device {quoted(device)} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
     return place
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from transformers import GenerationConfig
 
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.images import Image
 from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
@@ -331,7 +331,7 @@ class TransformersModel:
         texts = [part for message in query.messages for part in message.parts if isinstance(part, str)]
         if any(word in text for text in texts):
             raise BadInput(
-                f"The prompt holds {word!r}, which stands for a picture here. Write it differently, or give the picture."
+                f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
             )
         check_words(self.processor, texts)
         inputs = self.family.encode(self.processor, query, target)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
-from errata.core.records import Edit, EditId, instant
+from errata.core.records import Edit, EditId
 from errata.log import EditLog
 
 
@@ -36,8 +36,8 @@ def check(model: Model, log: EditLog, edit: Edit, *, now: datetime, given: Calla
             raise BadInput(
                 f"The image {image.digest[:12]} was erased on this branch, and isn't taken in again. Nothing was changed."
             )
-    if edit.valid_until is not None and instant(edit.valid_until) <= now:
-        raise BadInput(f"The edit's time is over: it was valid until {edit.valid_until}. Give a later time, or none.")
+    if why := edit.over(now):
+        raise BadInput(why)
     if log.upto is not None:
         raise LogError(f"This session shows the past, after entry {log.upto}; it can't be edited. Edit the present one.")
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from errata.core.editor import Editor
+from errata.core.errors import quoted
 from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit
@@ -52,11 +53,11 @@ def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edi
 
 def _why(edit: Edit, answers: list[str], kept: tuple[bool, ...], wordings: int) -> str:
     if not same(answers[0], edit.target):
-        return f"it was not learned: the model answers {answers[0]!r} instead of {edit.target!r}"
+        return f"it was not learned: the model answers {quoted(answers[0])} instead of {quoted(edit.target)}"
     for number in range(wordings):
         if not same(answers[1 + number], edit.target):
-            return f"wording {number + 1} of `also` gives {answers[1 + number]!r} instead of {edit.target!r}"
+            return f"wording {number + 1} of `also` gives {quoted(answers[1 + number])} instead of {quoted(edit.target)}"
     for number, stayed in enumerate(kept):
         if not stayed:
-            return f"the answer to query {number + 1} of `keep` ({edit.keep[number].text!r}) moved"
+            return f"the answer to query {number + 1} of `keep` ({quoted(edit.keep[number].text)}) moved"
     return ""

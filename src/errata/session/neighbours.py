@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Touches
-from errata.core.errors import BadImage
+from errata.core.errors import BadImage, quoted
 from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
@@ -40,7 +40,7 @@ class Lost:
 
     @property
     def sentence(self) -> str:
-        return f"edit {self.edit[:12]} ({self.question!r} -> {self.target!r}) would be answered {self.now!r}"
+        return f"edit {self.edit[:12]} ({quoted(self.question)} -> {quoted(self.target)}) would be answered {quoted(self.now)}"
 
     def to_json(self) -> dict[str, JSON]:
         return {"edit": self.edit, "question": self.question, "target": self.target, "now": self.now}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Decision
 from errata.core.records import Edit, EditId
 from errata.log import EditLog, Entry, Kind
@@ -122,7 +122,7 @@ def receipt_under(log: EditLog, key: str, edit: Edit) -> Receipt | None:
         return None
     if entry.edit_id != edit.id:
         raise BadInput(
-            f"The key {key!r} was used for another request (entry {entry.seq}: {entry.kind}). Nothing was changed. Give each "
+            f"The key {quoted(key)} was used for another request (entry {entry.seq}: {entry.kind}). Nothing was changed. Give each "
             "request a key of its own."
         )
     return receipt_in(entry)

@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast, final, get_args
 
 import yaml
 
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.images import Image
 from errata.core.records import EditId, Query, Reach
 from errata.core.rules import EditRules, Must, Rules, RuleSet, check_pattern
@@ -129,14 +129,14 @@ class _Reader:
         found: list[EditRules] = []
         for key, value in self._pairs(node, "'edits'"):
             name = key.value.lower() if isinstance(key, yaml.ScalarNode) else ""
-            rules = self._rule_set(value, f"the edit {name!r}", answers_needed=False)
+            rules = self._rule_set(value, f"the edit {quoted(name)}", answers_needed=False)
             made = self._tried(key, partial(EditRules, name, rules))
             if made is None:
                 continue
             shorter = [name[:size] for size in range(len(name)) if name[:size] in self.lines]
             same = self._begun.get(name) or (self.lines[shorter[0]] if shorter else None)
             if same is not None:
-                self._fault(key, f"{name!r} names the same edit as line {same}. Put the rules for an edit in one place.")
+                self._fault(key, f"{quoted(name)} names the same edit as line {same}. Put the rules for an edit in one place.")
                 continue
             self.lines[name] = _line(key)
             self._begun |= {name[:size]: _line(key) for size in range(1, len(name) + 1)}
@@ -169,7 +169,9 @@ class _Reader:
         for node, one in must:
             pattern = patterns.forbids(one.query)
             if pattern is not None:
-                self._fault(node, f"This question matches {pattern!r} of 'never', so it can't be one that must follow. Keep one.")
+                self._fault(
+                    node, f"This question matches {quoted(pattern)} of 'never', so it can't be one that must follow. Keep one."
+                )
 
     def _must(self, node: yaml.Node, *, answers_needed: bool) -> Must | None:
         query, parts = self._query(node, ("question", "image", "answer"))
@@ -219,7 +221,7 @@ class _Reader:
     def _reach(self, node: yaml.Node) -> Reach | None:
         text = self._text(node, "'reach'")
         if text is not None and text not in get_args(Reach):
-            self._fault(node, f"The reach {text!r} isn't known. Use one of: {', '.join(get_args(Reach))}.")
+            self._fault(node, f"The reach {quoted(text)} isn't known. Use one of: {', '.join(get_args(Reach))}.")
             return None
         return cast("Reach | None", text)
 
@@ -229,7 +231,7 @@ class _Reader:
             return []
         node = parts[name]
         if not isinstance(node, yaml.SequenceNode):
-            self._fault(node, f"{name!r} is {_kind(node)}. Write a list, each item on a line that begins with '- '.")
+            self._fault(node, f"{quoted(name)} is {_kind(node)}. Write a list, each item on a line that begins with '- '.")
             return []
         read_items = ((item, read(item)) for item in node.value)
         return [(item, made) for item, made in read_items if made is not None]
@@ -243,7 +245,7 @@ class _Reader:
             if name not in known:
                 self._fault(key, f"The key {_shown(key)} isn't known here. Known: {', '.join(known)}.")
             elif name in found:
-                self._fault(key, f"The key {name!r} is here twice, first on line {lines[name]}. Put both together.")
+                self._fault(key, f"The key {quoted(name)} is here twice, first on line {lines[name]}. Put both together.")
             else:
                 found[name], lines[name] = value, _line(key)
         return found
@@ -266,7 +268,7 @@ class _Reader:
         if text is None:
             return None
         if node.tag != _STR:
-            self._fault(node, f"{what} isn't text, but {text!r} without quotes. Put it in quotes.")
+            self._fault(node, f"{what} isn't text, but {quoted(text)} without quotes. Put it in quotes.")
             return None
         if not text.strip():
             self._fault(node, f"{what} is empty. Write it, or take the line out.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput, LogError, Unknown
+from errata.core.errors import BadInput, LogError, Unknown, quoted
 from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
@@ -246,7 +246,7 @@ def _naming(session: Session, named: str) -> dict[str, frozenset[EditId]]:
         raise Unknown("image of an edit on this branch", named, ())
     if len(found) > 1:
         raise BadInput(
-            f"{named!r} fits {len(found)} images: {', '.join(digest[:12] for digest in sorted(found))}. Give more digits."
+            f"{quoted(named)} fits {len(found)} images: {', '.join(digest[:12] for digest in sorted(found))}. Give more digits."
         )
     return {digest: frozenset(edits) for digest, edits in found.items()}
 

@@ -36,7 +36,7 @@ from errata.benchmarks.scopeworld.scenes import Hand, Scene, lightly_changed, pi
 from errata.benchmarks.scopeworld.stream import pool_questions
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, Query
 
@@ -118,7 +118,7 @@ class ScopeWorldFGV:
         if seed < 0:
             raise BadInput(f"The seed must be 0 or more; {seed} was given.")
         if split not in SPLITS:
-            raise BadInput(f"There is no split {split!r}. Use one of: {', '.join(SPLITS)}.")
+            raise BadInput(f"There is no split {quoted(split)}. Use one of: {', '.join(SPLITS)}.")
         self.seed = seed
         self.split = split
         self._edits = edits

@@ -19,7 +19,7 @@ from errata.cli import _print
 from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, AsJson, Device, Dtype, DtypeName
 from errata.cli._print import say, say_json, watched
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.log import is_url, shown
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def store(
     for place in places or ():
         if not is_url(place):
             raise BadInput(
-                f"--store takes a postgresql:// URL, not {place!r}. SQLite is measured in files of its own; see --folder."
+                f"--store takes a postgresql:// URL, not {quoted(place)}. SQLite is measured in files of its own; see --folder."
             )
     show = [sys.executable, "-m", "errata", "log", "show", "--store"]
     written: list[tuple[str, Appends]] = []

@@ -14,7 +14,7 @@ import typer
 from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import Show, percent, say, table, watched
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
@@ -262,7 +262,7 @@ def _horizons(text: str | None, edits: int) -> tuple[int, ...]:
         return _up_to(edits, steps)
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) >= 1 for part in parts):
-        raise BadInput(f"The horizons {text!r} aren't numbers of edits. Write positive whole numbers with commas: 1,10,50.")
+        raise BadInput(f"The horizons {quoted(text)} aren't numbers of edits. Write positive whole numbers with commas: 1,10,50.")
     found = tuple(sorted({int(part) for part in parts}))
     if found[-1] > edits:
         raise BadInput(f"The horizon {found[-1]} is beyond the last edit, {edits}. Leave it out, or stream more with --edits.")

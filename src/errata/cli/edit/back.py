@@ -16,7 +16,7 @@ from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place
 from errata.cli._print import SHORT, say, say_json
 from errata.cli.edit.receipts import REFUSED, show_moved, show_receipt
-from errata.core.errors import BadImage, BadInput
+from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.given import words
 from errata.core.records import EditId, Query
 
@@ -111,7 +111,7 @@ def _named(log: EditLog, edits: Sequence[str], entries: str) -> tuple[EditId, ..
     if entries:
         found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", entries.strip())
         if found is None:
-            raise BadInput(f"{entries!r} names no entries. Write FIRST-LAST, such as 5-9.")
+            raise BadInput(f"{quoted(entries)} names no entries. Write FIRST-LAST, such as 5-9.")
         first, last = int(found[1]), int(found[2] or found[1])
         return log.applied_between(first, last)
     named = tuple(log.resolve(edit) for edit in edits)

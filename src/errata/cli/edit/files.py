@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -15,25 +16,40 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
 from errata.cli._options import By, Place, Where
 from errata.cli._print import complain, note, say, watched
+from errata.core.records import Provenance
 from errata.log.exports import chosen_of, held_by
-from errata.log.formats import Format, Line, Options, digest_of_file, guess, read, write
+from errata.log.formats import Exportable, Format, Line, Options, digest_of_file, read, settled, write, written_as
+
+if TYPE_CHECKING:
+    from errata.core.rules import Rules as RuleBook
+    from errata.session.imports import Import
+    from errata.session.session import Session
 
 SOME_BAD = 3
 """Exit code: an import met bad records, or an export edits that it couldn't write."""
 
-FormatName = Annotated[Format | None, typer.Option("--format", help="Not given: told from the file's name and its beginning.")]
+FormatName = Annotated[Format | None, typer.Option("--format", help="Not given: told from what is in the file.")]
 
 
 @grouped
 def import_(
-    file: Annotated[Path, typer.Argument(help="JSONL, CSV, Langfuse or EasyEdit; docs/reference/import-file.md has the fields.")],
+    file: Annotated[
+        Path, typer.Argument(help="Corrections in one of the formats; docs/reference/import-file.md has their fields.")
+    ],
     format: FormatName = None,
     images: Annotated[
         Path | None, typer.Option("--images", help="The folder where paths of pictures begin. Not given: the file's own.")
     ] = None,
     with_locality: Annotated[
-        bool, typer.Option("--with-locality", help="Make the locality probes of an EasyEdit data set queries that must not move.")
+        bool,
+        typer.Option(
+            "--with-locality", help="Make the locality probes of an EasyEdit or ROME data set queries that must not move."
+        ),
     ] = False,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="FIELD", help="Pass over a field that isn't known; say it again for others."),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Put at most so many corrections to the model; the next run goes on.")
     ] = None,
@@ -46,7 +62,8 @@ def import_(
     """Apply a file of corrections, one after another. Good records are kept; each bad one is named, and the exit code is then 3.
 
     The file is read as a stream. An import that was interrupted can be run again: what it applied or refused is passed over without
-    asking the model, and so is an edit that is in force already.
+    asking the model, and so is an edit that is in force already. A record with a field that isn't known and could be a part of what
+    was asked is bad; --ignore passes the field over.
 
     \b
     Examples:
@@ -54,10 +71,11 @@ def import_(
       errata edit import corrections.csv --author "night shift" --store corrections.db
       errata edit import vqa_eval.json --format easyedit --images data/images --limit 10
       errata edit import corrected.jsonl --format langfuse --dry-run
+      errata edit import tasks.json --images uploads --ignore filename
     """
     default = by.provenance
-    known = format or guess(file)
-    lines = read(file, known, Options(images, default, with_locality))
+    known = settled(file, format)
+    lines = read(file, known, Options(images, default, with_locality, ignore or ()))
     first = next(lines, None)  # before anything is loaded or made: is there such a file, and a correction in it?
     if first is None:
         say(f"{file}: no corrections ({known})")
@@ -65,28 +83,47 @@ def import_(
     if dry_run:
         _count(file, known, chain((first,), lines), limit)
         return
-    digest, held = digest_of_file(file), rules_for(rules)
-    with session_to_edit(place) as session, watched("import") as progress:
-        from errata.session.imports import OUTCOMES, Import
-
-        size = max(1, file.stat().st_size)
-        run = Import(session, digest, limit=limit, retry=retry, rules=held, bad=complain, refused=note)
-        for line in chain((first,), lines):
-            if not run.take(line):
-                break
-            progress(line.place, line.read_bytes, size)
-        run.finish(file, known, default)
-    say(f"{file}: {_said(run.done, OUTCOMES)}")
+    how = _How(limit, retry, rules_for(rules), default)
+    with session_to_edit(place) as session:
+        run = _applied(session, file, known, chain((first,), lines), how)
     if run.full:
         note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
     if run.done["bad"]:
         raise typer.Exit(SOME_BAD)
 
 
+class _How(NamedTuple):
+    """How an import is done."""
+
+    limit: int | None
+    retry: bool
+    rules: RuleBook | None
+    by: Provenance
+
+
+def _applied(session: Session, file: Path, format: Format, lines: Iterator[Line], how: _How) -> Import:
+    """The import of a file, done."""
+    from errata.session.imports import OUTCOMES, Import
+
+    size = max(1, file.stat().st_size)
+    digest = digest_of_file(file)
+    with watched("import") as progress:
+        run = Import(session, digest, limit=how.limit, retry=how.retry, rules=how.rules, bad=complain, refused=note)
+        for line in lines:
+            if not run.take(line):
+                break
+            progress(line.place, line.read_bytes, size)
+        run.finish(file, format, how.by)
+    say(f"{file}: {_said(run.done, OUTCOMES)}")
+    return run
+
+
 @grouped
 def export(
     file: Annotated[Path, typer.Argument(help="The file to write.")],
-    format: Annotated[Format, typer.Option("--format", help="Only jsonl holds everything.")] = "jsonl",
+    format: Annotated[
+        Exportable | None, typer.Option("--format", help="Only jsonl holds everything. Not given: told from the file's ending.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every edit that was ever applied, not only those in force.")] = False,
     images: Annotated[
         Path | None, typer.Option("--images", help="The folder for the pictures. Not given: one beside the file, named after it.")
@@ -101,28 +138,31 @@ def export(
     \b
     Examples:
       errata edit export corrections.jsonl
-      errata edit export corrections.csv --format csv --all
+      errata edit export corrections.csv --all
       errata edit export scores.jsonl --format langfuse --images pictures --force
     """
+    known = written_as(file, format)
     with log_to_read(where) as log:
         frozen = log.at(len(log))  # a table is gone through twice, and the log may grow meanwhile
         chosen, missing = chosen_of(frozen, everything)
         for why in missing:
             complain(why)
-        written = write(file, format, lambda: held_by(frozen, chosen), images=images, force=force)
+        written = write(file, known, lambda: held_by(frozen, chosen), images=images, force=force)
     say(f"{file}: {written.edits} edits, {written.images} pictures")
     for what, count in written.losses.items():
-        note(f"{format} has no place for: {what} ({count} of {len(chosen)} edits)")
+        note(f"{known} has no place for: {what} ({count} of {len(chosen)} edits)")
     if missing:
         raise typer.Exit(SOME_BAD)
 
 
 def _count(file: Path, format: Format, lines: Iterator[Line], limit: int | None) -> None:
     done: Counter[str] = Counter()
+    now = datetime.now(UTC)
     for line in lines:
-        if isinstance(line.found, str):
-            complain(f"{line.place}: {line.found}")
-        done["bad" if isinstance(line.found, str) else "good"] += 1
+        why = line.found if isinstance(line.found, str) else line.found[0].over(now)
+        if why:
+            complain(f"{line.place}: {why}")
+        done["bad" if why else "good"] += 1
         if limit is not None and done["good"] >= limit:
             break
     say(f"{file}: {_said(done, ('good', 'bad'))} ({format}); nothing was changed")

@@ -12,7 +12,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write, session_to_edit
 from errata.cli._options import AsJson, By, Place, Where
 from errata.cli._print import SHORT, say, say_json
-from errata.core.errors import BadInput, Unknown
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.given import words
 from errata.core.records import instant
 
@@ -37,7 +37,7 @@ def alias(
       errata log alias before-the-import 17 --author ann
     """
     if not _ALIAS.fullmatch(name):
-        raise BadInput(f"{name!r} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
+        raise BadInput(f"{quoted(name)} can't be an alias. Use up to 64 letters, digits, '.', '_' or '-', starting with a letter.")
     given = by.provenance
     with log_to_read(where) as log:
         seq = _state(log, words(point, "point")) if point else len(log)
@@ -69,7 +69,7 @@ def erase_image(
     wanted = words(image, "image").strip().lower()
     if not re.fullmatch(r"[0-9a-f]{6,64}", wanted):
         raise BadInput(
-            f"{image!r} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
+            f"{quoted(image)} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
         )
     given = by.provenance
     with log_to_read(place.where) as log:  # before a model is loaded: is there such an image?

@@ -13,7 +13,7 @@ from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import say, watched
 from errata.cli.bench.stream import editors_named
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
     from errata.core.editor import Editor
@@ -140,5 +140,5 @@ def seeds_in(text: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise BadInput(f"The seeds {text!r} aren't numbers. Write whole numbers with commas: 101,102,103.")
+        raise BadInput(f"The seeds {quoted(text)} aren't numbers. Write whole numbers with commas: 101,102,103.")
     return tuple(int(part) for part in parts)

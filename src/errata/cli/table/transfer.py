@@ -12,7 +12,7 @@ from errata.cli._options import Device, Dtype
 from errata.cli.bench.fgv import Memory
 from errata.cli.table.editors import DEFAULT_SEEDS, Out, Seeds
 from errata.cli.table.fgv import Asked, Edits, Models, compare, streams
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 _NAME = "fgvedit-3"
 
@@ -46,7 +46,7 @@ def third(
     from errata.editors import parse
 
     if scope not in ("serac", "mscke"):
-        raise BadInput(f"There is no scope {scope!r} that is trained. Use serac or mscke.")
+        raise BadInput(f"There is no scope {quoted(scope)} that is trained. Use serac or mscke.")
     if Path(transferred).resolve() == Path(retrained).resolve():
         raise BadInput(f"Both scopes lie in {transferred}. Name two folders.")
     inner = once(editor or ["counterfactual"], "An inner editor is")

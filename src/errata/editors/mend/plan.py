@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
@@ -60,9 +60,9 @@ class Plan:
         at_least("MEND", 0, locality_weight=self.locality_weight, seed=self.seed)
         at_least("MEND", 0, generality_weight=self.generality_weight, invariance=self.invariance)
         if self.objective not in ("mend", "odedit"):
-            raise BadInput(f"MEND's objective is 'mend' or 'odedit', not {self.objective!r}.")
+            raise BadInput(f"MEND's objective is 'mend' or 'odedit', not {quoted(self.objective)}.")
         if self.where not in ("text", "vision"):
-            raise BadInput(f"MEND's where is 'text' or 'vision', not {self.where!r}.")
+            raise BadInput(f"MEND's where is 'text' or 'vision', not {quoted(self.where)}.")
 
     def odedit(self) -> Weights:
         """What ODEdit's terms count beside a nat of the edit's own loss; lambda moves with the training's own steps."""

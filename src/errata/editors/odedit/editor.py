@@ -21,7 +21,7 @@ from torch import Tensor
 
 from errata.core.canonical import JSON, digest_of_json
 from errata.core.editor import Editor, Explains, Merges, protected
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Model, Patch, Spoken
 from errata.core.records import Edit, Query, Spec
 from errata.editors import _registry
@@ -84,8 +84,8 @@ class Odedit:
         made = _registry.in_room(self.editor, {}) if self.made is None else self.made
         if not isinstance(made, Lowers):
             raise BadInput(
-                f"The editor {self.editor!r} doesn't write in steps on a loss, so ODEdit has nothing to change. Use finetune or "
-                "scopeedit; a MEND learns under it instead: errata train mend:objective=odedit"
+                f"The editor {quoted(self.editor)} doesn't write in steps on a loss, so ODEdit has nothing to change. Use "
+                "finetune or scopeedit; a MEND learns under it instead: errata train mend:objective=odedit"
             )
         object.__setattr__(self, "made", made)
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, final
 
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Scope, Tools, protected
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Query, Spec
 from errata.editors import _registry
@@ -85,10 +85,12 @@ class ByScope(Remembers):
         if self.scope != "nearest" and not self.checkpoint:
             name = text.TRAINED_AS if self.scope == "text" else multimodal.TRAINED_AS
             raise BadInput(
-                f"The scope {self.scope!r} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
+                f"The scope {quoted(self.scope)} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
             )
         if self.speaker and self.editor != "counterfactual":
-            raise BadInput(f"A speaker is what the counterfactual tells; the editor {self.editor!r} takes none. Leave speaker out.")
+            raise BadInput(
+                f"A speaker is what the counterfactual tells; the editor {quoted(self.editor)} takes none. Leave speaker out."
+            )
         if self.scope == "multimodal" and self.made is None:
             read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Message, Query, Spec
 from errata.nn.patches import Handed, NoPatch, Rewrite
@@ -53,7 +53,7 @@ class Counterfactual:
     def __post_init__(self) -> None:
         if "{fact}" not in self.statement:
             raise BadInput(
-                f"The statement {self.statement!r} has no {{fact}} in it. Write {{fact}} where the correction is to stand."
+                f"The statement {quoted(self.statement)} has no {{fact}} in it. Write {{fact}} where the correction is to stand."
             )
 
     def spec(self, model: Model) -> Spec:

@@ -4,12 +4,27 @@ A reader turns bytes into a `Line` for each correction: the edit with who made i
 So one bad record never stops the rest.
 """
 
-from errata.log.formats.files import FORMATS, Format, Options, Written, digest_of_file, guess, read, write
+from errata.log.formats.files import (
+    EXPORTABLE,
+    FORMATS,
+    Exportable,
+    Format,
+    Options,
+    Written,
+    digest_of_file,
+    guess,
+    read,
+    settled,
+    write,
+    written_as,
+)
 from errata.log.formats.records import MAX_RECORD_BYTES, Exported, Line
 
 __all__ = [
+    "EXPORTABLE",
     "FORMATS",
     "MAX_RECORD_BYTES",
+    "Exportable",
     "Exported",
     "Format",
     "Line",
@@ -18,5 +33,7 @@ __all__ = [
     "digest_of_file",
     "guess",
     "read",
+    "settled",
     "write",
+    "written_as",
 ]

@@ -4,13 +4,15 @@
      "loc": "...", "loc_ans": "...", "m_loc": "c.jpg", "m_loc_q": "...", "m_loc_a": "...", "pred": "no"}
 
 `src` on `image` must give `alt`, and so must its rephrasings. The rest are probes of what must not move: an editor that is shown
-them is marked on what it has seen, so they are left out unless `with_locality` asks for them.
+them is marked on what it has seen, so they are left out unless `with_locality` asks for them. A `textual_edit` in a record is a
+correction of its own.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, Final, TextIO
 
@@ -19,9 +21,11 @@ from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.records import Edit, Provenance, Query
-from errata.log.formats.fields import Source, picture, text
+from errata.log.formats.conversations import answer_of
+from errata.log.formats.fields import Source, needed, nothing_else, objects, says_nothing, text
 from errata.log.formats.jsonl import NameOf, is_plain
-from errata.log.formats.records import Exported, Line, Raw, attempt, json_records, parsed
+from errata.log.formats.pictures import picture
+from errata.log.formats.records import Exported, Line, attempt, json_records, parsed
 
 ASKS: Final = ("src", "prompt", "question")
 """Names of what is asked: E-VQA, E-IC, VLKEB, FGVEdit and ZsRE; CounterFact; ComprehendEdit."""
@@ -34,25 +38,67 @@ _PROBES: Final = (("m_loc_q", "m_loc"), ("multimodal_locality_prompt", "multimod
 """Questions that must not move, and the fields with their pictures; FGVEdit asks on the edit's own picture."""
 
 
+_PASSED_OVER: Final = (
+    ("pred", "loc_ans", "m_loc_a", "locality_ground_truth", "multimodal_locality_ground_truth", "ground_truth", "answers", "cond")
+    + ("fg_gen_q", "fg_gen_a", "fg_loc_a", "fg_loc_q", "port_new", "portability", "portability_prompt", "portability_ground_truth")
+    + (
+        "portability_image",
+        "one_hop_img",
+        "knowledge_type",
+        "Category",
+        "source",
+        "id",
+        "pid",
+        "case_id",
+        "question_id",
+        "image_id",
+    )
+    + ("loc", "locality_prompt", "m_loc", "m_loc_q", "multimodal_locality_prompt", "multimodal_locality_image", "locality", "tag")
+    + ("src_q", "rephrase_q", "m_loc_q_q", "image_rephrase_question", "rel", "rel_ans", "m_rel", "m_rel_ans", "relation_id")
+    + tuple(f"{m}rel_{number}{answer}" for m in ("", "m_") for number in (1, 2) for answer in ("", "_ans"))
+    + tuple(f"{m}rel_ans_{number}" for m in ("", "m_") for number in (1, 2))
+)
+"""What the model said, and the questions of the exam with their answers."""
+
+_TEXTUAL: Final = "textual_edit"
+
+
 def read(file: BinaryIO, source: Source) -> Iterator[Line]:
     """The edits of a file, in order."""
     for raw in json_records(file):
-        yield Line(raw.number, raw.read_bytes, attempt(partial(_edit, raw, source)), raw.unit)
+        line = Line(raw.number, raw.read_bytes, "", raw.unit)
+        try:
+            value = parsed(raw)
+        except BadInput as error:
+            yield replace(line, found=str(error))
+            continue
+        textual = value.get(_TEXTUAL) if isinstance(value, dict) else None
+        yield replace(line, found=attempt(partial(_edit, value, source)), part=1 if textual else 0)
+        if textual:
+            yield replace(line, found=attempt(partial(_edit, textual, source)), part=2)
 
 
-def _edit(raw: Raw, source: Source) -> tuple[Edit, Provenance]:
-    value = parsed(raw)
+def recognises(record: Mapping[str, JSON]) -> bool:
+    """Whether a record is of this format, by its keys."""
+    kinds = ({"src", "alt"}, {"prompt", "target_new"}, {"question", "answer", "rephrase"}, {"question", "answer", "image"})
+    return any(kind <= set(record) for kind in kinds)
+
+
+def _edit(value: JSON, source: Source) -> tuple[Edit, Provenance]:
     if not isinstance(value, dict):
         raise BadInput("It isn't a JSON object. The file is a list of objects with 'src' and 'alt', or 'prompt' and 'target_new'.")
-    images = _images(value, ("image",), source)
-    asks, gives = _first(value, ASKS), _first(value, GIVES)
-    if asks is None or gives is None:
+    asks, gives = (next((name for name in names if value.get(name) is not None), "") for names in (ASKS, GIVES))
+    if not asks or not gives:
         raise BadInput(f"It needs one of {', '.join(ASKS)}, and one of {', '.join(GIVES)}. Is it a data set of EasyEdit's kind?")
-    also = [given.asked(words, images) for words in _several(value, _REPHRASED)]
-    also += [given.asked(asks, [image]) for image in _images(value, _SEEN_ANEW, source)]
+    rephrased, seen_anew = (_first(value, names) for names in (_REPHRASED, _SEEN_ANEW))
+    known = {asks, gives, rephrased, seen_anew, "image", "subject", _TEXTUAL, *_PASSED_OVER}
+    nothing_else({name: held for name, held in value.items() if not name.endswith("_topk")}, known, "a record", source)
+    images, question = _images(value, "image", source), needed(value, asks)
+    also = [given.asked(words, images) for words in _several(value, rephrased)]
+    also += [given.asked(question, [image]) for image in _images(value, seen_anew, source)]
     edit = Edit(
-        query=given.asked(asks, images),
-        target=gives,
+        query=given.asked(question, images),
+        target=answer_of(value[gives], source, what=f"field {gives!r}"),
         also=tuple(also),
         keep=tuple(_probes(value, source)) if source.with_locality else (),
         subject=text(value, "subject") or None,
@@ -61,34 +107,38 @@ def _edit(raw: Raw, source: Source) -> tuple[Edit, Provenance]:
 
 
 def _probes(value: Mapping[str, JSON], source: Source) -> Iterator[Query]:
-    for words in _several(value, _TEXT_PROBES):
+    for words in _several(value, _first(value, _TEXT_PROBES)):
         yield given.asked(words, ())
     for question, image in _PROBES:
-        for words in _several(value, (question,)):
-            yield given.asked(words, _images(value, (image,), source))
+        for words in _several(value, question):
+            yield given.asked(words, _images(value, image, source))
+    kinds = value.get("locality")
+    for probes in kinds.values() if isinstance(kinds, dict) else ():
+        for probe in objects(probes):
+            yield from (given.asked(words, ()) for words in _several(probe, "prompt"))
 
 
-def _first(value: Mapping[str, JSON], names: tuple[str, ...]) -> str | None:
-    return next((text(value, name) for name in names if value.get(name) is not None), None)
+def _first(value: Mapping[str, JSON], names: tuple[str, ...]) -> str:
+    """The first of these fields that says something; "" for none."""
+    return next((name for name in names if not says_nothing(value.get(name))), "")
 
 
-def _several(value: Mapping[str, JSON], names: tuple[str, ...]) -> list[str]:
-    """The texts of the first of these fields that is there: one text, or a list of them."""
-    for name in names:
-        items = value.get(name)
-        if isinstance(items, str) and items.strip():
-            return [given.words(items, f"field {name!r}")]
-        if isinstance(items, list):
-            if not all(isinstance(item, str) for item in items):
-                raise BadInput(f"The field {name!r} is a list of something else than texts. Give texts.")
-            return [given.words(str(item), f"field {name!r}") for item in items if str(item).strip()]
-        if items not in (None, ""):
-            raise BadInput(f"The field {name!r} isn't text. Put it in quotes.")
-    return []
+def _several(value: Mapping[str, JSON], name: str) -> list[str]:
+    """The texts of a field: one text, or a list of them."""
+    items = value.get(name)
+    if isinstance(items, str):
+        items = [items]
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise BadInput(f"The field {name!r} isn't text. Put it in quotes.")
+    if not all(isinstance(item, str) for item in items):
+        raise BadInput(f"The field {name!r} is a list of something else than texts. Give texts.")
+    return [given.words(str(item), f"field {name!r}") for item in items if str(item).strip()]
 
 
-def _images(value: Mapping[str, JSON], names: tuple[str, ...], source: Source) -> tuple[Image, ...]:
-    return tuple(picture(name, source.folder) for name in _several(value, names))
+def _images(value: Mapping[str, JSON], name: str, source: Source) -> tuple[Image, ...]:
+    return tuple(picture(each, source.folder) for each in _several(value, name))
 
 
 def write(file: TextIO, held: Iterator[Exported], name_of: NameOf) -> None:

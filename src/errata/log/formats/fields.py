@@ -1,24 +1,26 @@
-"""The fields of a record, each checked as it is taken out, and the pictures that it names."""
+"""The fields of a record, each checked as it is taken out, and what becomes of the fields that nobody takes."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from errata.core import given
 from errata.core.canonical import JSON
-from errata.core.errors import BadImage, BadInput
-from errata.core.images import Image
+from errata.core.errors import BadInput, quoted
 from errata.core.records import Provenance
 
-_WEB: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_MEDIA: Final = re.compile(r"@@@langfuseMedia:(?:[^@|]*\|)*?id=([A-Za-z0-9_-]+)(?:\|[^@]*)?@@@")
-_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "")
+_WORDS_OF_INPUT: Final = (
+    ("image", "img", "picture", "photo", "screenshot", "media", "attachment", "file", "video", "audio", "document")
+    + ("system", "developer", "instruction", "prompt", "question", "query", "input")
+    + ("message", "conversation", "history", "context", "turn", "content", "part", "text")
+)
+"""Beginnings of the words in a field's name that say that what it holds was put to the model."""
+
+_LOOKS_LIKE_A_PICTURE: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Source:
     with_locality: bool = False
     """Whether a data set's locality probes become `keep`."""
 
+    ignored: frozenset[str] = frozenset()
+    """Fields that are passed over because the user says so."""
+
 
 def text(record: Mapping[str, JSON], name: str) -> str | None:
     """A field that is text, or isn't there.
@@ -43,8 +48,8 @@ def text(record: Mapping[str, JSON], name: str) -> str | None:
     """
     value = record.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadInput(f"The field {name!r} isn't text. Put it in quotes.")
-    return value if value is None else given.words(value, f"field {name!r}")
+        raise BadInput(f"The field {quoted(name)} isn't text. Put it in quotes.")
+    return value if value is None else given.words(value, f"field {quoted(name)}")
 
 
 def needed(record: Mapping[str, JSON], name: str, hint: str = "Every record needs 'question' and 'target'.") -> str:
@@ -55,7 +60,7 @@ def needed(record: Mapping[str, JSON], name: str, hint: str = "Every record need
     """
     value = text(record, name)
     if value is None:
-        raise BadInput(f"The field {name!r} is missing. {hint}")
+        raise BadInput(f"The field {quoted(name)} is missing. {hint}")
     return value
 
 
@@ -74,46 +79,97 @@ def objects(value: JSON) -> Iterator[Mapping[str, JSON]]:
         yield from (item for item in value if isinstance(item, dict))
 
 
-def picture(name: str, folder: Path) -> Image:
-    """The picture that a record names: a path under `folder`, a `data:` URI, or a Langfuse media reference (a file of `folder`
-    that is named by the reference's id).
+def says_nothing(value: JSON) -> bool:
+    """Whether a value is empty, however deep, so that nothing is lost with it."""
+    if isinstance(value, dict):
+        return all(says_nothing(item) for item in value.values())
+    if isinstance(value, list):
+        return all(says_nothing(item) for item in value)
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def nothing_else(record: Mapping[str, JSON], known: Collection[str], what: str, source: Source) -> None:
+    """Check that a record of what was put to the model says nothing beside its known fields: it would be dropped unseen.
+
+    Numbers and yes or no, under whatever name, are no input.
 
     Raises:
-        BadInput: an address on the web, which is never fetched, or a path that can't be one.
-        BadImage: missing, broken, huge or empty.
+        BadInput: it does; the message names the field.
     """
-    given.words(name, "path of an image")
-    if name[:5].lower() == "data:":
-        return _inline(name)
-    if name.startswith("@@@langfuseMedia:"):
-        return _media(name, folder)
-    if _WEB.match(name):
-        raise BadInput(f"The picture {name[:80]!r} is an address on the web, and none is fetched. Download it and give its path.")
-    return given.picture(folder / name)
+    for name, value in record.items():
+        if (
+            name not in source.ignored
+            and not is_known(name, value, known)
+            and not isinstance(value, bool | int | float)
+            and not says_nothing(value)
+        ):
+            raise BadInput(
+                f"The field {quoted(name)} of {what} isn't known, and what it says would be dropped. "
+                f"Leave it out of the file, or pass it over with --ignore {given_as(name)}."
+            )
 
 
-def _inline(uri: str) -> Image:
-    head, comma, body = uri.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
-        raise BadImage("A picture given as a data: URI isn't in base64. Write data:image/png;base64, and its bytes.")
+def no_input(record: Mapping[str, JSON], known: Collection[str], what: str, source: Source) -> None:
+    """Check that the bookkeeping around what was put to the model (ids, times, costs) holds nothing that looks like input itself.
+
+    Raises:
+        BadInput: a field's name or its value looks like it; the message names the field.
+    """
+    kept = {name: value for name, value in record.items() if name in _NAMES or _is_input(name, value)}
+    nothing_else(kept, (*known, *_NAMES), what, source)
+
+
+_NAMES: Final = ("id", "name", "type", "traceId", "observationId")
+"""Fields that name a thing, in a word or as a path of words."""
+
+
+def is_known(name: str, value: JSON, known: Collection[str]) -> bool:
+    """Whether a field is one of those that are known, and no more than a name where it is to name something."""
+    return name in known and not (name in _NAMES and _holds_more(value))
+
+
+def _holds_more(value: JSON) -> bool:
+    """Whether a value is more than a name."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict | list) for item in value))
+
+
+@contextmanager
+def within(name: str) -> Iterator[None]:
+    """What goes wrong inside names the field too."""
     try:
-        data = base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadImage("A picture given as a data: URI has broken base64. Was it cut short?") from None
-    return Image.of(data, source=f"given as {head[:60]}")
+        yield
+    except BadInput as error:
+        said, inside, inner = str(error).partition(" It stands in the field ")
+        if quoted(name) in said:
+            raise
+        where = f"{inner.removesuffix('.')} of {quoted(name)}" if inside else quoted(name)
+        raise type(error)(f"{said} It stands in the field {where}.") from None
 
 
-def _media(reference: str, folder: Path) -> Image:
-    named = _MEDIA.fullmatch(reference.strip())
-    if named is None:
-        raise BadInput(
-            f"{reference[:80]!r} isn't a Langfuse media reference. It reads @@@langfuseMedia:type=...|id=...|source=...@@@."
-        )
-    media = named[1]
-    for suffix in _SUFFIXES:
-        path = folder / f"{media}{suffix}"
-        if path.is_file():
-            return given.picture(path)
-    raise BadImage(
-        f"There is no picture of the Langfuse medium {media} in {folder}. Download it there as {media}.png (or .jpg, ...)."
-    )
+def given_as(name: str) -> str:
+    """A name as it is typed on a command line."""
+    return name if name.replace("_", "").replace("-", "").replace(".", "").isalnum() and len(name) < 80 else quoted(name)
+
+
+def _is_input(name: str, value: JSON) -> bool:
+    words = "".join(f" {sign.lower()}" if sign.isupper() else sign if sign.isalnum() else " " for sign in name).split()
+    return any(word.startswith(_WORDS_OF_INPUT) for word in [*words, name.lower()]) or _shows(value)
+
+
+def _shows(value: JSON) -> bool:
+    """Whether there is a picture or a message in a value, as far as its form tells."""
+    if isinstance(value, dict):
+        if "role" in value and {"content", "parts"} & set(value):
+            return True
+        return any(_shows(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_shows(item) for item in value)
+    return isinstance(value, str) and is_picture(value)
+
+
+def is_picture(value: str) -> bool:
+    """Whether a text names or holds a picture: a `data:` URI, a reference to one, or a path with the ending of one."""
+    begins = value[:32].lower()
+    if begins.startswith(("data:", "@@@langfusemedia:")):
+        return True
+    return len(value) < 4096 and "\n" not in value and value.lower().rstrip().endswith(_LOOKS_LIKE_A_PICTURE)

@@ -2,44 +2,72 @@
 
 from __future__ import annotations
 
-import csv as tables
 import hashlib
 import os
-import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple, TextIO, get_args
 
-from errata.core.errors import BadInput
+from errata.core.canonical import JSON
+from errata.core.errors import BadInput, quoted, shortened
 from errata.core.images import Image
 from errata.core.records import Edit, Provenance
-from errata.log.formats import csv, easyedit, jsonl, langfuse
+from errata.log.formats import argilla, chat, csv, easyedit, jsonl, labelstudio, langfuse, rome, tables
+from errata.log.formats.encodings import opened, raw
 from errata.log.formats.fields import Source
 from errata.log.formats.jsonl import NameOf
-from errata.log.formats.records import BOM, Exported, Line
+from errata.log.formats.records import Exported, Line, begins_json, json_records, parsed
 
-Format = Literal["jsonl", "csv", "langfuse", "easyedit"]
+Format = Literal["jsonl", "csv", "langfuse", "easyedit", "rome", "chat", "labelstudio", "argilla"]
+"""What corrections are read from."""
+
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
-_READERS: Final[Mapping[Format, Callable[[BinaryIO, Source], Iterator[Line]]]] = {
-    "jsonl": jsonl.read,
-    "csv": csv.read,
-    "langfuse": langfuse.read,
-    "easyedit": easyedit.read,
-}
+Exportable = Literal["jsonl", "csv", "langfuse", "easyedit"]
+"""What edits are written as."""
 
-_KEYS: Final[Mapping[Format, tuple[frozenset[str], ...]]] = {
-    "langfuse": tuple(map(frozenset, (("dataType",), ("data_type",), ("scores",), ("observations",)))),
-    "jsonl": tuple(map(frozenset, (("question", "target"), ("messages", "target")))),
-    "easyedit": tuple(map(frozenset, (("src", "alt"), ("prompt", "target_new"), ("question", "answer", "rephrase")))),
-}
-"""The keys that tell a format: every one of some set is in the beginning of a file."""
+EXPORTABLE: Final[tuple[Exportable, ...]] = get_args(Exportable)
 
-_KEY: Final = re.compile(rb'"([A-Za-z_]+)"\s*:')
+_ENDINGS: Final[Mapping[str, Exportable]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+"""The endings of names that say what is to be written."""
+
+
+class _Known(NamedTuple):
+    """A format that is read."""
+
+    read: Callable[[BinaryIO, Source], Iterator[Line]]
+    record: Callable[[Mapping[str, JSON]], bool] | Callable[[Collection[str]], bool]
+    """Whether an object, the first of a file, is a record of the format."""
+
+    columns: Callable[[Collection[str]], bool]
+    """Whether the columns of a table are the format's."""
+
+
+def _none(_: Collection[str]) -> bool:
+    """No table is of this format."""
+    return False
+
+
+_KNOWN: Final[Mapping[Format, _Known]] = {
+    "langfuse": _Known(langfuse.read, langfuse.recognises, langfuse.is_table),
+    "rome": _Known(rome.read, rome.recognises, _none),
+    "labelstudio": _Known(labelstudio.read, labelstudio.recognises, labelstudio.is_table),
+    "argilla": _Known(argilla.read, argilla.recognises, _none),
+    "easyedit": _Known(easyedit.read, easyedit.recognises, _none),
+    "chat": _Known(chat.read, chat.recognises, _none),
+    "jsonl": _Known(jsonl.read, jsonl.recognises, _none),
+    "csv": _Known(csv.read, _none, csv.recognises),
+}
+"""In the order in which a record is asked for: the one with the plainest keys comes last."""
+
+_TRIED: Final = 8
+"""So many records at the beginning of a file are looked at to tell what it is."""
+
 _HEAD_BYTES: Final = 64 * 1024
 _UNFINISHED: Final = ".unfinished-"
 
@@ -57,7 +85,10 @@ class Options:
     """What fills in where a record doesn't say its author, reason or ticket."""
 
     with_locality: bool = False
-    """Whether the locality probes of an EasyEdit data set become `keep`."""
+    """Whether the locality probes of an EasyEdit or ROME data set become `keep`."""
+
+    ignored: Collection[str] = ()
+    """Fields that aren't known and are passed over."""
 
 
 class Written(NamedTuple):
@@ -70,25 +101,86 @@ class Written(NamedTuple):
 
 
 def guess(path: Path) -> Format:
-    """The format of a file, from its name and its beginning.
+    """The format of a file, from what is in it; its name decides only where nothing there does.
 
     Raises:
         BadInput: it can't be told, or the file can't be read.
     """
-    with _opened(path) as file:
-        head = file.read(_HEAD_BYTES).removeprefix(BOM)
-    if path.suffix.lower() in (".csv", ".tsv"):
+    with opened(path) as file:
+        known, named = _recognised(file), _fields(file)
+    if known is not None:
+        return known
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
         return "csv"
-    if head.lstrip()[:1] in (b"{", b"["):
-        keys = {key.decode() for key in _KEY.findall(head)}
-        for name, sets in _KEYS.items():
-            if any(wanted <= keys for wanted in sets):
-                return name
-    elif {"question", "target"} <= set(_columns(head)):
-        return "csv"
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
+    if ending in (".jsonl", ".ndjson") and not named:
         return "jsonl"
-    raise BadInput(f"It can't be told which format {path} has. Say it with --format: {', '.join(FORMATS)}.")
+    fields = f" Its first record has the fields {', '.join(map(quoted, named[:8]))}." if named else ""
+    raise BadInput(f"It can't be told which format {shortened(path)} has.{fields} Say it with --format: {', '.join(FORMATS)}.")
+
+
+def settled(path: Path, format: Format | None) -> Format:
+    """The format that a file is read in: the one that is said, where the file may be that, or the one that it has.
+
+    Raises:
+        BadInput: it is another, or can't be told; one sentence, not one for each of its records.
+    """
+    if format is None:
+        return guess(path)
+    with opened(path) as file:
+        found, named = _recognised(file, first=format), _fields(file)
+        of_no_table = not begins_json(file) and bool(file.read(1)) and format != "csv"
+    if found == format or (found is None and not named and not of_no_table):
+        return format
+    if found is not None:
+        raise BadInput(f"{shortened(path)} isn't in the format {format}, but in {found}. Say --format {found}, or leave it out.")
+    why = (
+        f"its first record has the fields {', '.join(map(quoted, named[:8]))}" if named else "it is neither JSON nor a table of it"
+    )
+    raise BadInput(f"{shortened(path)} isn't in the format {format}: {why}. The formats are: {', '.join(FORMATS)}.")
+
+
+def _recognised(file: BinaryIO, first: Format | None = None) -> Format | None:
+    """The format of the first record that has one, or of the header of a table; `first` is asked before the others."""
+    order = sorted(_KNOWN, key=lambda name: name != first)
+    if not begins_json(file):
+        names = _columns(file)
+        return next((name for name in order if _KNOWN[name].columns(names)), None)
+    for record in _first_records(file):
+        for name in order:
+            if _KNOWN[name].record(record):
+                return name
+    return None
+
+
+def _first_records(file: BinaryIO) -> Iterator[Mapping[str, JSON]]:
+    """The objects among the first records."""
+    for each in islice(json_records(file), _TRIED):
+        try:
+            record = parsed(each)
+        except BadInput:
+            continue
+        if isinstance(record, dict):
+            yield record
+    file.seek(0)
+
+
+def _fields(file: BinaryIO) -> list[str]:
+    """The fields of the first object of a file, if it begins with one."""
+    file.seek(0)
+    return list(next(_first_records(file), ())) if begins_json(file) else []
+
+
+def _columns(file: BinaryIO) -> list[str]:
+    """The columns that the header of a table names; none where there is none."""
+    file.seek(0)
+    try:
+        names = tables.Table(file).header.names
+        " ".join(names).encode()
+    except (BadInput, UnicodeEncodeError):
+        names = []
+    file.seek(0)
+    return names
 
 
 def read(path: Path, format: Format, options: Options = Options()) -> Iterator[Line]:
@@ -97,9 +189,10 @@ def read(path: Path, format: Format, options: Options = Options()) -> Iterator[L
     Raises:
         BadInput: the file can't be read, or isn't of this format at all (the header of a table).
     """
-    source = Source(options.images or path.parent, options.default, options.with_locality)
-    with _opened(path) as file:
-        yield from _READERS[format](file, source)
+    folder = options.images or path.parent
+    source = Source(folder, options.default, options.with_locality, frozenset(options.ignored))
+    with opened(path) as file:
+        yield from _KNOWN[format].read(file, source)
 
 
 def digest_of_file(path: Path) -> str:
@@ -109,14 +202,29 @@ def digest_of_file(path: Path) -> str:
         BadInput: the file can't be read.
     """
     digest = hashlib.sha256()
-    with _opened(path) as file:
+    with raw(path) as file:
         while data := file.read(_HEAD_BYTES):
             digest.update(data)
     return digest.hexdigest()
 
 
+def written_as(path: Path, format: Exportable | None) -> Exportable:
+    """What a file is written as: the format that is said, or the one of its ending.
+
+    Raises:
+        BadInput: none is said, and the ending is of none.
+    """
+    known = format or _ENDINGS.get(path.suffix.lower())
+    if known is None:
+        raise BadInput(
+            f"The ending {quoted(path.suffix)} of {shortened(path)} doesn't say what to write. End it with {', '.join(_ENDINGS)}, "
+            f"or say --format: {', '.join(EXPORTABLE)}."
+        )
+    return known
+
+
 def write(
-    path: Path, format: Format, held: Callable[[], Iterator[Exported]], *, images: Path | None = None, force: bool = False
+    path: Path, format: Exportable, held: Callable[[], Iterator[Exported]], *, images: Path | None = None, force: bool = False
 ) -> Written:
     """Write a file of edits, and their pictures as files named by digest beside it. The file is there whole or not at all.
 
@@ -129,9 +237,9 @@ def write(
         BadInput: the file is there already, or can't be written.
     """
     if path.exists() and not force:
-        raise BadInput(f"There is a file {path} already. Give another name, or --force to replace it.")
+        raise BadInput(f"There is a file {shortened(path)} already. Give another name, or --force to replace it.")
     if not path.parent.is_dir():
-        raise BadInput(f"There is no folder {path.parent}. Make it first.")
+        raise BadInput(f"There is no folder {shortened(path.parent)}. Make it first.")
     pictures = _Pictures(images or path.with_name(f"{path.stem}-images"), path.parent, force)
     tally: Counter[str] = Counter()
     losses: Counter[str] = Counter()
@@ -162,7 +270,7 @@ def write(
 _LEFT_OUT: Final = "edits that it can't hold at all, left out"
 
 
-def _losses(format: Format, held: Exported) -> list[str]:
+def _losses(format: Exportable, held: Exported) -> list[str]:
     """What of an edit the format can't hold."""
     edit: Edit = held.edit
     if format == "csv" and not csv.held_whole(edit):
@@ -225,24 +333,3 @@ def _whole(path: Path) -> Iterator[TextIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        file = path.open("rb") if path.is_file() or not path.exists() else None
-    except (OSError, ValueError) as error:
-        why = (error.strerror or error) if isinstance(error, OSError) else error
-        raise BadInput(f"The file {path} can't be read: {why}. Check the path.") from None
-    if file is None:
-        raise BadInput(f"The file {path} can't be read: it is a folder, a pipe or a device. Give a file.")
-    with file:
-        yield file
-
-
-def _columns(head: bytes) -> list[str]:
-    """The columns that the first line names, if it is the header of a table."""
-    try:
-        return csv.names_in(head.split(b"\n", 1)[0].decode("utf-8")).names
-    except (tables.Error, UnicodeDecodeError):
-        return []

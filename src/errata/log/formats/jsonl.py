@@ -4,7 +4,8 @@
 
 Optional: `also` and `keep` (lists), `subject`, `reach`, `valid_until`, `author`, `reason`, `ticket`. An item of `also` or `keep` is
 a question on the same picture, or an object {image?, question}: without `image`, it is asked without a picture. A conversation is
-`messages` in place of `question` and `image`: [{"role": ..., "parts": ["words", {"image": "a.png"}]}].
+`messages` in place of `question` and `image`: [{"role": ..., "parts": ["words", {"image": "a.png"}]}]. A list of the same objects
+is read too, as tables are written by other programs.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO, Final, TextIO, cast, get_args
 
 from errata.core import given
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, Message, Provenance, Query, Reach, Speaker
-from errata.log.formats.fields import Source, needed, picture, provenance, text
-from errata.log.formats.records import Exported, Line, Raw, attempt, lines, parsed
+from errata.log.formats.conversations import answer_of, conversation
+from errata.log.formats.fields import Source, needed, nothing_else, provenance, text
+from errata.log.formats.pictures import picture
+from errata.log.formats.records import Exported, Line, Raw, attempt, json_lines, maybe, parsed
 
 FIELDS: Final = (
     "image",
@@ -43,8 +47,13 @@ NameOf = Callable[[Image], str]
 
 def read(file: BinaryIO, source: Source) -> Iterator[Line]:
     """The corrections of a file, in order."""
-    for raw in lines(file):
-        yield Line(raw.number, raw.read_bytes, attempt(partial(_read, raw, source)))
+    for raw in json_lines(file):
+        yield Line(raw.number, raw.read_bytes, attempt(partial(_read, raw, source)), raw.unit)
+
+
+def recognises(record: Mapping[str, JSON]) -> bool:
+    """Whether a record is of this format, by its keys."""
+    return bool({"target", "question"} & set(record))
 
 
 def _read(raw: Raw, source: Source) -> tuple[Edit, Provenance]:
@@ -65,16 +74,18 @@ def correction(value: JSON, source: Source) -> tuple[Edit, Provenance]:
     """
     if not isinstance(value, dict):
         raise BadInput("It isn't a JSON object. Write {...}.")
-    unknown = [name for name in value if name not in FIELDS]
+    unknown = [name for name in value if name not in FIELDS and name not in source.ignored]
     if unknown:
-        raise BadInput(f"The field {unknown[0]!r} isn't known. The fields are: {', '.join(FIELDS)}.")
+        raise BadInput(f"The field {quoted(unknown[0])} isn't known. The fields are: {', '.join(FIELDS)}.")
+    if isinstance(value.get("question"), dict) and isinstance(value.get("target"), dict):
+        raise BadInput("It is a table by columns. Write it by rows: a list of objects (in pandas, orient='records').")
     reach = text(value, "reach") or "open"
     if reach not in get_args(Reach):
-        raise BadInput(f"The reach {reach!r} isn't known. Use one of: {', '.join(get_args(Reach))}.")
+        raise BadInput(f"The reach {quoted(reach)} isn't known. Use one of: {', '.join(get_args(Reach))}.")
     query = asked(value, source)
     edit = Edit(
         query=query,
-        target=needed(value, "target"),
+        target=_target(value, source),
         also=_queries(value, "also", query.images, source),
         keep=_queries(value, "keep", query.images, source),
         reach=cast(Reach, reach),
@@ -84,10 +95,26 @@ def correction(value: JSON, source: Source) -> tuple[Edit, Provenance]:
     return edit, provenance(value, source.default)
 
 
+def _target(value: Mapping[str, JSON], source: Source) -> str:
+    given_as = value.get("target")
+    if given_as is None or not isinstance(given_as, str | dict | list):
+        return needed(value, "target")
+    return answer_of(given_as, source, what="field 'target'")
+
+
+def _told_target(target: str) -> JSON:
+    """The target as `_target` reads it: one that reads like a whole message is put into one."""
+    try:
+        literal = answer_of(target, Source(Path()), what="target") == target
+    except BadInput:
+        literal = False
+    return target if literal else {"role": "assistant", "content": target}
+
+
 def record(held: Exported, name_of: NameOf) -> dict[str, JSON]:
     """An edit as `correction` reads it."""
     edit, by = held.edit, held.by
-    said: dict[str, JSON] = {**said_of(edit.query, name_of), "target": edit.target}
+    said: dict[str, JSON] = {**said_of(edit.query, name_of), "target": _told_target(edit.target)}
     for name, queries in (("also", edit.also), ("keep", edit.keep)):
         if queries:
             said[name] = [item_of(query, edit.query.images, name_of) for query in queries]
@@ -139,7 +166,9 @@ def item(value: JSON, name: str, images: tuple[Image, ...], source: Source) -> Q
     if isinstance(value, str):
         return given.asked(value, images)
     if not isinstance(value, dict) or not set(value) <= {"image", "question", "messages"}:
-        raise BadInput(f"An item of {name!r} is neither a question nor an object with 'question' and 'image'. Write one of these.")
+        raise BadInput(
+            f"An item of {quoted(name)} is neither a question nor an object with 'question' and 'image'. Write one of these."
+        )
     return asked(value, source)
 
 
@@ -159,6 +188,10 @@ def _images(value: Mapping[str, JSON], source: Source) -> tuple[Image, ...]:
 
 
 def _message(value: JSON, source: Source) -> Message:
+    if isinstance(value, dict) and "content" in value:  # as the makers of models write it
+        return conversation([value], source, what="field 'messages'")[0]
+    if isinstance(value, dict):
+        nothing_else(value, ("role", "parts"), "a message", source)
     if not isinstance(value, dict) or value.get("role") not in get_args(Speaker) or set(value) != {"role", "parts"}:
         raise BadInput(f"A message has a 'role' ({', '.join(get_args(Speaker))}) and 'parts'; this one doesn't. Write both.")
     parts = value["parts"]
@@ -168,12 +201,34 @@ def _message(value: JSON, source: Source) -> Message:
 
 
 def _part(value: JSON, source: Source) -> str | Image:
+    if isinstance(value, str) and not _is_literal(value):
+        value = maybe(value)
+    if isinstance(value, dict) and set(value) == {"text"}:
+        value = text(value, "text") or ""
     if isinstance(value, str):
         return given.words(value, "part of a message")
+    if isinstance(value, dict):
+        nothing_else(value, ("image",), "a part of a message", source)
     if not isinstance(value, dict) or set(value) != {"image"} or not isinstance(value["image"], str):
         raise BadInput("A part of a message is neither words nor a picture. Write words, and pictures as {'image': PATH}.")
     return picture(value["image"], source.folder)
 
 
+def _is_literal(words: str) -> bool:
+    """Whether words are meant as they are: not a picture that was written down as JSON text."""
+    if not words.startswith('{"image"'):
+        return True
+    try:
+        return not isinstance(maybe(words), dict)
+    except BadInput:
+        return False
+
+
 def _told(message: Message, name_of: NameOf) -> JSON:
-    return {"role": message.role, "parts": [part if isinstance(part, str) else {"image": name_of(part)} for part in message.parts]}
+    parts: list[JSON] = []
+    for part in message.parts:
+        if isinstance(part, str):
+            parts.append(part if _is_literal(part) else {"text": part})
+        else:
+            parts.append({"image": name_of(part)})
+    return {"role": message.role, "parts": parts}

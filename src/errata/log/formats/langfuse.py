@@ -1,39 +1,46 @@
 """Corrections that people made in Langfuse: scores of the type CORRECTION, each beside what the model had been asked.
 
 A record is a score that carries its `input`, or its `trace` or `observation` with one; a trace or an observation with its `scores`;
-or a page of these under `data`. Other kinds of scores are no corrections and are passed over.
+or a page of these under `data`; or a row of a table of scores, with the input in a column. Other kinds of scores are no corrections
+and are passed over.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, Final, NamedTuple, TextIO
 
 from errata.core import given
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
-from errata.core.images import Image
-from errata.core.records import Edit, Message, Provenance, Query, Speaker
-from errata.log.formats.fields import Source, objects, picture, text
+from errata.core.errors import BadInput, quoted
+from errata.core.records import Edit, Message, Provenance
+from errata.log.formats.conversations import answer_of, query_of
+from errata.log.formats.fields import Source, no_input, objects, text
 from errata.log.formats.jsonl import NameOf
-from errata.log.formats.records import Exported, Line, Raw, attempt, json_records, parsed
+from errata.log.formats.parts import is_literal
+from errata.log.formats.records import Exported, Line, attempt, begins_json, json_records, parsed, sentence
+from errata.log.formats.tables import Row, rows
 
-_SAYS: Final[Mapping[str, Speaker]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "model": "assistant",
-}
-"""Roles as the makers of models and frameworks name them."""
+_KINDS: Final = ("NUMERIC", "CATEGORICAL", "BOOLEAN", "TEXT", "CORRECTION")
+"""The types of scores."""
 
-_QUESTIONS: Final = ("question", "prompt", "input", "query")
-"""Where an input that is an object has its words, when it has no messages."""
+_VALUES: Final = ("stringValue", "string_value", "longStringValue", "long_string_value", "value")
+_SCORE: Final = (
+    ("id", "name", "dataType", "data_type", "comment", "input", "output", "trace", "observation", "subject", "metadata", "source")
+    + ("traceId", "trace_id", "observationId", "observation_id", "authorUserId", "author_user_id", "scores", "observations")
+    + ("queueId", "queue_id", "configId", "config_id", "executionTraceId", "traceName", "trace_name", *_VALUES)
+)
+_HOLDER: Final = (
+    ("id", "name", "input", "output", "scores", "observations", "metadata", "data", "trace", "traceId", "trace_id", "sessionId")
+    + ("promptId", "prompt_id", "promptName", "prompt_name", "promptVersion", "prompt_version", "promptTokens", "usage")
+    + ("usageDetails", "usage_details", "costDetails", "cost_details", "modelParameters", "model_parameters", "inputUsage")
+    + ("inputCost", "input_cost", "inputPrice", "input_price", "calculatedInputCost", "totalCost", "toolDefinitions")
+)
+"""Fields of scores, and of traces and observations, whose names or values may look like input and whose meaning is known."""
 
 _TICKET: Final = re.compile(r"langfuse:([^:\s]+)(?::([^:\s]+))?")
 
@@ -47,31 +54,77 @@ class _Found(NamedTuple):
 
 def read(file: BinaryIO, source: Source) -> Iterator[Line]:
     """The corrections of a file, in order."""
+    if not begins_json(file):
+        for row in rows(file):
+            record = partial(_as_score, row)
+            yield from _lines(Line(row.number, row.read_bytes, "", "line"), record, source)
+        return
     for raw in json_records(file):
-        try:
-            found = _corrections_in(parsed(raw))
-        except BadInput as error:
-            yield Line(raw.number, raw.read_bytes, str(error), raw.unit)
-        else:
-            yield from _lines(raw, found, source)
+        yield from _lines(Line(raw.number, raw.read_bytes, "", raw.unit), partial(parsed, raw), source)
 
 
-def _lines(raw: Raw, found: list[_Found], source: Source) -> Iterator[Line]:
+def _lines(line: Line, record: Callable[[], JSON], source: Source) -> Iterator[Line]:
+    """The corrections of one record, all of them at its place."""
+    try:
+        found = _corrections_in(record(), source)
+    except (BadInput, RecursionError) as error:
+        yield replace(line, found=sentence(error))
+        return
     for part, each in enumerate(found, start=1):
-        made = attempt(partial(_edit, each, source))
-        yield Line(raw.number, raw.read_bytes, made, raw.unit, part if len(found) > 1 else 0)
+        yield replace(line, found=attempt(partial(_edit, each, source)), part=part if len(found) > 1 else 0)
 
 
-def _corrections_in(value: JSON) -> list[_Found]:
+def _as_score(row: Row) -> JSON:
+    """A row of a table of scores; the names of its columns are spelt with spaces, or as in the API."""
+    return {_COLUMNS.get(_letters(name), name): cell for name, cell in row.fields().items() if cell}
+
+
+def is_table(names: Collection[str]) -> bool:
+    """Whether the columns of a table are those of scores."""
+    known = {_COLUMNS.get(_letters(name), name) for name in names}
+    return "dataType" in known and bool(known & {*_VALUES})
+
+
+def recognises(record: Mapping[str, JSON]) -> bool:
+    """Whether a record is of this format, by its keys."""
+    page = record.get("data")
+    if isinstance(page, list) and page and isinstance(page[0], dict):
+        record = page[0]
+    return bool({"dataType", "data_type", "scores", "observations"} & set(record))
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
+_COLUMNS: Final = {
+    _letters(name): name
+    for name in (
+        "dataType",
+        "stringValue",
+        "longStringValue",
+        "value",
+        "traceId",
+        "observationId",
+        "authorUserId",
+        "comment",
+        "input",
+    )
+}
+
+
+def _corrections_in(value: JSON, source: Source) -> list[_Found]:
     page = value.get("data") if isinstance(value, dict) else None
     records = page if isinstance(page, list) else [value]
+    if isinstance(value, dict) and isinstance(page, list):
+        no_input(value, ("data", "meta"), "a page", source)
     found: list[_Found] = []
     for each in records:
         if not isinstance(each, dict) or (_kind(each) is None and not {"scores", "observations"} & set(each)):
             raise BadInput(
                 "It is neither a score nor a trace or an observation with 'scores'. docs/reference/import-file.md shows them."
             )
-        found += _corrections(each)
+        found += _corrections(each, source)
     return found
 
 
@@ -80,11 +133,35 @@ def _kind(score: Mapping[str, JSON]) -> JSON:
     return score.get("dataType", score.get("data_type"))
 
 
-def _corrections(value: Mapping[str, JSON]) -> Iterator[_Found]:
+def _corrects(score: Mapping[str, JSON]) -> bool:
+    """Whether a score is a correction.
+
+    Raises:
+        BadInput: it is of no type that there is.
+    """
+    kind = _kind(score)
+    if kind is None and any(isinstance(score.get(name), str) for name in _VALUES):
+        raise BadInput("A score has no 'dataType', so it isn't known whether it is a correction. Give it.")
+    if kind is not None and kind not in _KINDS:
+        raise BadInput(f"The type of score {quoted(kind)} isn't known. The types are: {', '.join(_KINDS)}.")
+    return kind == "CORRECTION"
+
+
+def _corrections(value: Mapping[str, JSON], source: Source) -> Iterator[_Found]:
     """The corrections in a record, each once, whichever of the shapes it has."""
-    if _kind(value) == "CORRECTION":
-        yield _Found(value, _input_beside(value))
+    if _kind(value) is not None:
+        if _corrects(value):
+            for name in ("trace", "observation"):
+                beside = value.get(name)
+                if isinstance(beside, dict):
+                    no_input(beside, _HOLDER, f"the {name}", source)
+            yield _Found(value, _input_beside(value))
         return
+    for name in ("scores", "observations"):
+        held = value.get(name)
+        texts = isinstance(held, list) and any(isinstance(each, str) and each.lstrip().startswith("{") for each in held)
+        if (held is not None and not isinstance(held, list)) or texts:
+            raise BadInput(f"The field {name!r} isn't a list, so what is in it would be dropped. Give a list of objects.")
     trace = value.get("trace")
     top = trace if isinstance(trace, dict) else value
     holders = [*([] if top is value else [value]), top, *objects(value.get("observations"))]
@@ -93,9 +170,15 @@ def _corrections(value: Mapping[str, JSON]) -> Iterator[_Found]:
     inputs = {_ref(each, "id"): each.get("input") for each in holders}
     seen: set[str] = set()
     for holder in holders:
+        if lost := [name for name, held in holder.items() if name not in _HOLDER and any(_kind(each) for each in objects(held))]:
+            raise BadInput(f"The field {quoted(lost[0])} of a trace isn't known, and there are scores in it. Call it 'scores'.")
+    if any(_corrects(score) for holder in holders for score in objects(holder.get("scores"))):
+        for holder in holders:
+            no_input(holder, _HOLDER, "a trace or an observation", source)
+    for holder in holders:
         for score in objects(holder.get("scores")):
             named = _ref(score, "id")
-            if _kind(score) != "CORRECTION" or (named and named in seen):
+            if not _corrects(score) or (named and named in seen):
                 continue
             seen.add(named)
             about = _about(score).observation  # not the trace's answer, then, but a step's
@@ -138,7 +221,8 @@ def _edit(found: _Found, source: Source) -> tuple[Edit, Provenance]:
         raise BadInput(
             "The correction has no 'input' beside it, so it isn't known what was asked. Put its trace's or observation's there."
         )
-    edit = Edit(query=_query(found.input, source), target=_target(score))
+    no_input(score, _SCORE, "a score", source)
+    edit = Edit(query=query_of(found.input, source), target=_target(score, source))
     trace, observation = _about(score)
     ticket = f"langfuse:{trace}{':' if observation else ''}{observation}" if trace else ""
     by = Provenance(
@@ -149,105 +233,14 @@ def _edit(found: _Found, source: Source) -> tuple[Edit, Provenance]:
     return edit, by
 
 
-def _target(score: Mapping[str, JSON]) -> str:
-    """The corrected output: words, or what an assistant's message in JSON says."""
-    for name in ("stringValue", "string_value", "longStringValue", "long_string_value", "value"):
-        found = score.get(name)
-        if isinstance(found, str) and found:
-            return given.words(_said(found), "corrected output")
+def _target(score: Mapping[str, JSON], source: Source) -> str:
+    """The corrected output: words, or what an assistant's message says."""
+    told = [score[name] for name in _VALUES if isinstance(score.get(name), str | dict | list) and score[name]]
+    if len({str(value) for value in told}) > 1:
+        raise BadInput(f"The correction has several texts, {quoted(told[0])} and {quoted(told[1])}. Keep the right one.")
+    if told:
+        return answer_of(told[0], source, what="corrected output", bare=True)
     raise BadInput("The correction has no text: neither 'value' nor 'stringValue' has any. Give the corrected output.")
-
-
-def _said(output: str) -> str:
-    value = _maybe_json(output)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and isinstance(value.get("content"), str) and set(value) <= {"role", "content"}:
-        return str(value["content"])
-    return output
-
-
-def _maybe_json(words: str) -> JSON:
-    """Exports write payloads as text; text that isn't JSON is itself."""
-    if words.lstrip()[:1] not in ("{", "[", '"'):
-        return words
-    try:
-        value: JSON = json.loads(words)
-    except (ValueError, RecursionError):
-        return words
-    return value
-
-
-def _query(value: JSON, source: Source) -> Query:
-    """What the model had been asked."""
-    value = _maybe_json(value) if isinstance(value, str) else value
-    if isinstance(value, str):
-        return given.asked(value, ())
-    if isinstance(value, dict):
-        if isinstance(value.get("messages"), list):
-            value = value["messages"]
-        elif "role" in value:
-            value = [value]
-        else:
-            name = next((name for name in _QUESTIONS if name in value), "")
-            return _query_of(value, name, source)
-    if not isinstance(value, list) or not value:
-        raise BadInput(
-            "The 'input' is neither words nor messages. Give what was asked, as text or as messages with role and content."
-        )
-    query = Query(tuple(_message(each, source) for each in value))
-    if query.messages[-1].role != "user" or not query.text.strip():
-        raise BadInput("The last message of the 'input' isn't a question of the user. A correction corrects the answer to one.")
-    return query
-
-
-def _query_of(value: Mapping[str, JSON], name: str, source: Source) -> Query:
-    words = value.get(name) if name else None
-    if isinstance(words, list) and name == "input":
-        return _query(words, source)
-    if not isinstance(words, str):
-        raise BadInput(f"The 'input' is an object without 'messages', and none of {', '.join(_QUESTIONS)} in it is text. Give one.")
-    images = value.get("image")
-    names = images if isinstance(images, list) else [] if images is None else [images]
-    return given.asked(words, [_picture(each, source) for each in names])
-
-
-def _message(value: JSON, source: Source) -> Message:
-    role = value.get("role", value.get("type")) if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(role, str):
-        raise BadInput("A message of the 'input' has no 'role'. Give messages with role and content.")
-    if role not in _SAYS:
-        raise BadInput(
-            f"A message of the 'input' is said by {role!r}, which the model can't be told. Only system, user and assistant can."
-        )
-    content = value.get("content")
-    parts = content if isinstance(content, list) else [content]
-    return Message(_SAYS[role], tuple(_part(part, source) for part in parts))
-
-
-def _part(value: JSON, source: Source) -> str | Image:
-    if isinstance(value, str):
-        return picture(value, source.folder) if value.startswith("@@@langfuseMedia:") else given.words(value, "message")
-    kind = value.get("type") if isinstance(value, dict) else None
-    if isinstance(value, dict) and kind in ("text", "input_text", "output_text"):
-        words = text(value, "text")
-        if words is not None:
-            return words
-    if isinstance(value, dict) and kind in ("image_url", "input_image", "image"):
-        return _picture(value.get("image_url", value.get("image", value.get("source"))), source)
-    raise BadInput("A part of a message is neither text nor a picture. Text and pictures are what can be asked.")
-
-
-def _picture(value: JSON, source: Source) -> Image:
-    """A picture as the makers of models write it: an address, an object with one, or base64 with its type."""
-    if isinstance(value, dict) and isinstance(value.get("data"), str):
-        data = str(value["data"])
-        inline = not data.startswith(("data:", "@@@"))
-        return picture(f"data:{value.get('media_type', 'image/png')};base64,{data}" if inline else data, source.folder)
-    name = value.get("url") if isinstance(value, dict) else value
-    if not isinstance(name, str) or not name:
-        raise BadInput("A picture of a message has no address. Give a data: URI, a media reference, or a path.")
-    return picture(name, source.folder)
 
 
 def write(file: TextIO, held: Iterator[Exported], name_of: NameOf) -> None:
@@ -272,7 +265,7 @@ def _score(held: Exported, name_of: NameOf) -> dict[str, JSON]:
 
 
 def _told(message: Message, name_of: NameOf) -> JSON:
-    if len(message.parts) == 1 and isinstance(message.parts[0], str) and not message.parts[0].startswith("@@@"):
+    if len(message.parts) == 1 and isinstance(message.parts[0], str) and is_literal(message.parts[0]):
         return {"role": message.role, "content": message.parts[0]}
     content: list[JSON] = [
         {"type": "text", "text": part} if isinstance(part, str) else {"type": "image_url", "image_url": {"url": name_of(part)}}

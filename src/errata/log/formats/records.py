@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.records import Edit, Provenance
 
 MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
@@ -18,6 +19,8 @@ MAX_RECORD_BYTES: Final = 16 * 1024 * 1024
 BOM: Final = b"\xef\xbb\xbf"
 
 TOO_LONG: Final = f"It takes more than {MAX_RECORD_BYTES // 1024**2} MiB, the most that is read as one record. Split it."
+
+_TOO_DEEP: Final = "It is nested too deeply. Write one flat record to a line."
 
 _CHUNK: Final = 64 * 1024
 
@@ -83,6 +86,26 @@ def lines(file: BinaryIO) -> Iterator[Raw]:
             data = data.removeprefix(BOM)
         if not whole or data.strip():
             yield Raw(number, read, data if whole else None, "line")
+
+
+def begins_json(file: BinaryIO) -> bool:
+    """Whether a file begins as JSON does, and not as a table."""
+    head = file.read(_CHUNK).removeprefix(BOM).lstrip()
+    file.seek(0)
+    return head[:1] in (b"{", b"[")
+
+
+_LIST: Final = re.compile(rb"\[\s*[{\]]")
+
+
+def json_lines(file: BinaryIO) -> Iterator[Raw]:
+    """The records of a file that has one to a line; or of one that is a list of objects, or a few objects over several lines,
+    as other programs write the same records."""
+    head = file.read(_CHUNK).removeprefix(BOM).lstrip()
+    file.seek(0)
+    if _LIST.match(head):
+        return _elements(file, inside=1)
+    return _elements(file, inside=0) if head.split(b"\n", 1)[0].strip() == b"{" else lines(file)
 
 
 def json_records(file: BinaryIO) -> Iterator[Raw]:
@@ -208,23 +231,68 @@ def parsed(raw: Raw) -> JSON:
     if not raw.data.strip():
         raise BadInput("There is no record here: the file ends, or a comma stands, where one should be. Is the file whole?")
     try:
-        value: JSON = json.loads(raw.data.decode("utf-8"))
+        return loaded(raw.data.decode("utf-8"))
     except UnicodeDecodeError:
         raise BadInput("It isn't UTF-8 text. Save the file as UTF-8.") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if raw.unit == "record" else f"column {error.colno}"
         whole = "Write one whole record to a line." if raw.unit == "line" else "Check its commas, quotes and brackets."
         raise BadInput(f"It isn't JSON: {error.msg} at {where}. {whole}") from None
+
+
+def loaded(words: str) -> JSON:
+    """A text as JSON. A missing value of a table (NaN) is none.
+
+    Raises:
+        json.JSONDecodeError: it isn't JSON.
+        BadInput: a key is there twice, so that one of its values would be dropped; or it can't be read at all.
+    """
+    try:
+        value: JSON = json.loads(words, object_pairs_hook=_object, parse_constant=_constant)
+    except (BadInput, json.JSONDecodeError):
+        raise
     except ValueError as error:  # a number of thousands of digits
         raise BadInput(f"It isn't JSON that can be read: {error}.") from None
     except RecursionError:
-        raise BadInput("It is nested too deeply. Write one flat record to a line.") from None
+        raise BadInput(_TOO_DEEP) from None
     return value
+
+
+def maybe(words: str) -> JSON:
+    """What a text says as JSON, where an object, a list or a text was written into it; any other text is itself.
+
+    Raises:
+        BadInput: as in `loaded`.
+    """
+    if words.lstrip()[:1] not in ("{", "[", '"'):
+        return words
+    try:
+        return loaded(words)
+    except json.JSONDecodeError:
+        return words
+
+
+def _object(pairs: list[tuple[str, JSON]]) -> JSON:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise BadInput(f"The key {quoted(twice)} is there twice in one object, so one of its values would be dropped. Keep one.")
+    return value
+
+
+def _constant(name: str) -> None:
+    if name != "NaN":
+        raise BadInput(f"It isn't JSON that can be read: {name} is no value. Write a number or a text.")
 
 
 def attempt(make: Callable[[], tuple[Edit, Provenance]]) -> Found:
     """What `make` makes, or the sentence that it raises."""
     try:
         return make()
-    except BadInput as error:
-        return str(error)
+    except (BadInput, RecursionError) as error:
+        return sentence(error)
+
+
+def sentence(error: BadInput | RecursionError) -> str:
+    """What went wrong with a record."""
+    return str(error) if isinstance(error, BadInput) else _TOO_DEEP

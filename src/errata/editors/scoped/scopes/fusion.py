@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 Fusion = Literal["concat", "cross", "dot", "joint"]
 
@@ -87,7 +87,7 @@ class Fuse(nn.Module):
     def __init__(self, kind: Fusion, *, wide: int, width: int, layers: int) -> None:
         super().__init__()
         if kind not in get_args(Fusion):
-            raise BadInput(f"A scope's fusion is one of {', '.join(get_args(Fusion))}, not {kind!r}.")
+            raise BadInput(f"A scope's fusion is one of {', '.join(get_args(Fusion))}, not {quoted(kind)}.")
         if width < HEADS or width % HEADS or layers < 1:
             raise BadInput(f"A fusion needs a width that {HEADS} divides and at least 1 layer, not {width} and {layers}.")
         self.kind, self.width = kind, width

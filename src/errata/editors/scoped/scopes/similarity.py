@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, logsigmoid, normalize
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 
 Similarity = Literal["distance", "cosine", "learned"]
 
@@ -55,7 +55,7 @@ class Alike(nn.Module):
     def __init__(self, kind: Similarity, width: int) -> None:
         super().__init__()
         if kind not in get_args(Similarity):
-            raise BadInput(f"A scope's similarity is one of {', '.join(get_args(Similarity))}, not {kind!r}.")
+            raise BadInput(f"A scope's similarity is one of {', '.join(get_args(Similarity))}, not {quoted(kind)}.")
         self.kind = kind
         self.judge = nn.Sequential(nn.Linear(2 * width, width), nn.GELU(), nn.Linear(width, 1)) if kind == "learned" else None
 
