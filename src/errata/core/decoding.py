@@ -158,7 +158,8 @@ def _grey(opened: Pillow.Image) -> NDArray[np.uint8]:
         scaled_HW *= 255
     elif high > 255:
         scaled_HW = scaled_HW // 256
-    return scaled_HW.round().astype(np.uint8)
+    grey_HW: NDArray[np.uint8] = scaled_HW.round().astype(np.uint8)
+    return grey_HW
 
 
 def _orientation(opened: Pillow.Image) -> int:

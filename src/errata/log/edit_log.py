@@ -241,6 +241,13 @@ class EditLog:
         with self._lock:
             return dict(self._synced().erased)
 
+    def was_erased(self, image: Image) -> bool:
+        """Whether a picture was erased on purpose, in these bytes or in others that show the same pixels."""
+        with self._lock:
+            fold = self._synced()
+            known, pixels = image.digest in fold.erased, bool(fold.erased_pixels)
+        return known or (pixels and image.shown(self.decoder) in fold.erased_pixels)
+
     def erasing(self) -> Mapping[str, int]:
         """Of these, the ones of which no entry says yet that their bytes are gone."""
         with self._lock:
