@@ -38,6 +38,11 @@ def pixels(data, decoder=2):
     return np.asarray(Image(digest_of(data), data).pixels(decoder))
 
 
+def there():
+    """The environment of another process, which finds what this one finds."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def oriented(number):
     notes = Pillow.Exif()
     notes[274] = number
@@ -241,11 +246,21 @@ def test_the_same_pixels_in_other_bytes_are_the_same_question():
     assert (turned.shown() == one.shown(), turned.shown(1) == one.shown(1)) == (True, False)
 
 
+def test_what_pillow_notes_of_a_file_stays_off_the_terminal(tmp_path):
+    data = encoded(Pillow.fromarray(NOISE_HWC), "TIFF")
+    samples = data.index(b"\x15\x01\x03\x00\x01\x00\x00\x00")  # tag 277, one short
+    (tmp_path / "a.tiff").write_bytes(data[: samples + 8] + b"\x09" + data[samples + 9 :])
+    noted = {}
+    for by in ("from PIL import Image", "from errata.core.images import Image"):
+        command = [sys.executable, "-c", f"import sys; {by}; Image.open(sys.argv[1])", str(tmp_path / "a.tiff")]
+        noted[by] = "More samples" in subprocess.run(command, capture_output=True, text=True, env=there(), check=False).stderr
+    assert list(noted.values()) == [True, False]  # by itself it would be printed
+
+
 @pytest.mark.proof(sample=400, full=20_000)
 def test_mutated_pictures_end_in_pixels_or_a_sentence_and_nothing_on_the_terminal(trials, record):
-    there = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-W", "always", str(RUN), str(trials)]
-    done = subprocess.run(command, capture_output=True, text=True, env=there, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=there(), check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     record.update(found)

@@ -47,6 +47,27 @@ PHONE, LYING = saved(OVER, turned=3), saved(OVER)
 """The first is shown as `UPRIGHT` is; before, it was seen as the second."""
 
 
+MINE = """
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Mine:
+    handed: int = 0
+
+    def spec(self, model): ...
+
+    def begin(self, model): ...
+
+    def write(self, model, state, edit): ...
+
+    def read(self, model, state, query): ...
+
+    def equipped(self, tools):
+        return replace(self, handed=tools.decoder)
+"""
+
+
 def seen(model, image):
     return model.features(Query.ask("what is it?", image)).image_D
 
@@ -87,6 +108,15 @@ def test_encoders_and_second_models_decode_as_the_log_does(tmp_path, random_llav
         encoder = tools.encoder(str(tmp_path))
         assert torch.equal(encoder.image(PHONE).whole_D, encoder.image(like).whole_D)
         assert tools.model(str(random_llava_folder)).decoder == decoder
+
+
+def test_an_editor_is_handed_tools_that_decode_as_its_log_does(random_llava, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(MINE)
+    for model in (random_llava, random_llava.seeing(1)):
+        log = opened(model).log
+        ready = Ready.of(log, model=random_llava, editor=f"{mine}:Mine", otherwise=Otherwise("none", "none"))
+        assert ready.editor.handed == model.decoder
 
 
 def test_a_log_that_decodes_as_no_version_here_does_is_refused(random_llava):

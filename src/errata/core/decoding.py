@@ -71,13 +71,9 @@ def decode(data: bytes, *, decoder: int, most: int) -> Pillow.Image:
     try:
         with _silent(), Pillow.open(io.BytesIO(data), formats=None if decoder == 1 else _formats()) as opened:
             _check_size(opened, most)
-            if decoder == 1:
-                with _unheard(opened):
-                    return opened.convert("RGB")
             with _unheard(opened):
                 opened.load()
-            _check_size(opened, most)  # an icon is found to be larger than it says
-            return _shown(opened)
+            return opened.convert("RGB") if decoder == 1 else _shown(opened)
     except Unreadable:
         raise
     except UnidentifiedImageError:
