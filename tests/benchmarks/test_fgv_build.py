@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 from errata.benchmarks.fgv_build import (
     Asked,
@@ -21,7 +23,9 @@ from errata.benchmarks.fgv_build import (
     verdict,
 )
 from errata.benchmarks.fgvedit import FGVEdit
+from errata.core.canonical import digest_of_json
 from errata.core.errors import BadImage, BadInput, JudgeFailed
+from errata.core.images import Image
 from tests.conftest import picture
 
 WORDS = [Asked("what is two plus two?", "four"), Asked("where is the harbor?", "north")]
@@ -163,6 +167,20 @@ def test_a_second_run_asks_nothing_and_another_judge_asks_everything(pictured, t
     assert len([prompt for prompt, image in first.asked if not image]) == 3
     built(many, tmp_path / "c", judge=Kept(path, other, model="n"), parallel=4)
     assert len(other.asked) == len(first.asked)
+
+
+def test_what_was_judged_of_other_pixels_is_judged_anew(tmp_path):
+    """An earlier version sent the file as it is, and kept what was said under the file's digest."""
+    upright, notes, data = picture(1), Pillow.Exif(), io.BytesIO()
+    notes[274] = 3
+    upright.pixels().save(data, "PNG", exif=notes)
+    phone = Image.of(data.getvalue())
+    path = tmp_path / "judge.jsonl"
+    lines = ({"key": digest_of_json(["m", "is it?", image.digest]), "said": "then"} for image in (upright, phone))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kept = Kept(path, lambda prompt, image: "now", model="m")
+    assert [kept("is it?", image) for image in (upright, phone)] == ["then", "now"]
+    assert Kept(path, lambda prompt, image: "later", model="m")("is it?", phone) == "now"
 
 
 def test_a_failure_keeps_what_was_said_and_the_next_run_goes_on(pictured, tmp_path):

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
+from errata.core.images import Image
+from tests.cli.runs import SRC
 from tests.cli.test_edit_commands import ASKED, EDITOR
 from tests.conftest import picture
 
@@ -113,16 +120,68 @@ def test_an_image_is_erased_with_what_was_learned_from_it_or_without(world, insi
     before = world("ask", ASKED, "--image", "1.png").out
     add(world)
     image = picture(1).digest
-    erased = world("log", "erase-image", image[:10], "--reason", "asked for by its owner")
+    erased = world("log", "erase-image", image[:10], "--yes", "--reason", "asked for by its owner")
     assert (erased.code, "reverted" in erased.out) == (0, True), erased.err
     assert world("ask", ASKED, "--image", "1.png").out == before
     assert not list((tmp_path / "errata.db.blobs").rglob(image))
     (kept,) = read(add(world, OTHER, "2.png", target="two"))
-    assert world("log", "erase-image", picture(2).digest, "--keep-effect").code == 0
+    assert world("log", "erase-image", picture(2).digest, "--keep-effect", "--yes").code == 0
     assert world("ask", OTHER, "--image", "2.png").out == "two\n"
     refused = world("edit", "revert", kept["edit"][:8])
     assert (refused.code, "effect was kept" in refused.err) == (2, True)
     assert inside("log", "verify").code == 0
+
+
+@pytest.fixture
+def twice(world, tmp_path):
+    """Two corrections, on a picture and on the same one in other bytes; their digests."""
+    told = PngInfo()
+    told.add_text("note", "saved again")
+    picture(1).pixels().save(tmp_path / "again.png", pnginfo=told)
+    add(world)
+    add(world, OTHER, "again.png", target="two")
+    return picture(1).digest, Image.open(tmp_path / "again.png").digest
+
+
+def test_erasing_is_rehearsed_and_asked_for_before_it_is_done(world, inside, tmp_path, twice):
+    one, again = twice
+    before = entries(inside)
+    rehearsed = world("log", "erase-image", one[:10], "--dry-run", "--alike")
+    assert rehearsed.code == 0, rehearsed.err
+    assert [f"image {each[:12]} would be erased" in rehearsed.out for each in twice] == [True, True]
+    assert rehearsed.out.count("would be reverted") == 2
+    assert rehearsed.out.endswith("nothing was changed\n")
+    unsure = world("log", "erase-image", one)
+    assert (unsure.code, "Add --yes where it is meant" in unsure.err, one[:12] in unsure.err) == (2, True, True)
+    assert entries(inside) == before
+    assert len(list((tmp_path / "errata.db.blobs").rglob("*"))) > 0
+    told = read(world("log", "erase-image", one, "--yes", "--json"))
+    assert (told[0]["images"], told[0]["alike"], told[0]["elsewhere"], told[0]["dry_run"]) == ([one], [again], [], False)
+    assert list((tmp_path / "errata.db.blobs").rglob(again))
+    assert not list((tmp_path / "errata.db.blobs").rglob(one))
+
+
+def test_every_file_of_the_picture_is_erased_with_alike(world, inside, tmp_path, twice):
+    done = world("log", "erase-image", twice[1], "--yes", "--alike")
+    assert done.code == 0, done.err
+    assert [f"image {each[:12]} is erased" in done.out for each in twice] == [True, True]
+    assert not [path for each in twice for path in (tmp_path / "errata.db.blobs").rglob(each)]
+    assert inside("edit", "list", "--json").out == ""
+    assert inside("log", "verify").code == 0
+
+
+@pytest.mark.parametrize(("reply", "code"), [("n", 2), ("y", 0)])
+def test_a_person_at_a_terminal_is_asked(twice, tmp_path, random_llava_folder, reply, code):
+    there, here = pty.openpty()
+    words = ["log", "erase-image", twice[0], "--model", str(random_llava_folder), "--editor", EDITOR]
+    command = [sys.executable, "-m", "errata", *words]
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "NO_COLOR": "1"}
+    os.write(there, f"{reply}\n".encode())
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stdin=here, capture_output=True, text=True, check=False)
+    os.close(here)
+    os.close(there)
+    assert (done.returncode, "This can't be undone. Go on?" in done.stderr) == (code, True), done.stderr
+    assert bool(list((tmp_path / "errata.db.blobs").rglob(twice[0]))) == (reply == "n")
 
 
 @pytest.mark.parametrize(

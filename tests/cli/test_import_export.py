@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 
@@ -88,12 +89,27 @@ def test_a_refused_record_is_passed_over_until_it_is_retried(world, tmp_path):
 def test_an_import_goes_on_after_a_record_that_needs_an_erased_picture_and_writes_over_a_kept_effect(world, inside, tmp_path):
     written(tmp_path, LIVES, GOOD)
     assert world("import", "in.jsonl").code == 0
-    erased = inside("log", "erase-image", picture(1).digest, "--keep-effect")
+    erased = inside("log", "erase-image", picture(1).digest, "--keep-effect", "--yes")
     assert erased.code == 0, erased.err
     written(tmp_path, {**GOOD, "target": "a star"}, {**LIVES, "target": "salt"}, EATS, name="more.jsonl")
     done = world("import", "more.jsonl")
     assert (done.code, done.out) == (3, "more.jsonl: 2 applied, 0 refused, 0 passed over, 1 bad\n")
     assert "line 1: The image" in done.err
+
+
+def test_a_picture_whose_decoder_raises_what_it_likes_is_one_bad_record(world, tmp_path):
+    drawn = io.BytesIO()
+    picture(1).pixels().save(drawn, "AVIF")
+    data = drawn.getvalue()
+    begin = data.index(b"mdat") + 4
+    (tmp_path / "a.avif").write_bytes(data[:begin] + bytes(len(data) - begin))
+    picture(1).pixels().save(tmp_path / "a.eps")
+    written(tmp_path, {**GOOD, "image": "a.avif"}, {**GOOD, "image": "a.eps"}, GOOD)
+    done = world("import", "in.jsonl")
+    assert (done.code, done.out) == (3, "in.jsonl: 1 applied, 0 refused, 0 passed over, 2 bad\n")
+    assert "line 1: The image" in done.err
+    assert "is broken" in done.err
+    assert "a.eps isn't a picture that can be read" in done.err
 
 
 def test_a_dry_run_counts_and_touches_nothing(inside, tmp_path):

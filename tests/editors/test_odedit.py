@@ -9,6 +9,7 @@ import torch
 
 from errata.core.editor import protected
 from errata.core.errors import BadInput
+from errata.core.images import NEWEST
 from errata.core.records import Query
 from errata.editors import parse, to_tensors
 from errata.editors.odedit.editor import Odedit
@@ -93,17 +94,17 @@ def test_its_environments_are_the_users_and_views_made_of_their_pictures(random_
 def _environments(editor, model, edit):
     from errata.editors.odedit.editor import _Environments
 
-    return _Environments(editor, editor._out(model, editor.begin(model), edit))
+    return _Environments(editor, editor._out(model, editor.begin(model), edit), model.decoder)
 
 
 def test_a_view_is_the_same_picture_and_not_the_same_pixels():
-    seen = [view(PICTURED.query, seed=seed) for seed in (1, 1, 2)]
+    seen = [view(PICTURED.query, seed=seed, decoder=NEWEST) for seed in (1, 1, 2)]
     before, *after = [np.asarray(query.images[0].pixels(), dtype=float) for query in (PICTURED.query, *seen)]
     assert np.array_equal(after[0], after[1])
     assert not np.array_equal(after[0], after[2])
     assert all(each.shape == before.shape for each in after)
     assert all(0 < np.abs(each - before).mean() < 60 for each in after)
-    assert view(WORDED.query, seed=1) == WORDED.query
+    assert view(WORDED.query, seed=1, decoder=NEWEST) == WORDED.query
 
 
 @pytest.mark.parametrize("inner", ["codebook", "none", "ike", "told"])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import socket
 import time
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from errata.core.errors import BadInput, JudgeFailed
+from errata.core.images import Image
 from errata.measure.judge import Judge
 from tests.conftest import picture
 from tests.measure.judges import Reply, said, serving
@@ -40,6 +44,40 @@ def test_a_prompt_goes_out_with_its_picture_and_the_reply_comes_back():
     assert endpoint.headers[0]["Authorization"] == f"Bearer {KEY}"
     assert "Authorization" not in endpoint.headers[1]
     assert endpoint.paths == ["/v1/chat/completions"] * 2
+
+
+def drawn(kind, **options):
+    data = io.BytesIO()
+    noise = np.random.default_rng(3).integers(0, 256, (16, 24, 4), dtype=np.uint8)
+    noise[..., 3] = options.pop("alpha", 255)
+    Pillow.fromarray(noise).convert("RGBA" if kind == "PNG" else "RGB").save(data, kind, **options)
+    return Image.of(data.getvalue())
+
+
+def turned(number):
+    notes = Pillow.Exif()
+    notes[274] = number
+    return notes
+
+
+@pytest.mark.parametrize(
+    ("image", "media"),
+    [
+        (drawn("JPEG"), "image/jpeg"),
+        (drawn("JPEG", exif=turned(6)), "image/png"),
+        (drawn("PNG", alpha=90), "image/png"),
+        (drawn("TIFF"), "image/png"),
+        (drawn("WEBP", exif=turned(3)), "image/png"),
+    ],
+)
+def test_the_judge_gets_the_pixels_that_the_model_gets(image, media):
+    with serving(lambda body: said("Yes")) as endpoint:
+        judge(endpoint.url)("is it?", image)
+    head, _, data = endpoint.asked[0]["messages"][0]["content"][1]["image_url"]["url"].partition(",")
+    assert head == f"data:{media};base64"
+    with Pillow.open(io.BytesIO(base64.b64decode(data))) as sent:
+        assert (sent.mode, sent.getexif().get(274)) == ("RGB", None)
+        assert np.array_equal(np.asarray(sent), np.asarray(image.pixels()))
 
 
 def test_what_may_pass_is_tried_again_and_waited_for():

@@ -18,6 +18,7 @@ from errata.cli._lean import lean
 from errata.cli._options import DtypeName, Place, Where
 from errata.cli._print import note
 from errata.core.errors import BadInput, LogError, Unknown, quoted
+from errata.core.images import NEWEST
 from errata.core.settings import settings
 from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
 
@@ -136,11 +137,11 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
         return load(name, device=device, dtype=None if dtype == "auto" else dtype)
 
 
-def tools_at(*, device: str, dtype: DtypeName) -> Tools:
-    """What loads the encoders and second models that editors name."""
+def tools_at(*, device: str, dtype: DtypeName, decoder: int = NEWEST) -> Tools:
+    """What loads the encoders and second models that editors name; a log's `decoder` where they are for one."""
     from errata.session.tools import Loader
 
-    return Loader(device, None if dtype == "auto" else dtype)
+    return Loader(device, None if dtype == "auto" else dtype, decoder)
 
 
 def check_device(device: str) -> None:

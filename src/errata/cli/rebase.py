@@ -67,7 +67,7 @@ def rebase(
         asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
         parsed = parse(asked) if editor else as_recorded(old.on(onto), parse(asked))  # a wrong one is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
-        parsed = equipped(parsed, tools_at(device=device, dtype=dtype))
+        parsed = equipped(parsed, tools_at(device=device, dtype=dtype, decoder=old.on(onto).decoder))
         if dry_run:
             session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
             with watched("rebase") as progress:

@@ -1,4 +1,4 @@
-"""A picture as a value: its encoded bytes and their digest, and the limits on what is accepted."""
+"""A picture as a value: its encoded bytes and their digest, what they show, and the limits on what is accepted."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from errata.core.canonical import digest_of
 from errata.core.errors import BadImage
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
+
+DECODERS: Final = (1, 2)
+"""The versions of how a picture is decoded (`errata.core.decoding`)."""
+
+NEWEST: Final = 2
+"""The one that is taken where nothing says otherwise; a log says with which it began."""
 
 MAX_BYTES = 32 * 1024 * 1024
 """The largest encoded picture that is accepted, in bytes."""
@@ -46,7 +52,7 @@ class Image:
         if len(data) > MAX_BYTES:
             raise BadImage(f"The image {source} has {len(data):,} bytes; at most {MAX_BYTES:,} are accepted. Resize it first.")
         image = Image(digest_of(data), data)
-        _decode(image, source)
+        _named(image, source, NEWEST)
         return image
 
     @staticmethod
@@ -73,17 +79,44 @@ class Image:
             ) from None
         return Image.of(data, source=str(path))
 
-    def pixels(self) -> Pillow.Image:
+    def pixels(self, decoder: int = NEWEST) -> Pillow.Image:
         """The decoded RGB picture (a copy that the caller may change).
+
+        Args:
+            decoder: the version of how it is decoded.
 
         Raises:
             BadImage: the bytes can't be decoded.
         """
-        return _decode(self, self.digest[:12]).copy()
+        return _named(self, self.digest[:12], decoder).copy()
+
+    def shown(self, decoder: int = NEWEST) -> str:
+        """A digest of the size and the pixels: that of the same picture in other bytes, as long as no pixel of it is another.
+
+        Raises:
+            BadImage: the bytes can't be decoded.
+        """
+        return _shown(self, decoder)
+
+
+def _named(image: Image, source: str, decoder: int) -> Pillow.Image:
+    """The picture; whatever is wrong with it is said under the name by which a person knows it."""
+    from errata.core.decoding import Unreadable  # Pillow takes longer to load than a short command does all its work
+
+    try:
+        return _decoded(image, decoder)
+    except Unreadable as error:
+        raise BadImage(f"The image {source} {error}") from None
 
 
 @lru_cache(maxsize=256)
-def _decode(image: Image, source: str) -> Pillow.Image:
-    from errata.core.decoding import decode  # Pillow takes longer to load than a short command does all its work
+def _decoded(image: Image, decoder: int) -> Pillow.Image:
+    from errata.core.decoding import decode
 
-    return decode(image.data, source, most=MAX_PIXELS)
+    return decode(image.data, decoder=decoder, most=MAX_PIXELS)
+
+
+@lru_cache(maxsize=256)
+def _shown(image: Image, decoder: int) -> str:
+    pixels = _named(image, image.digest[:12], decoder)
+    return digest_of(b"%d %d\n" % pixels.size + pixels.tobytes())

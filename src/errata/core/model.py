@@ -163,6 +163,15 @@ class Model(Protocol):
         """Each path of the text side -> the number of its decoder layer, from 0."""
         ...
 
+    @property
+    def decoder(self) -> int:
+        """The version of how pictures are decoded before it looks at them (`errata.core.images.DECODERS`)."""
+        ...
+
+    def seeing(self, decoder: int) -> Model:
+        """The same model over the same weights, with pictures decoded in this way: a log goes on as it began."""
+        ...
+
     def module(self, path: str) -> nn.Module:
         """The module at a path of `writable`.
 

@@ -13,7 +13,8 @@ from typing import Final, final
 
 from errata.core.canonical import JSON, digest_of
 from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown, quoted
-from errata.core.images import Image
+from errata.core.images import DECODERS, NEWEST, Image
+from errata.core.matching import question
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
 from errata.log.fold import Fold, Pin, notes_in, step_in, step_of
@@ -47,6 +48,7 @@ class EditLog:
         self._branch = check_branch(branch)
         self._upto = upto
         self._fold = Fold()
+        self._decoder: int | None = None
         self._lock = threading.RLock()
         if upto is not None:
             _check_seq(upto, branch, self._tip().seq)
@@ -77,6 +79,24 @@ class EditLog:
         """
         last = len(self)
         return next(self.entries(last), None) if last else None
+
+    @property
+    def decoder(self) -> int:
+        """The version of how pictures are decoded with which the branch began; the newest where it hasn't.
+
+        Raises:
+            LogError: a later errata began it, with a version that isn't known here.
+        """
+        if self._decoder is None:
+            for row in self._store.rows(self._branch, 1, 2):
+                told = linked(row, branch=self._branch, seq=1, previous=FIRST).details.get("decoder", 1)
+                if told not in DECODERS:
+                    raise LogError(
+                        f"Branch {self._branch!r} decodes pictures in a way that this version doesn't know ({told!r}). Upgrade "
+                        "errata to open it."
+                    )
+                self._decoder = int(told)
+        return NEWEST if self._decoder is None else self._decoder
 
     def append(
         self,
@@ -196,9 +216,15 @@ class EditLog:
             return tuple(self._synced().proposed)
 
     def asking(self, query: Query) -> EditId | None:
-        """The edit in force that corrects exactly this query; None where there is none."""
+        """The edit in force that corrects this question; None where there is none.
+
+        Raises:
+            BadImage: a picture of the query can't be decoded.
+        """
+        named = question(query, self.decoder)
         with self._lock:
-            return self._synced().asking.get(query.digest)
+            asking = self._synced().asking
+            return asking.get(named, asking.get(query.digest))  # earlier versions named it by the pictures' bytes
 
     def ending(self) -> Mapping[EditId, str]:
         """The edits in force that end at some time, and when (ISO 8601, UTC)."""
@@ -214,6 +240,13 @@ class EditLog:
         """Digests of images that were erased on purpose -> the latest entry that says so."""
         with self._lock:
             return dict(self._synced().erased)
+
+    def was_erased(self, image: Image) -> bool:
+        """Whether a picture was erased on purpose, in these bytes or in others that show the same pixels."""
+        with self._lock:
+            fold = self._synced()
+            known, pixels = image.digest in fold.erased, bool(fold.erased_pixels)
+        return known or (pixels and image.shown(self.decoder) in fold.erased_pixels)
 
     def erasing(self) -> Mapping[str, int]:
         """Of these, the ones of which no entry says yet that their bytes are gone."""

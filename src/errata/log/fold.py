@@ -34,6 +34,9 @@ class Notes(NamedTuple):
     images: tuple[str, ...] = ()
     """`images`: the digests of the images that an `erased` entry is about."""
 
+    pixels: str = ""
+    """`pixels`: the digest of what the image of an `erased` entry shows, whose other encodings aren't taken in again either."""
+
     stage: str = ""
     """`stage` of an `erased` entry: "begun" until one says "done", whose images' bytes are gone then; "" on other branches."""
 
@@ -42,7 +45,7 @@ class Notes(NamedTuple):
 
 
 NOTHING: Final = Notes()
-_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "images", "alias"})
+_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "images", "pixels", "alias"})
 
 
 class Step(NamedTuple):
@@ -109,6 +112,9 @@ class Fold:
 
     erased: dict[str, int] = field(default_factory=dict)
     """Digests of images that were erased -> the latest entry that says so."""
+
+    erased_pixels: dict[str, int] = field(default_factory=dict)
+    """Digests of what erased images show -> the latest entry that says so."""
 
     erasing: dict[str, int] = field(default_factory=dict)
     """Of these, the ones of which no entry says that their bytes are gone."""
@@ -228,6 +234,8 @@ class Fold:
             name, seq = notes.alias
             self.aliases[name] = seq
         if step.kind == "erased":
+            if notes.pixels:
+                self.erased_pixels[notes.pixels] = step.seq
             for image in notes.images:
                 self.erased[image] = step.seq
                 if notes.stage == "begun":
@@ -266,6 +274,7 @@ def notes_in(details: Mapping[str, JSON]) -> Notes:
         tuple(EditId(edit) for edit in old if isinstance(edit, str)) if isinstance(old, list) else (),
         _text(details.get("pinned")),
         tuple(image for image in images if isinstance(image, str)) if isinstance(images, list) else (),
+        _text(details.get("pixels")),
         _text(details.get("stage")),
         (alias, at) if isinstance(alias, str) and isinstance(at, int) else None,
     )

@@ -7,12 +7,13 @@ a feature would depend on which pictures happened to be beside it: a replayed ed
 from __future__ import annotations
 
 import io
+from copy import copy
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from PIL import Image as Pillow
 
-from errata.core.images import Image
+from errata.core.images import NEWEST, Image
 from errata.models._cache import Recent
 from errata.models.families.family import Family
 
@@ -39,13 +40,14 @@ class Eyes:
     gradient wanted through it, it runs afresh.
     """
 
+    decoder: int = NEWEST
+    """The version of how pictures are decoded."""
+
     def __init__(self, net: PreTrainedModel, processor: ProcessorMixin, family: Family) -> None:
         self._net = net
         self._family = family
         self._preprocess: Any = processor.image_processor
-        self._pixels: Recent[str, Tensor] = Recent(PIXEL_BYTES, _bytes)
-        self._features: Recent[str, Tensor] = Recent(FEATURE_BYTES, _bytes)
-        self._lengths: Recent[str, int] = Recent(LENGTH_BYTES, lambda _: 200)
+        self._forget()
         # The library puts hooks of its own on the tower when it is first asked for hidden states, and leaves them: let it, before
         # counting, by a look at a grey square.
         with torch.no_grad():
@@ -55,6 +57,18 @@ class Eyes:
         weights = [(module, name, own) for module in (net, *modules) for name, own in module._parameters.items()]
         self._weights = [(module, name, own, own._version) for module, name, own in weights if own is not None]
         self._hooks = [(module, _hooks_on(module)) for module in modules]
+
+    def seeing(self, decoder: int) -> Eyes:
+        """The same vision side, with pictures decoded in this way."""
+        other = copy(self)
+        other.decoder = decoder
+        other._forget()
+        return other
+
+    def _forget(self) -> None:
+        self._pixels: Recent[str, Tensor] = Recent(PIXEL_BYTES, _bytes)
+        self._features: Recent[str, Tensor] = Recent(FEATURE_BYTES, _bytes)
+        self._lengths: Recent[str, int] = Recent(LENGTH_BYTES, lambda _: 200)
 
     def length(self, image: Image) -> int:
         """How many features the decoder layers see for this picture."""
@@ -91,7 +105,7 @@ class Eyes:
             return self._look(image)
 
     def _pixels_of(self, image: Image) -> Tensor:
-        pixels: Tensor = self._preprocess(images=[image.pixels()], return_tensors="pt")["pixel_values"][0]
+        pixels: Tensor = self._preprocess(images=[image.pixels(self.decoder)], return_tensors="pt")["pixel_values"][0]
         return pixels
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -106,7 +107,7 @@ class TransformersModel:
         self._paths = frozenset(path for paths in self._writable.values() for path in paths)
         self._loaded_state = net.state_dict(keep_vars=True)
         self._eyes = Eyes(net, processor, family)
-        self._rows: Recent[tuple[Query, str | None], _Row] = Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
+        self._rows = _no_rows()
         tokenizer = tokenizer_of(processor)
         self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
         speaker = family.speaker(net)
@@ -146,6 +147,17 @@ class TransformersModel:
     def context(self) -> int:
         """The most positions that a prompt and its answer may take together, image tokens included."""
         return int(self.net.config.get_text_config().max_position_embeddings)
+
+    @property
+    def decoder(self) -> int:
+        return self._eyes.decoder
+
+    def seeing(self, decoder: int) -> TransformersModel:
+        if decoder == self.decoder:
+            return self
+        other = copy(self)  # the weights are shared, and so are hooks: only what is kept of pictures is another
+        other._eyes, other._rows = self._eyes.seeing(decoder), _no_rows()
+        return other
 
     def module(self, path: str) -> nn.Module:
         if path not in self._paths:
@@ -427,6 +439,10 @@ class TransformersModel:
             use_cache=False,
         )
         return cast("Tensor", found.logits)
+
+
+def _no_rows() -> Recent[tuple[Query, str | None], _Row]:
+    return Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
 
 
 def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenScores:

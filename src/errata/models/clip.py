@@ -36,7 +36,7 @@ from transformers import CLIPConfig as Config
 from errata.core.canonical import canonical
 from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
-from errata.core.images import Image
+from errata.core.images import NEWEST, Image
 from errata.models._cache import Recent
 from errata.models._load import asset, brief, device_at, fitting, source_of
 from errata.models._quiet import quiet
@@ -106,12 +106,13 @@ SIZES: Mapping[Size, ClipSizes] = MappingProxyType(
 class ClipEncoder:
     """See `errata.core.encoder.Encoder`. Made by `load_encoder`."""
 
-    def __init__(self, net: CLIPModel, *, tokenizer: Any, images: Any, name: str) -> None:
+    def __init__(self, net: CLIPModel, *, tokenizer: Any, images: Any, name: str, decoder: int = NEWEST) -> None:
         net.train(False)
         self.net = net.requires_grad_(False)
         self._tokenizer = tokenizer
         self._images = images
         self._name = name
+        self._decoder = decoder
         self._texts: Recent[str, Seen] = Recent(SEEN_BYTES, _bytes)
         self._pictures: Recent[str, Seen] = Recent(SEEN_BYTES, _bytes)
 
@@ -154,7 +155,7 @@ class ClipEncoder:
             )
 
     def _look(self, image: Image) -> Seen:
-        pixels_1CHW = self._images(images=[image.pixels()], return_tensors="pt")["pixel_values"].to(self.net.device)
+        pixels_1CHW = self._images(images=[image.pixels(self._decoder)], return_tensors="pt")["pixel_values"].to(self.net.device)
         with torch.no_grad():
             found = self.net.vision_model(pixel_values=pixels_1CHW)
             patches_1PV = self.net.vision_model.post_layernorm(found.last_hidden_state[:, 1:])
@@ -164,8 +165,13 @@ class ClipEncoder:
             )
 
 
-def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncoder:
+def load_encoder(name_or_path: str | Path, *, device: str = "cpu", decoder: int = NEWEST) -> ClipEncoder:
     """Open the encoders of a CLIP model, in float32: a shipped name, a folder or a hub id.
+
+    Args:
+        name_or_path: where they are.
+        device: "cpu", "cuda", ...
+        decoder: the version of how pictures are decoded.
 
     Raises:
         Unknown: there is no such folder or hub id.
@@ -190,7 +196,7 @@ def load_encoder(name_or_path: str | Path, *, device: str = "cpu") -> ClipEncode
             raise BadInput(f"The encoders {name} can't be read: {brief(error)} Save or download them again.") from error
     net = fitting(loaded, name)
     nn.Module.to(net, place)
-    return ClipEncoder(net, tokenizer=tokenizer, images=images, name=name)
+    return ClipEncoder(net, tokenizer=tokenizer, images=images, name=name, decoder=decoder)
 
 
 def build_clip(

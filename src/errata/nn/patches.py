@@ -245,6 +245,13 @@ class Rewritten:
     def groups(self) -> Mapping[str, int]:
         return self.model.groups
 
+    @property
+    def decoder(self) -> int:
+        return self.model.decoder
+
+    def seeing(self, decoder: int) -> Rewritten:
+        return Rewritten(self.model.seeing(decoder), self.query)
+
     def module(self, path: str) -> nn.Module:
         return self.model.module(path)
 

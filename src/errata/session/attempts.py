@@ -11,6 +11,7 @@ import torch
 
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Explains
+from errata.core.matching import question
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
 from errata.core.rules import Breach, Rules
@@ -34,6 +35,9 @@ class Attempt:
     supersedes: tuple[EditId, ...]
     write_ms: float
     guard_ms: float
+    asks: str
+    """The digest that names the edit's question."""
+
     beside: Beside = Beside()
     """Which corrections in force were asked again, and which would be lost."""
 
@@ -65,7 +69,7 @@ class Attempt:
         if verdict.keep:
             details["keep"] = [list(pair) for pair in verdict.keep]
         if committed:
-            details["asks"] = edit.query.digest
+            details["asks"] = self.asks
         if committed and edit.valid_until is not None:
             details["until"] = edit.valid_until
         if committed and self.supersedes:
@@ -108,8 +112,9 @@ def attempt(
     found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
     others = Beside() if log is None else beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes)
     guard_ms = (time.perf_counter() - middle) * 1000
+    asks = question(edit.query, model.decoder)
     telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
-    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms, others)
+    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms, asks, others)
 
 
 def settled() -> None:

@@ -1,4 +1,4 @@
-"""The first entry of a log: which model, which editor, which versions and pool it is of; and whether a session fits it."""
+"""The first entry of a log: its model, editor, versions, pool and how pictures are decoded; and whether a session fits it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query]
             "editor": editor.spec(model).to_json(),
             "asked": asked,
             "pool": put_pool(log, pool),
+            "decoder": model.decoder,
             "versions": versions,
         },
         after="",

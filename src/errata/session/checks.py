@@ -32,7 +32,7 @@ def check(model: Model, log: EditLog, edit: Edit, *, now: datetime, given: Calla
     if edit.id in log.ids_in_force() and (edit.id in log.fixed() or given()):
         raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
     for image in edit.images:
-        if image.digest in log.erased():
+        if log.was_erased(image):
             raise BadInput(
                 f"The image {image.digest[:12]} was erased on this branch, and isn't taken in again. Nothing was changed."
             )

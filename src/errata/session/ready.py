@@ -58,11 +58,11 @@ class Ready:
         """
         asked = editor or recorded_editor(log) or otherwise.editor
         parsed = parse(asked) if editor else as_recorded(log, parse(asked))
-        tools = Loader(device, dtype)
+        tools = Loader(device, dtype, log.decoder)
         if model is None:
             model = recorded_model(log) or otherwise.model
         opened = load(model, device=device, dtype=dtype) if isinstance(model, str) else model
-        return Ready(opened, equipped(parsed, tools), asked)
+        return Ready(opened.seeing(log.decoder), equipped(parsed, tools), asked)
 
     def session(self, log: EditLog, *, pool: Sequence[Query] = ()) -> Session:
         """The session of the log, in which no correction takes another one away unsaid; an empty log begins here."""

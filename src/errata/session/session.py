@@ -113,7 +113,7 @@ class Session:
             raise BadInput(f"Snapshots every {snapshot_every} edits can't be taken. Give 1 or more.")
         first = next(log.entries(1, 2), None)
         if first is not None:
-            pool = pool_in(log, first)
+            pool, model = pool_in(log, first), model.seeing(log.decoder)
         editor = protected(editor, pool)
         if first is None:
             if log.upto is None:

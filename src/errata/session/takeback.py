@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput, LogError, Unknown, quoted
+from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
+from errata.log.erasing import branches_naming, concerned
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
 from errata.session.receipts import Moved, Receipt
@@ -43,15 +44,26 @@ class Returned:
 
 @dataclass(frozen=True)
 class Erased:
-    """What the erasing of an image did."""
+    """What the erasing of an image did, or would do."""
 
     image: str
+    """The one that was named."""
+
+    images: tuple[str, ...]
+    """All that were erased."""
+
     reverted: tuple[Receipt, ...]
     kept: tuple[EditId, ...]
     """The edits whose effect stays though they can't be replayed any more."""
 
     branches: tuple[str, ...]
     """Other branches whose entries name the image; each says now that it was erased."""
+
+    left: tuple[str, ...]
+    """Other files of the branch that show the same pixels, and stay."""
+
+    elsewhere: tuple[tuple[str, str], ...]
+    """Files with these pixels that another branch alone names (branch, digest), and that stay."""
 
 
 def to_point(
@@ -131,7 +143,15 @@ def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, 
     return session.edit(session.log.edit(edit_id), by, rules=rules)
 
 
-def erase_image(session: Session, named: str, by: Provenance | None = None, *, keep_effect: bool = False) -> Erased:
+def erase_image(
+    session: Session,
+    named: str,
+    by: Provenance | None = None,
+    *,
+    keep_effect: bool = False,
+    alike: bool = False,
+    dry_run: bool = False,
+) -> Erased:
     """Remove an image for good: a person's right. The chain stays whole, for entries hold its digest alone.
 
     An edit in force that needs the image is reverted; with `keep_effect` the state of now is pinned instead: every later fold
@@ -144,6 +164,8 @@ def erase_image(session: Session, named: str, by: Provenance | None = None, *, k
         named: the image's digest, or its first digits.
         by: who, and why.
         keep_effect: pin the state.
+        alike: erase the branch's other files that show the same pixels with it.
+        dry_run: change nothing; the result says what would be.
 
     Raises:
         Unknown: no entry of the branch names such an image.
@@ -151,28 +173,33 @@ def erase_image(session: Session, named: str, by: Provenance | None = None, *, k
         LogError: it is erased already, the log's pool or an edit in force on another branch needs it, an edit in force that
             needs it can't be reverted, or the editor's state holds the picture itself; nothing was changed.
     """
-    session.expire()
-    naming = _naming(session, named)
-    digest = next(iter(naming))
-    if session.log.store.blobs.get(digest) is None:
-        raise LogError(f"The image {digest[:12]} is erased already. Nothing was changed.")
-    _check_pool(session, digest)
+    if not dry_run:
+        session.expire()
+    about = concerned(session.log, named, alike=alike)
+    _check_pool(session, about.taken)
+    pinned = _pinnable(session, about.taken) if about.edits and keep_effect else None
+    leaving = () if keep_effect else about.edits
+    _check_free(session, leaving)
+    naming = branches_naming(session.log, about.taken)
+    kept = about.edits if keep_effect else ()
+    erased = Erased(about.image, about.taken, (), kept, tuple(naming), about.left, about.elsewhere)
+    if dry_run:
+        return replace(erased, reverted=session.withdraw("reverted", leaving, by, dry_run=True) if leaving else ())
     with ExitStack() as held:
-        others = [EditLog(held.enter_context(holding(session.log.store, name)), name) for name in _elsewhere(session, digest)]
-        _elsewhere(session, digest)  # again, now that nobody else writes there
-        concerned = tuple(edit for edit in session.log.ids_in_force() if edit in naming[digest])
-        details: dict[str, JSON] = {"images": [digest], "edits": list(concerned), "stage": "begun"}
-        reverted: tuple[Receipt, ...] = ()
-        if concerned and keep_effect:
-            details["pinned"] = _pinned(session, digest)
-        elif concerned:
-            _check_free(session, concerned)
-            reverted = session.withdraw("reverted", concerned, by, details={"erased": digest})
+        others = [EditLog(held.enter_context(holding(session.log.store, name)), name) for name in naming]
+        naming = branches_naming(session.log, about.taken)  # again, now that nobody else writes there
+        details: dict[str, JSON] = {"images": list(about.taken), "edits": list(about.edits), "stage": "begun"}
+        if about.pixels is not None:
+            details["pixels"] = about.pixels
+        if pinned is not None:
+            details["pinned"] = session.log.store.blobs.put(pinned)
+        if leaving:
+            erased = replace(erased, reverted=session.withdraw("reverted", leaving, by, details={"erased": about.image}))
         for log in others:
-            log.append("erased", None, by or Provenance(), details={"images": [digest], "edits": []})
+            log.append("erased", None, by or Provenance(), details={"images": list(naming[log.branch]), "edits": []})
         session.record("erased", None, by, details=details)
-        _unlink(session, digest)
-    return Erased(digest, reverted, concerned if keep_effect else (), tuple(log.branch for log in others))
+        _unlink(session, about.taken)
+    return erased
 
 
 def finish_erasing(session: Session) -> None:
@@ -182,33 +209,36 @@ def finish_erasing(session: Session) -> None:
     """
     for digest in session.log.erasing():
         try:
-            _elsewhere(session, digest)
+            branches_naming(session.log, (digest,))
         except LogError:
             session.record("erased", None, None, details={"images": [digest], "edits": [], "stage": "done"})
         else:
-            _unlink(session, digest)
+            _unlink(session, (digest,))
 
 
-def _unlink(session: Session, digest: str) -> None:
+def _unlink(session: Session, images: tuple[str, ...]) -> None:
     """Remove the bytes and every branch's snapshots, which may hold what was made of them; then say so."""
-    session.log.store.blobs.erase(digest)
+    for digest in images:
+        session.log.store.blobs.erase(digest)
     for branch in session.log.branches():
         Snapshots(session.log.on(branch)).clear()
-    session.record("erased", None, None, details={"images": [digest], "edits": [], "stage": "done"})
+    session.record("erased", None, None, details={"images": list(images), "edits": [], "stage": "done"})
 
 
-def _check_pool(session: Session, digest: str) -> None:
+def _check_pool(session: Session, images: tuple[str, ...]) -> None:
     first = next(session.log.entries(1, 2))
-    if any(image.digest == digest for query in pool_in(session.log, first) for image in query.images):
-        raise LogError(
-            f"The log's pool of protected queries needs the image {digest[:12]}, and without it no state can be folded. Nothing "
-            "was changed. Begin a new branch with another pool, and erase it there."
-        )
+    pooled = {image.digest for query in pool_in(session.log, first) for image in query.images}
+    for digest in images:
+        if digest in pooled:
+            raise LogError(
+                f"The log's pool of protected queries needs the image {digest[:12]}, and without it no state can be folded. "
+                "Nothing was changed. Begin a new branch with another pool, and erase it there."
+            )
 
 
-def _check_free(session: Session, concerned: tuple[EditId, ...]) -> None:
+def _check_free(session: Session, edits: tuple[EditId, ...]) -> None:
     fixed = session.log.fixed()
-    for edit in concerned:
+    for edit in edits:
         if edit in fixed:
             raise LogError(
                 f"The edit {edit[:12]} needs the image and can't be reverted, since its effect was kept when another was erased. "
@@ -216,15 +246,15 @@ def _check_free(session: Session, concerned: tuple[EditId, ...]) -> None:
             )
 
 
-def _pinned(session: Session, digest: str) -> str:
-    """Keep the state of now as a blob; its digest."""
+def _pinnable(session: Session, images: tuple[str, ...]) -> bytes:
+    """The state of now, as it can be kept without the pictures."""
     data = frozen(session.state)
-    if session.log.image(digest).data in data:
+    if any(session.log.image(digest).data in data for digest in images):
         raise LogError(
             "This editor's state holds the picture itself, so its effect can't be kept without it. Nothing was changed. "
             "Erase without --keep-effect, which reverts the edits that need it."
         )
-    return session.log.store.blobs.put(data)
+    return data
 
 
 def _restored(session: Session, edit: Edit, seq: int) -> dict[str, JSON]:
@@ -233,38 +263,3 @@ def _restored(session: Session, edit: Edit, seq: int) -> dict[str, JSON]:
     known.pop("supersedes", None)
     known.pop("key", None)
     return {**known, "to": seq}
-
-
-def _naming(session: Session, named: str) -> dict[str, frozenset[EditId]]:
-    """The one image of the branch whose digest begins so -> the edits whose content names it."""
-    found: dict[str, set[EditId]] = {}
-    for entry in session.log.entries():
-        for digest in entry.image_digests():
-            if digest.startswith(named) and entry.edit_id is not None:
-                found.setdefault(digest, set()).add(entry.edit_id)
-    if not found or not named:
-        raise Unknown("image of an edit on this branch", named, ())
-    if len(found) > 1:
-        raise BadInput(
-            f"{quoted(named)} fits {len(found)} images: {', '.join(digest[:12] for digest in sorted(found))}. Give more digits."
-        )
-    return {digest: frozenset(edits) for digest, edits in found.items()}
-
-
-def _elsewhere(session: Session, digest: str) -> tuple[str, ...]:
-    """The other branches whose entries name the image; none of them may need it."""
-    branches = []
-    for branch in session.log.branches():
-        if branch == session.log.branch:
-            continue
-        log = session.log.on(branch)
-        naming = {entry.edit_id for entry in log.entries() if digest in entry.image_digests()}
-        if not naming:
-            continue
-        if naming & set(log.ids_in_force()):
-            raise LogError(
-                f"An edit in force on branch {branch!r} needs the image {digest[:12]}. Nothing was changed. Revert it there first "
-                f"(errata edit revert --branch {branch})."
-            )
-        branches.append(branch)
-    return tuple(branches)

@@ -7,6 +7,7 @@ from typing import Any, final
 
 from errata.core.editor import Editor, Equips, Tools
 from errata.core.encoder import Encoder
+from errata.core.images import NEWEST
 from errata.core.model import Model
 from errata.models import load
 from errata.models.clip import load_encoder
@@ -21,19 +22,22 @@ class Loader:
     dtype: str | None = None
     """Of models; encoders are read in float32."""
 
+    decoder: int = NEWEST
+    """The version of how pictures are decoded for them."""
+
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
 
     def encoder(self, name: str) -> Encoder:
         """The encoders of a checkpoint folder or hub id."""
         if name not in self._encoders:
-            self._encoders[name] = load_encoder(name, device=self.device)
+            self._encoders[name] = load_encoder(name, device=self.device, decoder=self.decoder)
         return self._encoders[name]
 
     def model(self, name: str) -> Model:
         """A model, as `errata.models.load` finds it."""
         if name not in self._models:
-            self._models[name] = load(name, device=self.device, dtype=self.dtype)
+            self._models[name] = load(name, device=self.device, dtype=self.dtype).seeing(self.decoder)
         return self._models[name]
 
 

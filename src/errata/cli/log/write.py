@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from errata.cli._groups import grouped
-from errata.cli._open import log_to_read, log_to_write, session_to_edit
+from errata.cli._open import log_to_read, log_to_write, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place, Where
 from errata.cli._print import SHORT, say, say_json
-from errata.core.errors import BadInput, Unknown, quoted
+from errata.cli._sure import Yes, check_sure
+from errata.core.canonical import JSON
+from errata.core.errors import BadInput, quoted
 from errata.core.given import words
 from errata.core.records import instant
+from errata.log.erasing import Concerned, concerned
 
 if TYPE_CHECKING:
     from errata.log import EditLog
+    from errata.session.takeback import Erased
 
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
@@ -52,6 +56,9 @@ def erase_image(
     keep_effect: Annotated[
         bool, typer.Option("--keep-effect", help="Keep what the model learned from it; nothing before can then be replayed.")
     ] = False,
+    alike: Annotated[bool, typer.Option("--alike", help="Erase the branch's other files that show the same pixels too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased and reverted; change nothing.")] = False,
+    yes: Yes = False,
     by: By = By(),
     place: Place = Place(),
     as_json: AsJson = False,
@@ -59,11 +66,15 @@ def erase_image(
     """Erase an image for good: a person's right. The chain stays whole, for entries hold its digest alone.
 
     Edits in force that need it are reverted. With --keep-effect the state of now is pinned instead: every later replay starts
-    there, and what came before can't be reverted or rebased any more. Snapshots are thrown away with it.
+    there, and what came before can't be reverted or rebased any more. Snapshots are thrown away with it. It can't be undone, so
+    it is asked first; --yes answers.
+
+    The same picture may have come in other files, saved anew without a pixel changed: they are named, and --alike erases them too.
 
     \b
     Examples:
-      errata log erase-image 3fa9c1 --author ann --reason "asked for by the person shown"
+      errata log erase-image 3fa9c1 --dry-run
+      errata log erase-image 3fa9c1 --alike --yes --author ann --reason "asked for by the person shown"
       errata log erase-image 3fa9c1 --keep-effect
     """
     wanted = words(image, "image").strip().lower()
@@ -72,30 +83,53 @@ def erase_image(
             f"{quoted(image)} isn't the digest of an image. Give 6 to 64 of its hexadecimal digits; `errata edit show` has them."
         )
     given = by.provenance
-    with log_to_read(place.where) as log:  # before a model is loaded: is there such an image?
-        if not any(digest.startswith(wanted) for entry in log.entries() for digest in entry.image_digests()):
-            raise Unknown("image of an edit on this branch", wanted, ())
-    with session_to_edit(place) as session:
+    with log_to_read(place.where) as log:  # before a model is loaded: is there such an image, and is it meant?
+        about = concerned(log, wanted, alike=alike)
+        if not dry_run:
+            check_sure(_warned(about, keep_effect), yes)
+    with (session_to_ask if dry_run else session_to_edit)(place) as session:
         from errata.session.takeback import erase_image as erase
 
-        done = erase(session, wanted, given, keep_effect=keep_effect)
-    if as_json:
-        say_json(
-            {
-                "image": done.image,
-                "reverted": [receipt.edit for receipt in done.reverted],
-                "kept": list(done.kept),
-                "branches": list(done.branches),
-            }
-        )
-        return
-    say(f"image {done.image[:SHORT]} is erased")
+        done = erase(session, about.image, given, keep_effect=keep_effect, alike=alike, dry_run=dry_run)
+    say_json(_as_json(done, dry_run)) if as_json else _show(done, dry_run)
+
+
+def _warned(about: Concerned, keep_effect: bool) -> str:
+    """What will be gone, before it is."""
+    images, edits = (", ".join(each[:SHORT] for each in named) for named in (about.taken, about.edits))
+    fate = "keeping for good what was learned" if keep_effect else "reverting"
+    return f"Erasing the image {images}" + (f", and {fate}: edit {edits}." if edits else ".")
+
+
+def _as_json(done: Erased, dry_run: bool) -> JSON:
+    return {
+        "dry_run": dry_run,
+        "image": done.image,
+        "images": list(done.images),
+        "reverted": [receipt.edit for receipt in done.reverted],
+        "kept": list(done.kept),
+        "branches": list(done.branches),
+        "alike": list(done.left),
+        "elsewhere": [{"branch": branch, "image": image} for branch, image in done.elsewhere],
+    }
+
+
+def _show(done: Erased, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    for image in done.images:
+        say(f"image {image[:SHORT]} {would or 'is '}erased")
     for receipt in done.reverted:
-        say(f"  edit {receipt.edit[:SHORT]} reverted: {receipt.before!r} is {receipt.after!r} again")
+        say(f"  edit {receipt.edit[:SHORT]} {would}reverted: {receipt.before!r} {would or 'is '}{receipt.after!r} again")
     for edit in done.kept:
-        say(f"  edit {edit[:SHORT]} keeps its effect and can't be taken back")
+        say(f"  edit {edit[:SHORT]} {'would keep' if dry_run else 'keeps'} its effect and can't be taken back")
     for other in done.branches:
-        say(f"  branch {other} says so too")
+        say(f"  branch {other} {'would say' if dry_run else 'says'} so too")
+    for image in done.left:
+        say(f"  image {image[:SHORT]} shows the same pixels and stays; --alike erases it too")
+    for branch, image in done.elsewhere:
+        say(f"  image {image[:SHORT]} on branch {branch} shows the same pixels and stays; erase it there")
+    if dry_run:
+        say("nothing was changed")
 
 
 def _state(log: EditLog, point: str) -> int:

@@ -109,7 +109,7 @@ class Odedit:
             model.check(query, edit.target)
         inner = self._inner()
         assert isinstance(inner, Lowers), "it was looked at when this editor was made"
-        written = inner.lowering(_Environments(self, self._out(model, state, edit)))
+        written = inner.lowering(_Environments(self, self._out(model, state, edit), model.decoder))
         return replace(state, inner=written.write(model, state.inner, edit))
 
     def read(self, model: Model, state: State, query: Query) -> Patch:
@@ -153,11 +153,13 @@ class _Environments:
 
     editor: Odedit
     out: list[tuple[Query, str]]
+    decoder: int
 
     def views(self, edit: Edit) -> tuple[Query, ...]:
         """The query, its `also`, and the views made of them."""
         given = (edit.query, *edit.also)
-        made = [view(query, seed=self.editor.seed + i) for query in given if query.images for i in range(self.editor.views)]
+        seeds = range(self.editor.seed, self.editor.seed + self.editor.views)
+        made = [view(query, seed=seed, decoder=self.decoder) for query in given if query.images for seed in seeds]
         return (*given, *made)
 
     def opened(self, model: Model, edit: Edit, *, changing: Collection[str]) -> Lower:

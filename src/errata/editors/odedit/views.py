@@ -21,18 +21,19 @@ _GRAIN = 5.0
 """And has this much noise, of 255."""
 
 
-def view(query: Query, *, seed: int) -> Query:
+def view(query: Query, *, seed: int, decoder: int) -> Query:
     """The query with another view of each of its pictures; the same for the same seed."""
-    return Query(tuple(_seen_anew(message, seed) for message in query.messages))
+    return Query(tuple(_seen_anew(message, seed, decoder) for message in query.messages))
 
 
-def _seen_anew(message: Message, seed: int) -> Message:
-    return replace(message, parts=tuple(part if isinstance(part, str) else _changed(part, seed) for part in message.parts))
+def _seen_anew(message: Message, seed: int, decoder: int) -> Message:
+    parts = (part if isinstance(part, str) else _changed(part, seed, decoder) for part in message.parts)
+    return replace(message, parts=tuple(parts))
 
 
-def _changed(image: Image, seed: int) -> Image:
+def _changed(image: Image, seed: int, decoder: int) -> Image:
     rng = np.random.default_rng([seed, int(image.digest[:12], 16)])
-    pixels_HWC = np.asarray(image.pixels(), dtype=np.float32)
+    pixels_HWC = np.asarray(image.pixels(decoder), dtype=np.float32)
     height, width, _ = pixels_HWC.shape
     down, right = (int(rng.integers(-round(_SHIFT * side), round(_SHIFT * side) + 1)) for side in (height, width))
     rows, columns = np.arange(height) - down, np.arange(width) - right
