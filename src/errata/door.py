@@ -191,12 +191,7 @@ class Session:
         self._held.close()
 
     def ask(self, question: Question, *, image: Picture | Sequence[Picture] = (), max_new_tokens: int | None = None) -> Answer:
-        """What the corrected model says, and which edits spoke.
-
-        Args:
-            question: what is asked.
-            image: a picture or several.
-            max_new_tokens: the longest answer; None: 64, or what a correction that speaks needs. `Answer.whole` says if it was cut.
+        """What the corrected model says, in at most 64 tokens or what a correction that speaks needs, and which edits spoke.
 
         Raises:
             BadInput: the question is empty or too long for the model, or a picture can't be used.

@@ -13,9 +13,10 @@ from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
 from errata.models import load
-from errata.session.asking import heard, left_out
+from errata.session.asking import heard
 from errata.session.registry import benchmark
 from errata.session.session import Session
+from errata.session.takeback import left_out
 
 CAVE = Edit(Query.ask("where does mibo live?"), "the cave")
 TOWN = Edit(Query.ask("who made the pepok?"), "in the town")

@@ -92,7 +92,7 @@ def ask(
 
 def _needed(session: Session, query: Query, answer: Answer) -> tuple[EditId, ...]:
     """The edits without which the answer would be another."""
-    from errata.session.asking import left_out
+    from errata.session.takeback import left_out
 
     if answer.told:
         return left_out(session, [query], [answer])[0]

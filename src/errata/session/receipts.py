@@ -30,7 +30,7 @@ class Answer:
     """What a scope said of the query: the edit that decided, and its score."""
 
     told: bool = True
-    """Whether `edits` are exactly those that spoke. False: they share weights, any of them may have (`asking.left_out` tells)."""
+    """Whether `edits` are exactly those that spoke. False: they share weights, any of them may have (`takeback.left_out` tells)."""
 
     whole: bool = True
     """Whether the model ended the answer; False: it was cut at the limit."""

@@ -20,11 +20,11 @@ from errata.core.canonical import JSON, digest_of_json
 from errata.core.editor import Editor, Forgets, protected
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
-from errata.core.model import ANSWER_TOKENS, Model
+from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
-from errata.session.asking import Read, heard, needed, said, unedited
+from errata.session.asking import ended, heard, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out, check_waits
@@ -323,11 +323,7 @@ class Session:
             self._follow()
         read = unedited if self._state is _BLANK else partial(self.editor.read, self.model, self.state)
         answers = heard(self.model, read, queries, limit=max_new_tokens)
-        if max_new_tokens is None:
-            for row, answer in enumerate(answers):
-                if not answer.whole and answer.edits:
-                    answers[row] = self._longer(read, queries[row], answer)
-        return answers
+        return answers if max_new_tokens is not None else ended(self.model, self.log, read, queries, answers)
 
     def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.
@@ -438,14 +434,6 @@ class Session:
 
     def _gives(self, edit: Edit) -> bool:
         return same(self.said([edit.query], self.state, [edit.target])[0], edit.target)
-
-    def _longer(self, read: Read, query: Query, answer: Answer) -> Answer:
-        """An answer that was cut, with the room that the corrections that speak need; as it is where they need no more."""
-        with contextlib.suppress(BadInput):  # beyond the model's context
-            limit = max(needed(self.model, query, self.log.words(edit).target) for edit in answer.edits)
-            if limit > ANSWER_TOKENS:
-                return heard(self.model, read, [query], limit=limit)[0]
-        return answer
 
     def _superseding(self, edit: Edit, named: Collection[EditId]) -> tuple[EditId, ...]:
         """The edit in force of the same query, whose place this one takes, and those that are named; one whose effect was pinned is

@@ -1,25 +1,30 @@
-"""Taking back more than one edit, and bringing one back: a range, all since a point in time, all that needs an image.
+"""Taking back more than one edit, and bringing one back: a range, all since a point in time, all that needs an image; and what
+would be said without one.
 
 Always by new entries, never by a deletion. The state that results is worked out before the first entry is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
+from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
 from errata.log.erasing import branches_naming, concerned
+from errata.session.asking import heard, needed
+from errata.session.checks import check_out
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
-from errata.session.receipts import Moved, Receipt
+from errata.session.receipts import Answer, Moved, Receipt
 from errata.session.session import Session
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
@@ -263,3 +268,49 @@ def _restored(session: Session, edit: Edit, seq: int) -> dict[str, JSON]:
     known.pop("supersedes", None)
     known.pop("key", None)
     return {**known, "to": seq}
+
+
+def left_out(
+    session: Session,
+    queries: Sequence[Query],
+    answers: Sequence[Answer],
+    *,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> list[tuple[EditId, ...]]:
+    """For each answer the edits without which it would be another: each that spoke, or may have, is left out once.
+
+    Not all that spoke are: the model may say the same by itself, or another edit in its place.
+
+    Args:
+        session: with edits in force.
+        queries: what was asked.
+        answers: what `session.ask` said to each.
+        progress: told how many edits have been left out.
+
+    Raises:
+        BadInput: an edit can't be left out, since its effect was pinned.
+    """
+    model, editor = session.model, session.editor
+    rows_of: dict[EditId, list[int]] = {}
+    for row, answer in enumerate(answers):
+        for edit in answer.edits:
+            rows_of.setdefault(edit, []).append(row)
+    check_out(session.log, tuple(rows_of), ended=())
+    found: list[list[EditId]] = [[] for _ in queries]
+    for number, (edit, rows) in enumerate(rows_of.items(), start=1):
+        state = session.without((edit,)).state
+        asked = [queries[row] for row in rows]
+        rooms = [answers[row].text if _expressible(model, queries[row], answers[row].text) else None for row in rows]
+        for row, answer in zip(rows, heard(model, partial(editor.read, model, state), asked, targets=rooms), strict=True):
+            if not same(answers[row].text, answer.text):
+                found[row].append(edit)
+        progress("left out", number, len(rows_of))
+    return [tuple(edits) for edits in found]
+
+
+def _expressible(model: Model, query: Query, text: str) -> bool:
+    """Whether an answer can be put to the model as a target: what was cut, or is no text, can't always."""
+    with suppress(BadInput):
+        needed(model, query, text)
+        return True
+    return False
