@@ -22,7 +22,7 @@ from errata.core.model import Model
 from errata.core.records import EditId
 from errata.log import EditLog, Entry, Store, open_store
 from errata.models import TransformersModel, load
-from errata.session.frozen import frozen, thawed
+from errata.session.folding import frozen, thawed
 from errata.session.session import Session
 from errata.session.takeback import finish_erasing
 from tests.log.servers import database

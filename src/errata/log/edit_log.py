@@ -14,9 +14,11 @@ from typing import Final, final
 from errata.core.canonical import JSON, digest_of
 from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown
 from errata.core.images import Image
+from errata.core.matching import QUESTIONS, asks
 from errata.core.records import Edit, EditId, Provenance, Query, instant
-from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
+from errata.log.entry import FIRST, KINDS, Entry, Kind, Row, body_of, linked, sealed
 from errata.log.fold import Fold, Pin, notes_in, step_in, step_of
+from errata.log.moments import last_by
 from errata.log.store import Blobs, Store, Tip, check_branch
 from errata.log.verify import verify_branch
 
@@ -119,14 +121,14 @@ class EditLog:
             if edit is not None and edit.images:
                 known = self.keyed(key) if key else None
                 if known is None:
-                    self._check(kind, named, edit, after, supersedes)  # before any image is kept in vain
+                    self._check(kind, named, edit, after, supersedes, by)  # before any image is kept in vain
                     _keep_images(edit, self._store.blobs)
             with self._store.turn(self._branch):  # what is read in it holds until the row is appended
                 known = self.keyed(key) if key else None
                 if known is not None:
                     return known
-                self._check(kind, named, edit, after, supersedes)
-                row = sealed(seq=self._fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=self._fold.hash)
+                self._check(kind, named, edit, after, supersedes, by)
+                row = self._next(kind, body)
                 try:
                     self._store.append(row)
                 except Conflict:
@@ -195,10 +197,43 @@ class EditLog:
         with self._lock:
             return tuple(self._synced().proposed)
 
-    def asking(self, query: Query) -> EditId | None:
-        """The edit in force that corrects exactly this query; None where there is none."""
+    @property
+    def two_people(self) -> bool:
+        """Whether a correction needs two people on this branch: one who proposes it, and another who approves it."""
         with self._lock:
-            return self._synced().asking.get(query.digest)
+            return self._synced().two_people
+
+    def check_alone(self, kind: Kind, edit: EditId, author: str) -> None:
+        """Whether this person may do this to the edit, before the work is done that an entry on it needs.
+
+        Raises:
+            BadInput: it needs another person.
+        """
+        with self._lock:
+            why = self._synced().alone(kind, edit, author)
+        if why:
+            raise BadInput(why)
+
+    def asking(self, query: Query) -> EditId | None:
+        """The edit in force that corrects this question; None where there is none."""
+        named = self.asks(query)
+        with self._lock:
+            return self._synced().asking.get(named)
+
+    def asks(self, query: Query) -> str:
+        """The name of what a query asks, by the rule that the branch began with (`errata.core.matching`).
+
+        Raises:
+            LogError: the branch was begun by a later errata, whose rule this one doesn't know.
+        """
+        first = next(self.entries(1, 2), None)
+        rule = QUESTIONS if first is None else first.details.get("questions", 0)
+        if not isinstance(rule, int) or not 0 <= rule <= QUESTIONS:
+            raise LogError(
+                f"Branch {self._branch!r} tells questions apart by a rule that this version doesn't know ({rule!r}). "
+                "Upgrade errata to write to it."
+            )
+        return asks(query, rule)
 
     def ending(self) -> Mapping[EditId, str]:
         """The edits in force that end at some time, and when (ISO 8601, UTC)."""
@@ -240,6 +275,8 @@ class EditLog:
     def point(self, text: str) -> int:
         """The entry that a person means: a number, an alias, or a time (ISO 8601 in UTC: the last entry up to then; 0: none).
 
+        A time not after the latest entry's names the same entry for ever (`errata.log.moments`).
+
         Raises:
             BadInput: it's none of these.
             LogError: there is no such entry.
@@ -250,13 +287,8 @@ class EditLog:
         if re.fullmatch("[0-9]{1,18}", wanted):  # no other digits, and none too many for Python to read
             _check_seq(int(wanted), self._branch, len(self))
             return int(wanted)
-        until = instant(wanted)
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high + 1) // 2
-            entry = next(self.entries(middle, middle + 1))
-            low, high = (middle, high) if instant(entry.time) <= until else (low, middle - 1)
-        return low
+        with self._lock:
+            return last_by((step.time for step in self._synced().steps), instant(wanted))
 
     def ids_at(self, seq: int) -> tuple[EditId, ...]:
         """The ids of the edits that were in force after entry `seq`, one of those that this log sees."""
@@ -389,8 +421,18 @@ class EditLog:
             raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
         return fold
 
+    def _next(self, kind: Kind, body: bytes) -> Row:
+        fold = self._fold
+        return sealed(seq=fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=fold.hash, latest=fold.latest)
+
     def _check(
-        self, kind: Kind, named: EditId | None, edit: Edit | None, after: str | None, supersedes: tuple[EditId, ...]
+        self,
+        kind: Kind,
+        named: EditId | None,
+        edit: Edit | None,
+        after: str | None,
+        supersedes: tuple[EditId, ...],
+        by: Provenance,
     ) -> None:
         fold = self._synced()
         if after is not None and after != fold.hash:
@@ -398,7 +440,7 @@ class EditLog:
                 f"Branch {self._branch!r} has grown to entry {fold.seq} since this was decided. Nothing was appended; "
                 "read it again and decide anew."
             )
-        fold.check(kind, named, edit is not None, supersedes)
+        fold.check(kind, named, edit is not None, supersedes, by.author)
 
 
 @contextmanager

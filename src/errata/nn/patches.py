@@ -276,6 +276,9 @@ class Rewritten:
     def check(self, query: Query, target: str | None = None) -> None:
         self.model.check(self.query, target)
 
+    def check_read(self, query: Query) -> None:
+        self.model.check_read(self.query)
+
 
 @contextmanager
 def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import Any
 from errata.core.canonical import JSON, canonical
 from errata.core.editor import Editor
 from errata.core.errors import WrongStore
+from errata.core.matching import QUESTIONS
 from errata.core.model import Model
 from errata.core.records import Provenance, Query
 from errata.log import EditLog, Entry
@@ -71,6 +72,7 @@ def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query]
             "editor": editor.spec(model).to_json(),
             "asked": asked,
             "pool": put_pool(log, pool),
+            "questions": QUESTIONS,
             "versions": versions,
         },
         after="",

@@ -1,18 +1,22 @@
-"""The state that a log says: from the newest snapshot that serves, or from the beginning, edit by edit."""
+"""The state that a log says: from the newest snapshot that serves or from the beginning; and a state as a snapshot's bytes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save as bytes_of
+
 from errata.core.editor import Editor
-from errata.core.errors import LogError
+from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
 from errata.core.records import EditId
-from errata.editors import state_bytes
+from errata.editors import from_tensors, state_bytes, to_tensors
 from errata.log import EditLog, Entry, Snapshots
-from errata.session.frozen import frozen, thawed
 
 
 class Folded(NamedTuple):
@@ -48,6 +52,23 @@ def kept(log: EditLog, entry: Entry, state: Any) -> None:
     """Keep a state as the snapshot after an entry: one that can't be kept costs a longer fold, and the edit is committed."""
     with suppress(LogError):
         Snapshots(log).put(entry, frozen(state))
+
+
+def frozen(state: Any) -> bytes:
+    """The state as the bytes of a safetensors file."""
+    saved = to_tensors(state)
+    data: bytes = bytes_of(saved.tensors, saved.metadata)
+    return data
+
+
+def thawed(data: bytes) -> Any | None:
+    """The state in a snapshot, or None where it isn't one: a snapshot is a cache, the log has it all."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+        return from_tensors(tensors_of(data), metadata)
+    except (SafetensorError, ValueError, KeyError, BadInput):
+        return None
 
 
 def _begun(model: Model, editor: Editor[Any], log: EditLog) -> Any:

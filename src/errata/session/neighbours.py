@@ -73,7 +73,7 @@ def beside(
         but: edits that leave with it.
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
-    held = [found for each in _chosen(editor, after, standing) if (found := _read(log, each)) is not None]
+    held = [found for each in _chosen(editor, after, standing) if (found := readable(log, each)) is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()
@@ -95,7 +95,7 @@ def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId]) -> list
     return [each for each in editor.touched(after, MOST) if each in within] if isinstance(editor, Touches) else []
 
 
-def _read(log: EditLog, edit: EditId) -> Edit | None:
+def readable(log: EditLog, edit: EditId) -> Edit | None:
     """The edit; None where its picture was erased, so that it can't be asked."""
     with suppress(BadImage):
         return log.edit(edit)

@@ -16,7 +16,7 @@ from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
-from errata.session.frozen import frozen
+from errata.session.folding import frozen
 from errata.session.pools import pool_in
 from errata.session.receipts import Moved, Receipt
 from errata.session.session import Session
@@ -74,7 +74,7 @@ def to_point(
         others: queries of which the result tells whose answers change, beside those of the edits themselves.
 
     Raises:
-        BadInput: nothing has changed since; nothing was changed.
+        BadInput: nothing has changed since, or edits would have to be applied again that need two people; nothing was changed.
         LogError: there is no such entry, or what happened since can't be undone.
         BadImage: an edit that would have to be applied again needs an image that was erased.
     """
@@ -94,6 +94,8 @@ def to_point(
             "nothing before that can be replayed. Nothing was changed."
         )
     state, _ = session.folded(past, over)
+    for named in back:
+        session.log.check_alone("applied", named, (by or Provenance()).author)
     again = [session.log.edit(edit) for edit in back]
     queries = [*(session.log.edit(edit).query for edit in out), *(edit.query for edit in again)]
     before, after = session.said(queries, session.state), session.said(queries, state)
@@ -118,7 +120,7 @@ def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, 
         rules: what it must not break.
 
     Raises:
-        BadInput: it is in force, or was never applied; nothing was changed.
+        BadInput: it is in force, was never applied, or needs two people; nothing was changed.
         BadImage: it needs a picture that was erased.
     """
     if edit_id in session.standing():

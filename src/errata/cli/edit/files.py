@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,9 @@ import typer
 from errata.cli._given import Rules, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
-from errata.cli._options import By, Place, Where
+from errata.cli._options import By, Place, Turn, Where
 from errata.cli._print import complain, note, say, watched
+from errata.log.conflicts import Conflicts, Disagreement
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Format, Line, Options, digest_of_file, guess, read, write
 
@@ -41,12 +42,14 @@ def import_(
     retry: Annotated[bool, typer.Option("--retry", help="Put what an earlier run refused to the model again.")] = False,
     rules: Rules = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
 ) -> None:
     """Apply a file of corrections, one after another. Good records are kept; each bad one is named, and the exit code is then 3.
 
     The file is read as a stream. An import that was interrupted can be run again: what it applied or refused is passed over without
-    asking the model, and so is an edit that is in force already.
+    asking the model, and so is an edit that is in force already. Two authors who answer the same
+    question differently are named.
 
     \b
     Examples:
@@ -66,7 +69,7 @@ def import_(
         _count(file, known, chain((first,), lines), limit)
         return
     digest, held = digest_of_file(file), rules_for(rules)
-    with session_to_edit(place) as session, watched("import") as progress:
+    with session_to_edit(place, turn) as session, watched("import") as progress:
         from errata.session.imports import OUTCOMES, Import
 
         size = max(1, file.stat().st_size)
@@ -77,6 +80,7 @@ def import_(
             progress(line.place, line.read_bytes, size)
         run.finish(file, known, default)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
+    _say_conflicts(run.conflicts)
     if run.full:
         note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
     if run.done["bad"]:
@@ -119,15 +123,27 @@ def export(
 
 def _count(file: Path, format: Format, lines: Iterator[Line], limit: int | None) -> None:
     done: Counter[str] = Counter()
+    heard = Conflicts()
     for line in lines:
+        heard.hear(line)
         if isinstance(line.found, str):
             complain(f"{line.place}: {line.found}")
         done["bad" if isinstance(line.found, str) else "good"] += 1
         if limit is not None and done["good"] >= limit:
             break
     say(f"{file}: {_said(done, ('good', 'bad'))} ({format}); nothing was changed")
+    _say_conflicts(heard.found)
     if done["bad"]:
         raise typer.Exit(SOME_BAD)
+
+
+def _say_conflicts(found: Sequence[Disagreement]) -> None:
+    """Where authors of one file contradict each other."""
+    if found:
+        count = f"{len(found)} conflict{'' if len(found) == 1 else 's'}"
+        say(f"{count} between authors; a later answer takes the place of an earlier one:")
+    for one in found:
+        say(f"  {one.sentence}")
 
 
 def _said(done: Counter[str], names: tuple[str, ...]) -> str:
