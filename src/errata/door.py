@@ -21,8 +21,7 @@ from types import TracebackType
 from typing import Self, final
 
 from errata.core.errors import BadInput
-from errata.core.given import asked, given_by, picture, words
-from errata.core.images import Image
+from errata.core.given import Picture, Question, correction, given_by, query_of
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
@@ -36,19 +35,13 @@ from errata.measure.results import Run
 from errata.models import load
 from errata.report.run import write_report
 from errata.session import audit as audits
-from errata.session import registry, takeback
+from errata.session import proposals, registry, takeback
 from errata.session.imports import Import
 from errata.session.ready import Otherwise, Ready
 from errata.session.receipts import Answer, Receipt
+from errata.session.registry import equipped
 from errata.session.rules_file import read_rules
 from errata.session.session import Session as Inner
-from errata.session.tools import equipped
-
-Picture = Image | str | Path
-"""A picture: opened already, or where it lies."""
-
-Question = str | Query
-"""Words, or a query with everything in it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +56,9 @@ class Imported:
     bad: int
     told: tuple[str, ...]
     """A sentence for each that was refused or can't be used, with its place in the file."""
+
+    conflicts: tuple[str, ...] = ()
+    """A sentence for each two authors in the file who answer the same question differently."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +78,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
     branch: str = "main",
     pool: Sequence[Query] = (),
     read_only: bool = False,
+    wait: float = 0.0,
     device: str = "cpu",
     dtype: str | None = None,
 ) -> Session:
@@ -93,7 +90,8 @@ def open(  # noqa: A001  the name by which it is known: errata.open
         store: the file of the log, made if it isn't there, or a `postgresql://` URL; None: in memory, gone with the session.
         branch: of the log.
         pool: ordinary questions that an editor which protects some keeps out of the way of; kept with a new log.
-        read_only: ask only, and leave the branch to whoever writes to it.
+        read_only: ask, preview and propose only, and leave the branch to whoever writes to it.
+        wait: seconds to wait for the branch where another process writes to it.
         device: "cpu", "cuda", "cuda:1", ...
         dtype: "float32", "bfloat16" or "float16"; None: what suits the device.
 
@@ -108,7 +106,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
         new = store is not None and not store_exists(store)
         if store is not None and not new:
             opened = held.enter_context(closing(open_store(store, create=False)))
-            log = EditLog(opened if read_only else held.enter_context(holding(opened, branch)), branch)
+            log = EditLog(opened if read_only else held.enter_context(holding(opened, branch, wait=wait)), branch)
         name = str(model) if isinstance(model, str | Path) else model
         ready = Ready.of(
             log, model=name, editor=editor, otherwise=Otherwise(DEFAULT_MODEL, DEFAULT_EDITOR), device=device, dtype=dtype
@@ -117,11 +115,11 @@ def open(  # noqa: A001  the name by which it is known: errata.open
             if read_only:
                 raise BadInput(f"There is no store at {store}, so there is nothing to read. Open it to write, or check the path.")
             opened = held.enter_context(closing(open_store(store)))  # made only now that everything else was found good
-            log = EditLog(held.enter_context(holding(opened, branch)), branch)
+            log = EditLog(held.enter_context(holding(opened, branch, wait=wait)), branch)
         inner = ready.session(log, pool=pool)
         if not read_only:
             takeback.finish_erasing(inner)
-        return Session(inner, held.pop_all())
+        return Session(inner, held.pop_all(), reads=read_only)
 
 
 def bench(
@@ -176,9 +174,10 @@ def bench(
 class Session:
     """A corrected model: made by `errata.open`, closed by `close` or at the end of a `with` block. Not for several threads."""
 
-    def __init__(self, inner: Inner, held: ExitStack) -> None:
+    def __init__(self, inner: Inner, held: ExitStack, *, reads: bool = False) -> None:
         self.inner = inner
         self._held = held
+        self._reads = reads
 
     def __enter__(self) -> Self:
         return self
@@ -196,11 +195,11 @@ class Session:
         Raises:
             BadInput: the question is empty or too long for the model, or a picture can't be used.
         """
-        return self.ask_all([_query(question, image)], max_new_tokens=max_new_tokens)[0]
+        return self.ask_all([query_of(question, image)], max_new_tokens=max_new_tokens)[0]
 
     def ask_all(self, questions: Sequence[Question], *, max_new_tokens: int | None = None) -> list[Answer]:
         """The same for many questions, in batches; each is answered as it would be alone."""
-        return self.inner.ask([_query(question, ()) for question in questions], max_new_tokens=max_new_tokens)
+        return self.inner.ask([query_of(question, ()) for question in questions], max_new_tokens=max_new_tokens)
 
     def edit(
         self,
@@ -236,9 +235,9 @@ class Session:
             BadInput: the correction can't be put to this model, or is in force and given; nothing was changed.
             LogError: the log can't be written; nothing was changed.
         """
-        made = _correction(question, target, image, also, keep)
+        made = correction(question, target, image, also, keep)
         named = [self._id(one) for one in supersede]
-        return self.inner.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules), supersede=named)
+        return self._writing.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules), supersede=named)
 
     def preview(
         self,
@@ -257,8 +256,8 @@ class Session:
             question: as in `edit`, and so are those that aren't named here.
             recent: questions of which the receipt says whose answers would change.
         """
-        made = _correction(question, target, image, also, keep)
-        return self.inner.preview(made, rules=self._rules(rules), recent=[_query(one, ()) for one in recent])
+        made = correction(question, target, image, also, keep)
+        return self.inner.preview(made, rules=self._rules(rules), recent=[query_of(one, ()) for one in recent])
 
     def propose(
         self,
@@ -272,7 +271,7 @@ class Session:
         key: str = "",
         rules: str | Path | Rules | None = None,
     ) -> Receipt:
-        """Put a correction before whoever may approve it; the model stays as it is.
+        """Put a correction before whoever may approve it; the model stays as it is, so a session that only reads can do it too.
 
         Args:
             question: as in `edit`, and so are the others; what has other wordings or must keep answers is given as an `Edit`.
@@ -280,8 +279,8 @@ class Session:
         Raises:
             BadInput, LogError: as `edit`.
         """
-        made = _correction(question, target, image, (), ())
-        return self.inner.propose(made, _by(author, reason, ticket), key=key, rules=self._rules(rules))
+        made = correction(question, target, image, (), ())
+        return proposals.propose(self.inner, made, _by(author, reason, ticket), key=key, rules=self._rules(rules))
 
     def approve(
         self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "", rules: str | Path | Rules | None = None
@@ -293,13 +292,13 @@ class Session:
 
         Raises:
             Unknown: no edit's id begins so.
-            BadInput: it doesn't wait for approval.
+            BadInput: it doesn't wait for approval, or the branch asks for two people and the author proposed it.
         """
-        return self.inner.approve(self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
+        return proposals.approve(self._writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
 
     def reject(self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "") -> Receipt:
         """Turn a proposed correction down. Arguments and errors as in `approve`."""
-        return self.inner.reject(self._id(edit), _by(author, reason, ticket))
+        return proposals.reject(self._writing, self._id(edit), _by(author, reason, ticket))
 
     def revert(self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "") -> Receipt:
         """Take a correction back: the model then answers as if it had never been made. Arguments as in `approve`.
@@ -307,7 +306,7 @@ class Session:
         Raises:
             BadInput: it isn't in force, or can't be taken back.
         """
-        return self.inner.revert(self._id(edit), _by(author, reason, ticket))
+        return self._writing.revert(self._id(edit), _by(author, reason, ticket))
 
     def revert_to(
         self, point: int | str, *, author: str | None = None, reason: str = "", ticket: str = "", dry_run: bool = False
@@ -319,7 +318,8 @@ class Session:
             author: as in `edit`, and so are `reason` and `ticket`.
             dry_run: change nothing; the result says what would.
         """
-        return takeback.to_point(self.inner, self.inner.log.point(str(point)), _by(author, reason, ticket), dry_run=dry_run)
+        opened = self.inner if dry_run else self._writing
+        return takeback.to_point(opened, self.inner.log.point(str(point)), _by(author, reason, ticket), dry_run=dry_run)
 
     def restore(
         self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "", rules: str | Path | Rules | None = None
@@ -329,7 +329,7 @@ class Session:
         Raises:
             BadInput: it is in force, or was never applied.
         """
-        return takeback.restore(self.inner, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
+        return takeback.restore(self._writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
 
     def audit(self, *, rules: str | Path | Rules | None = None, limit: int | None = None) -> audits.Audit:
         """Ask every edit in force again: what holds, is obsolete, faded, or leaks. Nothing is changed.
@@ -345,7 +345,7 @@ class Session:
         self, found: audits.Audit, *, author: str | None = None, reason: str = "", ticket: str = ""
     ) -> tuple[EditId, ...]:
         """Take what an audit found faded or leaking out of force; the edits that were."""
-        return audits.quarantine(self.inner, found, _by(author, reason, ticket))
+        return audits.quarantine(self._writing, found, _by(author, reason, ticket))
 
     def import_file(
         self,
@@ -382,7 +382,7 @@ class Session:
         first = next(lines, None)
         told: list[str] = []
         run = Import(
-            self.inner,
+            self._writing,
             digest_of_file(file),
             limit=limit,
             retry=retry,
@@ -394,8 +394,8 @@ class Session:
             if not run.take(line):
                 break
         run.finish(file, known, by)
-        done = run.done
-        return Imported(done["applied"], done["refused"], done["passed over"], done["bad"], tuple(told))
+        done, conflicts = run.done, tuple(one.sentence for one in run.conflicts)
+        return Imported(done["applied"], done["refused"], done["passed over"], done["bad"], tuple(told), conflicts)
 
     def export(
         self,
@@ -448,6 +448,25 @@ class Session:
         """The edits that speak now, in the order in which they were applied."""
         return self.inner.standing()
 
+    @property
+    def two_people(self) -> bool:
+        """Whether a correction needs two people on this branch: one who proposes it, and another who approves it."""
+        return self.inner.log.two_people
+
+    def ask_for_two(self, on: bool = True, *, author: str | None = None, reason: str = "", ticket: str = "") -> None:
+        """Make it a rule of the branch, kept in its log, that who proposed a correction can't approve it, and that nothing is
+        applied otherwise; or, with False, end that rule. Taking back needs one person as before.
+        """
+        self._writing.record("ruled", None, _by(author, reason, ticket), details={"two_people": on})
+
+    @property
+    def _writing(self) -> Inner:
+        if self._reads:
+            raise BadInput(
+                "This session was opened to read: it can be asked, and take proposals. Open it without read_only to write."
+            )
+        return self.inner
+
     def _id(self, edit: str) -> EditId:
         return self.inner.log.resolve(edit)
 
@@ -459,41 +478,3 @@ class Session:
 
 def _by(author: str | None, reason: str, ticket: str) -> Provenance:
     return given_by(settings()["author"].value if author is None else author, reason, ticket)
-
-
-def _images(image: Picture | Sequence[Picture]) -> list[Image]:
-    given = [image] if isinstance(image, Image | str | Path) else list(image)
-    return [one if isinstance(one, Image) else picture(one) for one in given]
-
-
-def _query(question: Question, image: Picture | Sequence[Picture]) -> Query:
-    images = _images(image)
-    if isinstance(question, Query):
-        if images:
-            raise BadInput("This query has its pictures in it. Leave image out, or give the question as words.")
-        return question
-    return asked(question, images)
-
-
-def _correction(
-    question: Question | Edit,
-    target: str | None,
-    image: Picture | Sequence[Picture],
-    also: Sequence[Question],
-    keep: Sequence[Question],
-) -> Edit:
-    images = _images(image)
-    if isinstance(question, Edit):
-        if target is not None or images or also or keep:
-            raise BadInput("An edit has its target, pictures and wordings in it. Give the edit alone.")
-        return question
-    if target is None:
-        raise BadInput("The target is missing. Say what the right answer is.")
-    if isinstance(also, str) or isinstance(keep, str):
-        raise BadInput("Wordings come as a list, also where there is one: also=[...].")
-    return Edit(
-        query=_query(question, images),
-        target=words(target, "target"),
-        also=tuple(_query(one, images if isinstance(one, str) else ()) for one in also),
-        keep=tuple(_query(one, images if isinstance(one, str) else ()) for one in keep),
-    )

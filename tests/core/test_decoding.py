@@ -19,7 +19,7 @@ from errata.core.canonical import digest_of
 from errata.core.decoding import as_it_is
 from errata.core.errors import BadImage
 from errata.core.images import Image
-from errata.core.matching import question
+from errata.core.matching import asks
 from errata.core.records import Message, Query
 from tests.core import mutants
 
@@ -235,13 +235,13 @@ def test_the_same_pixels_in_other_bytes_are_the_same_question():
     assert one != same
     assert one.shown() == same.shown()
     assert len({one.shown(), other.shown(), wide.shown()}) == 3
-    named = [question(Query.ask("who?", image), 2) for image in (one, same, other, wide)]
+    named = [asks(Query.ask("who?", image), rule=0, decoder=2) for image in (one, same, other, wide)]
     assert named[0] == named[1]
     assert len(set(named)) == 3
-    assert question(Query.ask("who?", one), 2) != question(Query.ask("what?", one), 2)
+    assert named[0] != asks(Query.ask("what?", one), rule=0, decoder=2)
     turns = Query((Message("user", (one, "who?")), Message("assistant", ("him",)), Message("user", ("where?",))))
-    assert question(turns, 2) != question(Query.ask("where?", one), 2)
-    assert question(Query.ask("who?"), 2) == Query.ask("who?").digest
+    assert asks(turns, rule=0, decoder=2) != asks(Query.ask("where?", one), rule=0, decoder=2)
+    assert asks(Query.ask("who?"), rule=0) == Query.ask("who?").digest
     turned = Image.of(encoded(drawn.transpose(Pillow.Transpose.ROTATE_180), exif=oriented(3)))
     assert (turned.shown() == one.shown(), turned.shown(1) == one.shown(1)) == (True, False)
 

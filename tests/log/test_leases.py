@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from errata.core.errors import Held
+from errata.core.errors import BadInput, Held
 from errata.log import EditLog, MemoryStore, SqliteStore, Store, holding, open_store
 from errata.log.entry import sealed
+from errata.log.processes import is_gone, new_token
 from errata.log.stores._sqlite import SCHEMA
 from tests.log.servers import database
 from tests.log.worlds import BY, filled, words
@@ -100,23 +102,101 @@ def test_a_writer_that_lost_its_lease_appends_nothing_more(tmp_path: Path):
         assert EditLog(held, "trial").append("applied", words(1), BY).seq == 1
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_killed_writer_holds_the_branch_until_its_lease_ends(tmp_path: Path, kind: str):
-    place = str(tmp_path / "errata.db") if kind == "sqlite" else database()
+def started(place: str, seconds: str) -> subprocess.Popen[str]:
+    """A process that holds the branch."""
     there = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    writer = subprocess.Popen([sys.executable, "-c", HOLDING, place, "3"], stdout=subprocess.PIPE, text=True, env=there)
+    writer = subprocess.Popen([sys.executable, "-c", HOLDING, place, seconds], stdout=subprocess.PIPE, text=True, env=there)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "holds it\n"
+    return writer
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_writer_killed_on_this_machine_loses_the_branch_at_once(tmp_path: Path, kind: str):
+    place = str(tmp_path / "errata.db") if kind == "sqlite" else database()
+    writer = started(place, "3600")
     with closing(open_store(place)) as store:
         with pytest.raises(Held, match=rf"process {writer.pid}"), holding(store, "main"):
             pytest.fail("two held the branch")
         writer.send_signal(signal.SIGKILL)
-        writer.communicate()
-        with pytest.raises(Held), holding(store, "main"):
-            pytest.fail("the lease ended with the process")
-        time.sleep(3.1)
+        os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its parent hasn't asked yet
         with holding(store, "main") as held:
             assert EditLog(held).append("applied", words(1), BY).seq == 2
+        writer.communicate()
+        with holding(store, "main") as held:
+            assert EditLog(held).append("applied", words(2), BY).seq == 3
+
+
+@pytest.mark.parametrize("of", ["another machine", "another container", "an earlier errata"])
+def test_a_writer_that_died_elsewhere_holds_the_branch_until_its_lease_ends(tmp_path: Path, of: str):
+    path = tmp_path / "errata.db"
+    writer = started(str(path), "3600")
+    writer.kill()
+    writer.communicate()
+    with closing(sqlite3.connect(path)) as file, file:
+        (token,) = file.execute("SELECT token FROM leases").fetchone()
+        drawn, _, process = token.partition("@")
+        boot, _, rest = process.partition(":")
+        space, _, numbers = rest.partition("/")
+        assert (len(drawn), numbers.split("/")[0]) == (32, str(writer.pid))
+        other = {
+            "another machine": f"{drawn}@{boot[::-1]}:{space}/{numbers}",
+            "another container": f"{drawn}@{boot}:{int(space) + 1}/{numbers}",
+            "an earlier errata": drawn,
+        }[of]
+        file.execute("UPDATE leases SET token = ?, until = ?", (other, time.time() + 1.5))
+    with closing(open_store(path)) as store:
+        with pytest.raises(Held), holding(store, "main"):
+            pytest.fail("the lease ended with the process")
+        time.sleep(1.6)
+        with holding(store, "main") as held:
+            assert EditLog(held).append("applied", words(1), BY).seq == 2
+
+
+def test_another_process_with_the_number_of_one_that_died_does_not_have_its_lease():
+    mine = new_token()
+    assert not is_gone(mine)
+    before, _, ticks = mine.rpartition("/")
+    assert is_gone(f"{before}/{int(ticks) - 1}")
+    assert not is_gone("")
+    assert not is_gone(mine.partition("@")[0])
+    assert not is_gone(f"{mine}/1")
+
+
+def test_a_process_of_another_user_runs():
+    before, _, _ = new_token().rpartition("/")
+    world, _, _ = before.rpartition("/")
+    (first,) = re.findall(r"\) \S (?:\S+ ){18}(\d+)", Path("/proc/1/stat").read_text(encoding="utf-8"))
+    assert not is_gone(f"{world}/1/{first}")
+    assert is_gone(f"{world}/1/{int(first) + 1}")
+
+
+def test_a_second_writer_waits_for_the_first_as_long_as_it_is_told(store: Store):
+    told: list[str] = []
+    let_go = threading.Event()
+
+    def hold() -> None:
+        with holding(store, "main", holder="ada"):
+            let_go.set()
+            time.sleep(1.0)
+
+    first = threading.Thread(target=hold)
+    first.start()
+    let_go.wait()
+    began = time.monotonic()
+    with pytest.raises(Held, match="ada"), holding(store, "main", holder="ben", wait=0.3):
+        pytest.fail("two held the branch")
+    assert 0.3 <= time.monotonic() - began < 0.9
+    with holding(store, "main", holder="ben", wait=30, waiting=lambda found: told.append(found.holder)) as held:
+        assert EditLog(held).append("applied", words(1), BY).seq == 1
+    first.join()
+    assert told == ["ada"]
+
+
+@pytest.mark.parametrize("wait", [-1.0, float("nan")])
+def test_what_is_no_time_to_wait_is_refused(store: Store, wait: float):
+    with pytest.raises(BadInput, match="can't be waited"), holding(store, "main", wait=wait):
+        pytest.fail("it waited")
 
 
 def first_layout(path: Path) -> EditLog:

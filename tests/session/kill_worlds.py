@@ -26,6 +26,7 @@ from errata.core.model import Model, Patch
 from errata.core.records import Edit, EditId, Provenance, Query, Spec
 from errata.log import Blobs, EditLog, Kind, Leases, Row, Shelf, SnapshotKey, Store, Tip, holding, open_store
 from errata.nn.patches import Replaced
+from errata.session.proposals import approve, propose
 from errata.session.session import Session
 from errata.session.takeback import erase_image, finish_erasing
 from tests.conftest import picture
@@ -222,10 +223,10 @@ class Writer:
         waiting = [edit for edit in open_ if edit.id in log.proposed() and all(map(log.store.blobs.get, _digests(edit)))]
         if waiting and turn < 0.42:
             chosen = draw.choice(waiting)
-            return [*owed, (("approved",), chosen.id), *self._edit(session, chosen)], lambda: session.approve(chosen.id, BY)
+            return [*owed, (("approved",), chosen.id), *self._edit(session, chosen)], lambda: approve(session, chosen.id, BY)
         new = draw.choice(open_)
         if turn < 0.5:
-            return [*owed, (("proposed",), new.id)], lambda: session.propose(new, BY)
+            return [(("proposed",), new.id)], lambda: propose(session, new, BY)
         key = f"import:{draw.randint(1, 400)}" if turn < 0.7 else ""
         known = log.keyed(key) if key else None
         if known is not None and known.edit_id is not None:

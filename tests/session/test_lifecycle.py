@@ -12,6 +12,7 @@ from errata.core.records import Edit, Provenance, Query
 from errata.core.rules import Rules, RuleSet
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore, Snapshots
+from errata.session.proposals import approve, propose, reject
 from errata.session.session import Session
 from tests.editors.samples import EDITS
 from tests.session.eventful import Eventful
@@ -119,15 +120,15 @@ def test_a_preview_is_the_receipt_that_the_edit_then_has_and_changes_nothing(ran
 
 def test_a_proposed_edit_waits_until_somebody_approves_it(random_llava):
     session = opened(random_llava)
-    assert session.propose(FIRST, BY).status == "proposed"
+    assert propose(session, FIRST, BY).status == "proposed"
     assert session.log.proposed() == (FIRST.id,)
     assert answers(session) == answers(opened(random_llava))
-    receipt = session.approve(FIRST.id, Provenance("bo", "seen"))
+    receipt = approve(session, FIRST.id, Provenance("bo", "seen"))
     assert (receipt.status, kinds(session)) == ("applied", ["begun", "proposed", "approved", "applied"])
     assert session.log.proposed() == ()
     assert answers(session) == answers(written(random_llava, FIRST))
     with pytest.raises(BadInput, match="waits for approval"):
-        session.approve(FIRST.id)
+        approve(session, FIRST.id)
 
 
 def test_the_same_request_twice_is_one_edit(random_llava):
@@ -148,26 +149,26 @@ def test_a_key_is_for_one_request(random_llava):
     for key in ("request-1", "file-1"):
         with pytest.raises(BadInput, match="used for another request"):
             session.edit(SECOND, BY, key=key)
-    assert session.propose(SECOND, BY, key="request-2").seq == session.propose(SECOND, BY, key="request-2").seq
+    assert propose(session, SECOND, BY, key="request-2").seq == propose(session, SECOND, BY, key="request-2").seq
     assert kinds(session) == ["begun", "applied", "imported", "proposed"]
 
 
 def test_a_proposal_can_be_turned_down(random_llava):
     session = opened(random_llava)
-    session.propose(FIRST, BY)
-    assert session.reject(FIRST.id, BY).status == "refused"
+    propose(session, FIRST, BY)
+    assert reject(session, FIRST.id, BY).status == "refused"
     assert session.log.proposed() == ()
     with pytest.raises(BadInput, match="waits for approval"):
-        session.approve(FIRST.id)
+        approve(session, FIRST.id)
 
 
 def test_what_was_proposed_under_rules_is_approved_under_rules(random_llava):
     rules = Rules(RuleSet(never=(FIRST.query.text[:-1],)))
     session = opened(random_llava)
-    assert session.propose(FIRST, BY, rules=rules).why
+    assert propose(session, FIRST, BY, rules=rules).why
     with pytest.raises(BadInput, match="proposed under rules"):
-        session.approve(FIRST.id, BY)
-    assert session.approve(FIRST.id, BY, rules=rules).status == "refused"
+        approve(session, FIRST.id, BY)
+    assert approve(session, FIRST.id, BY, rules=rules).status == "refused"
 
 
 def test_taking_a_correction_back_says_that_the_one_before_it_stays_out(random_llava):

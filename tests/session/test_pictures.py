@@ -21,9 +21,9 @@ from errata.editors import parse
 from errata.log import EditLog, MemoryStore, open_store
 from errata.models.clip import ClipSizes, build_clip
 from errata.session.ready import Otherwise, Ready
+from errata.session.registry import Loader
 from errata.session.session import Session
 from errata.session.takeback import erase_image
-from errata.session.tools import Loader
 from tests.session.test_lifecycle import LEARNS, opened
 
 BY = Provenance("ann", "asked for by the person shown")

@@ -10,17 +10,17 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from errata.cli._lean import lean
-from errata.cli._options import DtypeName, Place, Where
+from errata.cli._options import DtypeName, Place, Turn, Where
 from errata.cli._print import note
 from errata.core.errors import BadInput, LogError, Unknown, quoted
 from errata.core.images import NEWEST
 from errata.core.settings import settings
-from errata.log import EditLog, MemoryStore, holding, open_store, shown, store_exists
+from errata.log import EditLog, MemoryStore, Store, holding, open_store, shown, store_exists
 
 if TYPE_CHECKING:
     from errata.core.editor import Tools
@@ -50,15 +50,25 @@ def log_to_read(where: Where, *, new_branch: bool = False) -> Iterator[EditLog]:
 
 
 @contextmanager
-def log_to_write(where: Where) -> Iterator[EditLog]:
+def log_to_write(where: Where, turn: Turn) -> Iterator[EditLog]:
     """The log of a store, which must be there, for the length of a `with` block in which nobody else may write to the branch.
+
+    Args:
+        turn: how long to wait for it.
 
     Raises:
         Held: another process writes to the branch.
         LogError, Unknown: as `log_to_read`.
     """
-    with log_to_read(where) as log, holding(log.store, where.branch) as held:
+    with log_to_read(where) as log, held_by(log.store, where.branch, turn) as held:
         yield EditLog(held, where.branch)
+
+
+def held_by(store: Store, branch: str, turn: Turn) -> AbstractContextManager[Store]:
+    """The branch held for the length of a `with` block; whoever waits is told for whom."""
+    return holding(
+        store, branch, wait=turn.wait, waiting=lambda found: note(f"Waiting for {found.holder}, who writes to {branch}.")
+    )
 
 
 def _anything(_: object) -> None:
@@ -97,11 +107,12 @@ def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[E
 
 
 @contextmanager
-def session_to_edit(place: Place, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
+def session_to_edit(place: Place, turn: Turn, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
     """The session of a log, for the length of a `with` block, in which nobody else may write to the branch; the store is made where
     it isn't there.
 
     Args:
+        turn: how long to wait for the branch.
         check: raises `BadInput` if what is to be done can't be put to the model; called before the store is made.
 
     Raises:
@@ -113,18 +124,40 @@ def session_to_edit(place: Place, check: Callable[[Model], None] = _anything) ->
     with ExitStack() as held:
         if store_exists(place.where.at):
             opened = held.enter_context(closing(open_store(place.where.at, create=False)))
-            log = EditLog(held.enter_context(holding(opened, place.branch)), place.branch)
+            log = EditLog(held.enter_context(held_by(opened, place.branch, turn)), place.branch)
             ready = _ready(place, log)
             check(ready.model)
         else:
             ready = _ready(place, EditLog(MemoryStore(), place.branch))
             check(ready.model)
             opened = held.enter_context(closing(open_store(place.where.at)))
-            log = EditLog(held.enter_context(holding(opened, place.branch)), place.branch)
+            log = EditLog(held.enter_context(held_by(opened, place.branch, turn)), place.branch)
         session = ready.session(log)
         from errata.session.takeback import finish_erasing
 
         finish_erasing(session)
+        yield session
+
+
+@contextmanager
+def session_to_propose(place: Place, turn: Turn, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
+    """The session of a log for what moves no state: whoever writes to the branch goes on. A log that hasn't begun is begun first,
+    for which the branch is held.
+
+    Args:
+        turn: how long to wait for a branch that hasn't begun.
+        check: as in `session_to_edit`.
+    """
+    _refuse_early(place)
+    if not place.where.nowhere and store_exists(place.where.at):
+        with closing(open_store(place.where.at, create=False)) as opened:
+            log = EditLog(opened, place.branch)
+            if len(log):
+                ready = _ready(place, log)
+                check(ready.model)
+                yield ready.session(log)
+                return
+    with session_to_edit(place, turn, check) as session:
         yield session
 
 
@@ -139,7 +172,7 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
 
 def tools_at(*, device: str, dtype: DtypeName, decoder: int = NEWEST) -> Tools:
     """What loads the encoders and second models that editors name; a log's `decoder` where they are for one."""
-    from errata.session.tools import Loader
+    from errata.session.registry import Loader
 
     return Loader(device, None if dtype == "auto" else dtype, decoder)
 

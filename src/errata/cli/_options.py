@@ -12,7 +12,7 @@ from errata.core.given import given_by
 from errata.core.records import Provenance
 from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL, DEFAULT_STORE, settings
 
-__all__ = ["DEFAULT_EDITOR", "DEFAULT_MODEL", "AsJson", "By", "Device", "Dtype", "DtypeName", "ModelName", "Place", "Where"]
+__all__ = ["DEFAULT_EDITOR", "DEFAULT_MODEL", "AsJson", "By", "Device", "Dtype", "DtypeName", "ModelName", "Place", "Turn", "Where"]
 
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1, ...")]
@@ -82,6 +82,16 @@ class Place(Options):
     def where(self) -> Where:
         """The log alone."""
         return Where(self.store, self.branch)
+
+
+@dataclass(frozen=True)
+class Turn(Options):
+    """How long a command that writes waits for its turn."""
+
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the branch while another process writes to it."),
+    ] = 0.0
 
 
 @dataclass(frozen=True)

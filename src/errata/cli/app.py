@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
@@ -19,8 +20,11 @@ import typer
 
 from errata.cli._print import complain, say
 from errata.core.errors import ErrataError
+from errata.log.stores.places import FarAway
 
 Command = Callable[..., None]
+
+_SHOWN = warnings.formatwarning
 
 
 def _bench() -> Mapping[str, Command]:
@@ -59,7 +63,7 @@ def _edit() -> Mapping[str, Command]:
 def _log() -> Mapping[str, Command]:
     from errata.cli.log import write
 
-    return {"alias": write.alias, "erase-image": write.erase_image}
+    return {"alias": write.alias, "rule": write.rule, "erase-image": write.erase_image}
 
 
 def _model() -> Mapping[str, Command]:
@@ -147,11 +151,17 @@ def program(first: str = "", second: str = "") -> typer.Typer:
     return app
 
 
+def _sentence(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """A warning as it is printed: ours is for whoever runs the command, and needs no place in the code."""
+    return f"{message}\n" if issubclass(category, FarAway) else _SHOWN(message, category, filename, lineno, line)
+
+
 def main() -> None:
     """Run the program on the arguments of the process, and exit."""
     # Threads that spin while they wait cost small models twenty times what they bring; torch reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.formatwarning = _sentence
     try:
         program(*sys.argv[1:3])()
     except ErrataError as error:

@@ -10,7 +10,7 @@ import typer
 
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import AsJson, By, Place
+from errata.cli._options import AsJson, By, Place, Turn
 from errata.cli._print import SHORT, note, say, say_json, table, watched
 from errata.core.records import EditId
 from errata.core.rules import NO_RULES
@@ -32,6 +32,7 @@ def audit(
     ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the newest so many edits.")] = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +51,7 @@ def audit(
     given, file = by.provenance, None if rules is None else read_rules(rules)
     with log_to_read(place.where) as log:  # before a model is loaded: is there such a branch, and such edits?
         held, known = NO_RULES if file is None else file.resolved(log.resolve), len(log) > 0
-    with _session(place, to_edit=quarantine and known) as session, watched("audit") as progress:
+    with _session(place, turn, to_edit=quarantine and known) as session, watched("audit") as progress:
         from errata.session.audit import audit as audit_session
         from errata.session.audit import quarantine as withdraw
 
@@ -64,10 +65,10 @@ def audit(
         raise typer.Exit(FOUND)
 
 
-def _session(place: Place, *, to_edit: bool) -> AbstractContextManager[Session]:
+def _session(place: Place, turn: Turn, *, to_edit: bool) -> AbstractContextManager[Session]:
     """The session of the store: for reading alone unless something may be taken out of force."""
     if to_edit:
-        return session_to_edit(place)
+        return session_to_edit(place, turn)
     return session_to_ask(place)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from errata.cli._groups import grouped
-from errata.cli._open import check_device, log_to_read, model_at, tools_at
-from errata.cli._options import DEFAULT_EDITOR, AsJson, By, Device, Dtype, Where
+from errata.cli._open import check_device, held_by, log_to_read, model_at, tools_at
+from errata.cli._options import DEFAULT_EDITOR, AsJson, By, Device, Dtype, Turn, Where
 from errata.cli._print import SHORT, note, say, say_json, table, watched
 from errata.core.catalogue import check_named
-from errata.log import EditLog, MemoryStore, holding, open_store
+from errata.log import EditLog, MemoryStore, open_store
 
 if TYPE_CHECKING:
     from errata.session.rebase import Rebased
@@ -32,6 +32,7 @@ def rebase(
     rules: Annotated[Path | None, typer.Option("--rules", help="A rules file that the edits must pass on the new model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of each edit; no store is changed.")] = False,
     by: By = By(),
+    turn: Turn = Turn(),
     where: Where = Where(),
     device: Device = "cpu",
     dtype: Dtype = "auto",
@@ -59,7 +60,7 @@ def rebase(
     from errata.session.beginnings import as_recorded, recorded_editor
     from errata.session.rebase import check_rebase, session_onto
     from errata.session.rebase import rebase as put_again
-    from errata.session.tools import equipped
+    from errata.session.registry import equipped
 
     with log_to_read(where) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)
@@ -73,7 +74,7 @@ def rebase(
             with watched("rebase") as progress:
                 done = put_again(session, old, given, rules=held, progress=progress)
     if not dry_run:
-        with closing(open_store(where.at)) as opened, holding(opened, onto) as kept, watched("rebase") as progress:
+        with closing(open_store(where.at)) as opened, held_by(opened, onto, turn) as kept, watched("rebase") as progress:
             old = EditLog(opened, where.branch)
             session = session_onto(loaded, parsed, old=old, new=EditLog(kept, onto), asked=asked)
             done = put_again(session, old, given, rules=held, progress=progress)

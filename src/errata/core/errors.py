@@ -97,8 +97,8 @@ class Held(LogError):
         self.until = until
         super().__init__(
             f"Branch {branch!r} is being written to by {holder}, whose lease lasts until {until} and is renewed while it works. "
-            "Nothing was changed. Wait until it is done, or stop it; a writer that died loses the branch at that time. "
-            "Reading needs no lease."
+            "Nothing was changed. Wait until it is done (--wait SECONDS), or stop it; a writer that died on another machine loses "
+            "the branch at that time. Reading and proposing need no lease."
         )
 
 

@@ -280,3 +280,13 @@ class Model(Protocol):
             BadInput: empty or over-long, too many images for the family, or a target that the tokenizer can't express.
         """
         ...
+
+    def check_read(self, query: Query) -> None:
+        """Whether the model reads the query's words as they are written, so that it can tell them from others.
+
+        Apart from `check`, because a log may hold corrections of words that it doesn't: they are folded as they always were.
+
+        Raises:
+            BadInput: a character is unknown to the tokenizer, or lost by it.
+        """
+        ...

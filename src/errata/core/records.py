@@ -68,6 +68,11 @@ class Query:
         return tuple(part for message in self.messages for part in message.parts if isinstance(part, Image))
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text, in order, whoever says it."""
+        return tuple(part for message in self.messages for part in message.parts if isinstance(part, str))
+
+    @property
     def text(self) -> str:
         """The words of the last user message."""
         return next((message.text for message in reversed(self.messages) if message.role == "user"), "")

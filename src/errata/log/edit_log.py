@@ -12,17 +12,17 @@ from types import MappingProxyType
 from typing import Final, final
 
 from errata.core.canonical import JSON, digest_of
-from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown, quoted
+from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered
 from errata.core.images import DECODERS, NEWEST, Image
-from errata.core.matching import question
+from errata.core.matching import QUESTIONS, asks
 from errata.core.records import Edit, EditId, Provenance, Query, instant
-from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
+from errata.log.entry import FIRST, KINDS, Entry, Kind, Row, body_of, linked, sealed
 from errata.log.fold import Fold, Pin, notes_in, step_in, step_of
+from errata.log.moments import last_by, resolved
 from errata.log.store import Blobs, Store, Tip, check_branch
 from errata.log.verify import verify_branch
 
 _NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
-_PREFIX: Final = 6
 _SHOWN: Final = 12
 
 
@@ -48,7 +48,7 @@ class EditLog:
         self._branch = check_branch(branch)
         self._upto = upto
         self._fold = Fold()
-        self._decoder: int | None = None
+        self._began: dict[str, int] = {}
         self._lock = threading.RLock()
         if upto is not None:
             _check_seq(upto, branch, self._tip().seq)
@@ -87,16 +87,7 @@ class EditLog:
         Raises:
             LogError: a later errata began it, with a version that isn't known here.
         """
-        if self._decoder is None:
-            for row in self._store.rows(self._branch, 1, 2):
-                told = linked(row, branch=self._branch, seq=1, previous=FIRST).details.get("decoder", 1)
-                if told not in DECODERS:
-                    raise LogError(
-                        f"Branch {self._branch!r} decodes pictures in a way that this version doesn't know ({told!r}). Upgrade "
-                        "errata to open it."
-                    )
-                self._decoder = int(told)
-        return NEWEST if self._decoder is None else self._decoder
+        return self._began_with("decoder", missing=1, known=DECODERS, newest=NEWEST)
 
     def append(
         self,
@@ -139,14 +130,14 @@ class EditLog:
             if edit is not None and edit.images:
                 known = self.keyed(key) if key else None
                 if known is None:
-                    self._check(kind, named, edit, after, supersedes)  # before any image is kept in vain
+                    self._check(kind, named, edit, after, supersedes, by)  # before any image is kept in vain
                     _keep_images(edit, self._store.blobs)
             with self._store.turn(self._branch):  # what is read in it holds until the row is appended
                 known = self.keyed(key) if key else None
                 if known is not None:
                     return known
-                self._check(kind, named, edit, after, supersedes)
-                row = sealed(seq=self._fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=self._fold.hash)
+                self._check(kind, named, edit, after, supersedes, by)
+                row = self._next(kind, body)
                 try:
                     self._store.append(row)
                 except Conflict:
@@ -215,16 +206,38 @@ class EditLog:
         with self._lock:
             return tuple(self._synced().proposed)
 
-    def asking(self, query: Query) -> EditId | None:
-        """The edit in force that corrects this question; None where there is none.
+    @property
+    def two_people(self) -> bool:
+        """Whether a correction needs two people on this branch: one who proposes it, and another who approves it."""
+        with self._lock:
+            return self._synced().two_people
+
+    def check_alone(self, kind: Kind, edit: EditId, author: str) -> None:
+        """Whether this person may do this to the edit, before the work is done that an entry on it needs.
 
         Raises:
-            BadImage: a picture of the query can't be decoded.
+            BadInput: it needs another person.
         """
-        named = question(query, self.decoder)
+        with self._lock:
+            why = self._synced().alone(kind, edit, author)
+        if why:
+            raise BadInput(why)
+
+    def asking(self, query: Query) -> EditId | None:
+        """The edit in force that corrects this question, named as by `asks`; None where there is none."""
+        named = self.asks(query)
         with self._lock:
             asking = self._synced().asking
             return asking.get(named, asking.get(query.digest))  # earlier versions named it by the pictures' bytes
+
+    def asks(self, query: Query) -> str:
+        """The name of what a query asks, by the rule that the branch began with (`errata.core.matching`).
+
+        Raises:
+            BadImage, LogError: a picture can't be decoded; the branch was begun by a later errata, with another rule.
+        """
+        rule = self._began_with("questions", missing=0, known=range(QUESTIONS + 1), newest=QUESTIONS)
+        return asks(query, rule=rule, decoder=self.decoder)
 
     def ending(self) -> Mapping[EditId, str]:
         """The edits in force that end at some time, and when (ISO 8601, UTC)."""
@@ -273,6 +286,8 @@ class EditLog:
     def point(self, text: str) -> int:
         """The entry that a person means: a number, an alias, or a time (ISO 8601 in UTC: the last entry up to then; 0: none).
 
+        A time not after the latest entry's names the same entry for ever (`errata.log.moments`).
+
         Raises:
             BadInput: it's none of these.
             LogError: there is no such entry.
@@ -283,13 +298,8 @@ class EditLog:
         if re.fullmatch("[0-9]{1,18}", wanted):  # no other digits, and none too many for Python to read
             _check_seq(int(wanted), self._branch, len(self))
             return int(wanted)
-        until = instant(wanted)
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high + 1) // 2
-            entry = next(self.entries(middle, middle + 1))
-            low, high = (middle, high) if instant(entry.time) <= until else (low, middle - 1)
-        return low
+        with self._lock:
+            return last_by((step.time for step in self._synced().steps), instant(wanted))
 
     def ids_at(self, seq: int) -> tuple[EditId, ...]:
         """The ids of the edits that were in force after entry `seq`, one of those that this log sees."""
@@ -343,29 +353,14 @@ class EditLog:
         return verify_branch(self._store, branch=self._branch, upto=self._upto, head=head)
 
     def resolve(self, prefix: str) -> EditId:
-        """The id of an edit that the log names, in force or not.
-
-        Args:
-            prefix: the id, or its first digits (at least 6) where no other id begins with them.
+        """The id of an edit that the log names, in force or not, by it or its first digits.
 
         Raises:
-            BadInput: too short, or fits several edits.
-            Unknown: fits none.
+            BadInput, Unknown: as `moments.resolved`.
         """
-        wanted = prefix.strip().lower()
-        if len(wanted) < _PREFIX:
-            raise BadInput(f"{quoted(prefix)} is too short to name an edit. Give at least {_PREFIX} digits of its id.")
         with self._lock:
-            known = list(dict.fromkeys(step.edit for step in self._synced().steps if step.edit is not None))
-        found = [edit for edit in known if edit.startswith(wanted)]
-        if not found:
-            raise Unknown("edit", prefix, [edit[:_SHOWN] for edit in known[-_SHOWN:]])
-        if len(found) > 1:
-            raise BadInput(
-                f"{quoted(prefix)} fits {len(found)} edits: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. "
-                "Give more digits."
-            )
-        return found[0]
+            known = dict.fromkeys(step.edit for step in self._synced().steps if step.edit is not None)
+        return resolved(prefix, list(known))
 
     def edit(self, prefix: str) -> Edit:
         """The content of an edit by its id or a unique prefix of it, in force or not.
@@ -419,6 +414,16 @@ class EditLog:
         """The branches of the store that have entries, sorted."""
         return tuple(sorted(self._store.branches()))
 
+    def _began_with(self, what: str, *, missing: int, known: Collection[int], newest: int) -> int:
+        """A version that the branch's first entry names; `missing` where it names none, the newest where there is no entry."""
+        if what not in self._began:
+            for row in self._store.rows(self._branch, 1, 2):
+                told = linked(row, branch=self._branch, seq=1, previous=FIRST).details.get(what, missing)
+                if not isinstance(told, int) or told not in known:
+                    raise LogError(f"Branch {self._branch!r} has a {what} of version {told!r}, not known here. Upgrade errata.")
+                self._began[what] = told
+        return self._began.get(what, newest)
+
     def _tip(self) -> Tip:
         return self._store.branches().get(self._branch, Tip(0, FIRST))
 
@@ -435,8 +440,18 @@ class EditLog:
             raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
         return fold
 
+    def _next(self, kind: Kind, body: bytes) -> Row:
+        fold = self._fold
+        return sealed(seq=fold.seq + 1, branch=self._branch, kind=kind, body=body, previous=fold.hash, latest=fold.latest)
+
     def _check(
-        self, kind: Kind, named: EditId | None, edit: Edit | None, after: str | None, supersedes: tuple[EditId, ...]
+        self,
+        kind: Kind,
+        named: EditId | None,
+        edit: Edit | None,
+        after: str | None,
+        supersedes: tuple[EditId, ...],
+        by: Provenance,
     ) -> None:
         fold = self._synced()
         if after is not None and after != fold.hash:
@@ -444,7 +459,7 @@ class EditLog:
                 f"Branch {self._branch!r} has grown to entry {fold.seq} since this was decided. Nothing was appended; "
                 "read it again and decide anew."
             )
-        fold.check(kind, named, edit is not None, supersedes)
+        fold.check(kind, named, edit is not None, supersedes, by.author)
 
 
 @contextmanager

@@ -14,14 +14,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring
 from typing import Final, Literal, cast, get_args
 
 from errata.core.canonical import JSON, canonical, digest_of
 from errata.core.errors import BadImage, LogError, Tampered, quoted
 from errata.core.images import Image
-from errata.core.records import Edit, EditId, Images, Provenance
+from errata.core.records import Edit, EditId, Images, Provenance, instant
 
 Kind = Literal[
     "aliased",
@@ -37,6 +37,7 @@ Kind = Literal[
     "rebased",
     "refused",
     "reverted",
+    "ruled",
     "superseded",
 ]
 """What an entry says happened. `WITHDRAWING` lists the kinds that take an edit out of force."""
@@ -50,6 +51,9 @@ _PARTS: Final = frozenset({"by", "details", "edit", "edit_id"})
 _decode: Final = json.JSONDecoder().decode  # of a whole log, looking up json.loads' options anew for each entry is felt
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+_TICK: Final = timedelta(milliseconds=1)
+_INSTANT: Final = timedelta(seconds=1)
 
 FIRST: Final = ""
 """The `previous` of the first entry of a branch."""
@@ -179,11 +183,22 @@ def hash_of(row: Row) -> str:
     return digest_of(b'{"body":' + row.body + rest.encode())
 
 
-def sealed(*, seq: int, branch: str, kind: Kind, body: bytes, previous: str) -> Row:
-    """A new row with its time and its hash."""
-    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def sealed(*, seq: int, branch: str, kind: Kind, body: bytes, previous: str, latest: str = "") -> Row:
+    """A new row with its time and its hash; `latest` is the latest time of the entries before it."""
+    time = stamped(datetime.now(UTC), latest)
     row = Row(seq=seq, branch=branch, kind=kind, time=time, body=body, previous=previous, hash="")
     return replace(row, hash=hash_of(row))
+
+
+def stamped(now: datetime, latest: str) -> str:
+    """The time of a new entry: the clock's, or the next millisecond where the latest entry was written just now.
+
+    So no entry takes the very time of the latest one. A clock that was put back by more than an instant is believed;
+    `errata.log.moments` says what a time then names.
+    """
+    after = instant(latest) + _TICK if latest else now
+    time = after if now < after < now + _INSTANT else now
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def body_of(edit: Edit | None, edit_id: EditId | None, by: Provenance, details: Mapping[str, JSON]) -> bytes:

@@ -43,9 +43,12 @@ class Notes(NamedTuple):
     alias: tuple[str, int] | None = None
     """`alias` and `entry`: a name for the state after an entry."""
 
+    two_people: bool | None = None
+    """`two_people` of a `ruled` entry: whether a correction needs two people from now on."""
+
 
 NOTHING: Final = Notes()
-_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "images", "pixels", "alias"})
+_NOTED: Final = frozenset({"key", "asks", "until", "supersedes", "pinned", "images", "pixels", "alias", "two_people"})
 
 
 class Step(NamedTuple):
@@ -57,6 +60,8 @@ class Step(NamedTuple):
     holds_edit: bool
     hash: str
     notes: Notes = NOTHING
+    time: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,15 @@ class Fold:
     proposed: dict[EditId, int] = field(default_factory=dict)
     """Edits that wait for approval -> number of the entry that proposed them."""
 
+    proposers: dict[EditId, frozenset[str]] = field(default_factory=dict)
+    """Who proposed each of them."""
+
+    seconded: dict[EditId, int] = field(default_factory=dict)
+    """Of these, the ones that somebody else approved -> the entry that says so."""
+
+    two_people: bool = False
+    """Whether a correction needs two people: one who proposes it, and another who approves it."""
+
     asking: dict[str, EditId] = field(default_factory=dict)
     """Digest of a query -> the edit in force that answers it."""
 
@@ -120,6 +134,8 @@ class Fold:
     """Of these, the ones of which no entry says that their bytes are gone."""
 
     pin: Pin | None = None
+    latest: str = ""
+    """The latest time of an entry."""
 
     @property
     def seq(self) -> int:
@@ -132,6 +148,7 @@ class Fold:
     def add(self, step: Step) -> None:
         assert step.seq == self.seq + 1, "a fold takes entries in order"
         self.steps.append(step)
+        self.latest = max(self.latest, step.time)  # all are written alike, so that the later one sorts last
         if step.notes is not NOTHING:
             self._note(step)
         if step.edit is None:
@@ -140,8 +157,13 @@ class Fold:
             self.holders[step.edit] = step.seq
         if step.kind == "proposed":
             self.proposed[step.edit] = step.seq
+            self.proposers[step.edit] = self.proposers.get(step.edit, frozenset()) | {_person(step.author)}
+        elif step.kind == "approved" and _person(step.author) not in self.proposers.get(step.edit, frozenset()):
+            self.seconded[step.edit] = step.seq
         elif step.kind in ("applied", "refused"):
             self.proposed.pop(step.edit, None)
+            self.proposers.pop(step.edit, None)
+            self.seconded.pop(step.edit, None)
         if step.kind == "applied":
             self._apply(step.edit, step)
         elif step.kind in WITHDRAWING:
@@ -171,11 +193,30 @@ class Fold:
         """Whether the edit is part of a pinned state, so that it can't be taken back."""
         return self.pin is not None and edit in self.standing and self.standing[edit] < self.pin.seq
 
-    def check(self, kind: Kind, edit: EditId | None, holds_edit: bool, supersedes: tuple[EditId, ...] = ()) -> None:
+    def alone(self, kind: Kind, edit: EditId | None, author: str) -> str:
+        """Why one person alone can't do this on a branch that asks for two; empty where they can."""
+        if not self.two_people or edit is None:
+            return ""
+        if kind == "approved" and _person(author) in self.proposers.get(edit, frozenset()):
+            return (
+                f"This branch asks for two people, and {author} proposed the edit {edit[:12]}. Somebody else must approve it "
+                "(errata edit approve --author NAME)."
+            )
+        if kind == "applied" and edit not in self.seconded:
+            return (
+                f"This branch asks for two people, and nobody has approved the edit {edit[:12]} that another proposed. Nothing was "
+                "changed. Propose it (errata edit add --propose), and let somebody else approve it."
+            )
+        return ""
+
+    def check(
+        self, kind: Kind, edit: EditId | None, holds_edit: bool, supersedes: tuple[EditId, ...] = (), author: str = ""
+    ) -> None:
         """Whether an entry of this kind makes sense now.
 
         Raises:
-            LogError: it would apply an edit that's in force, or withdraw one that isn't or can't be, or doesn't say which.
+            LogError: it would apply an edit that's in force, or withdraw one that isn't or can't be, or doesn't say which; or it
+                needs two people.
         """
         if kind in ("applied", "proposed"):
             if edit is None or not holds_edit:
@@ -186,6 +227,8 @@ class Fold:
                 )
         if kind == "approved" and edit not in self.proposed:
             raise LogError(f"No proposed edit {str(edit)[:12]} waits for approval. `errata edit list --proposed` shows what does.")
+        if why := self.alone(kind, edit, author):
+            raise LogError(why)
         for old in supersedes:
             self._check_out(kind, old)
         if kind == "erased" and edit is not None and edit in self.standing:
@@ -230,6 +273,8 @@ class Fold:
         notes = step.notes
         if notes.key:
             self.keys.setdefault(notes.key, step.seq)
+        if notes.two_people is not None and step.kind == "ruled":
+            self.two_people = notes.two_people
         if notes.alias is not None and step.kind == "aliased":
             name, seq = notes.alias
             self.aliases[name] = seq
@@ -248,7 +293,9 @@ class Fold:
 
 def step_of(entry: Entry) -> Step:
     """What the fold needs of an entry."""
-    return Step(entry.seq, entry.kind, entry.edit_id, entry.holds_edit, entry.hash, notes_in(entry.details))
+    return Step(
+        entry.seq, entry.kind, entry.edit_id, entry.holds_edit, entry.hash, notes_in(entry.details), entry.time, entry.by.author
+    )
 
 
 def step_in(row: Row, *, branch: str, seq: int, previous: str) -> Step:
@@ -258,7 +305,8 @@ def step_in(row: Row, *, branch: str, seq: int, previous: str) -> Step:
         Tampered: as `errata.log.entry.checked`.
     """
     body = cast("Mapping[str, Any]", checked(row, branch=branch, seq=seq, previous=previous))
-    return Step(seq, cast(Kind, row.kind), body["edit_id"], body["edit"] is not None, row.hash, notes_in(body["details"]))
+    notes, author = notes_in(body["details"]), body["by"]["author"]
+    return Step(seq, cast(Kind, row.kind), body["edit_id"], body["edit"] is not None, row.hash, notes, row.time, author)
 
 
 def notes_in(details: Mapping[str, JSON]) -> Notes:
@@ -266,7 +314,7 @@ def notes_in(details: Mapping[str, JSON]) -> Notes:
     if _NOTED.isdisjoint(details):
         return NOTHING
     alias, at = details.get("alias"), details.get("entry")
-    old, images = details.get("supersedes"), details.get("images")
+    old, images, two = details.get("supersedes"), details.get("images"), details.get("two_people")
     return Notes(
         _text(details.get("key")),
         _text(details.get("asks")),
@@ -277,7 +325,13 @@ def notes_in(details: Mapping[str, JSON]) -> Notes:
         _text(details.get("pixels")),
         _text(details.get("stage")),
         (alias, at) if isinstance(alias, str) and isinstance(at, int) else None,
+        two if isinstance(two, bool) else None,
     )
+
+
+def _person(author: str) -> str:
+    """Who it is, however the name is typed."""
+    return " ".join(author.split()).casefold()
 
 
 def _text(value: JSON) -> str:

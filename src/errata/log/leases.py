@@ -1,6 +1,7 @@
 """A branch held for the length of a `with` block: its lease is renewed while the block runs, and once lost, nothing is appended.
 
-A process that dies stops renewing, so its lease ends by itself. One that works on a slow edit, or waits for the next request, keeps
+A process that dies stops renewing, so its lease ends by itself; on the same machine its death is seen, and frees the branch at once
+(`processes`). One that works on a slow edit, or waits for the next request, keeps
 it. What keeps the chain whole is the store's `append`; a lease tells a second writer at once that its work would be in vain.
 """
 
@@ -11,11 +12,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final, final
 
-from errata.core.errors import Held, LogError
+from errata.core.errors import BadInput, Held, LogError
 from errata.log.entry import Row
 from errata.log.store import Blobs, Lease, Leases, Shelf, Store, Tip
 
@@ -26,8 +27,24 @@ _RENEWALS: Final = 3
 """Renewals in the time of one lease: two may fail before it ends."""
 
 
+_POLL_S: Final = 0.2
+"""How often a branch that somebody else has is asked for again."""
+
+
+def _patient(_: Held) -> None:
+    """Nobody is told."""
+
+
 @contextmanager
-def holding(store: Store, branch: str, *, holder: str = "", seconds: float = LEASE_S) -> Iterator[Store]:
+def holding(
+    store: Store,
+    branch: str,
+    *,
+    holder: str = "",
+    seconds: float = LEASE_S,
+    wait: float = 0.0,
+    waiting: Callable[[Held], None] = _patient,
+) -> Iterator[Store]:
     """The store, with its branch held by this process; append to the branch through what this gives.
 
     Args:
@@ -35,13 +52,17 @@ def holding(store: Store, branch: str, *, holder: str = "", seconds: float = LEA
         branch: its name; it need not have an entry yet.
         holder: who writes, for whoever must wait; "" for user, machine and process.
         seconds: how long the lease lasts after this process died.
+        wait: seconds to wait for somebody else who has the branch, >= 0.
+        waiting: told once who that is.
 
     Raises:
-        Held: somebody else has the branch.
+        Held: somebody else has the branch, and had it for as long as was waited.
+        BadInput: so long can't be waited.
         LogError: the lease can't be written down.
     """
-    started = time.monotonic()
-    lease = store.leases.take(branch, holder or this_process(), seconds=seconds)
+    if not wait >= 0:
+        raise BadInput(f"{wait} seconds can't be waited for branch {branch!r}. Give 0 or more.")
+    started, lease = _taken(store.leases, branch, holder or this_process(), seconds, wait, waiting)
     keeper = _Keeper(store.leases, lease, seconds=seconds, ends=started + seconds)
     try:
         yield _HeldStore(store, keeper)
@@ -49,6 +70,24 @@ def holding(store: Store, branch: str, *, holder: str = "", seconds: float = LEA
         keeper.stop()
         with suppress(LogError):  # a store that can't be reached any more: the lease ends by itself
             store.leases.release(lease)
+
+
+def _taken(
+    leases: Leases, branch: str, holder: str, seconds: float, wait: float, waiting: Callable[[Held], None]
+) -> tuple[float, Lease]:
+    """The lease, and when it was asked for."""
+    deadline, told = time.monotonic() + wait, False
+    while True:
+        asked = time.monotonic()
+        try:
+            return asked, leases.take(branch, holder, seconds=seconds)
+        except Held as error:
+            if asked >= deadline:
+                raise
+            if not told:
+                waiting(error)
+                told = True
+        time.sleep(max(0.0, min(_POLL_S, deadline - time.monotonic())))
 
 
 def this_process() -> str:

@@ -50,7 +50,7 @@ class Lease:
     """Who has it, in words for whoever must wait."""
 
     token: str
-    """Tells it from every other lease, whoever the holder is."""
+    """Tells it from every other lease, whoever the holder is; of which process it is says `errata.log.processes`."""
 
     until: str
     """ISO 8601, UTC, by the store's clock: when it ends unless it is renewed."""
@@ -102,7 +102,7 @@ class Leases(Protocol):
     """One writer to a branch, many readers. It spares a second writer work in vain; what keeps the chain whole is `Store.append`.
 
     Contract: of two that take a branch at once, one gets `Held`. Time is the store's. A lease that ended may be taken by anyone,
-    and may still be renewed until somebody has.
+    and may still be renewed until somebody has. One of a process of this machine that runs no more may be taken at once.
     """
 
     def take(self, branch: str, holder: str, *, seconds: float) -> Lease:

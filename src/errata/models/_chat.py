@@ -14,11 +14,16 @@ from jinja2 import TemplateError
 
 from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
+from errata.core.matching import worded
 from errata.core.records import Query
 from errata.models.families.family import Inputs
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
+
+
+_NAMED = 8
+"""Characters that a refusal names."""
 
 
 def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, plain: Callable[[Query], str]) -> Inputs:
@@ -105,6 +110,29 @@ def check_target(processor: ProcessorMixin, target: str, ids: tuple[int, ...]) -
             f"The target {quoted(target)} can't be expressed in this model's tokens: it would read {quoted(back.strip())}. "
             "Use other characters or words."
         )
+
+
+def check_read(processor: ProcessorMixin, texts: Sequence[str]) -> None:
+    """Whether the tokenizer can tell these texts from others; what makes no other question of one may be lost (`matching.worded`).
+
+    Raises:
+        BadInput: a character is unknown to it, or isn't read back.
+    """
+    tokenizer = tokenizer_of(processor)
+    for text in texts:
+        if not _read_back(tokenizer, text):
+            lost = [repr(char) for char in dict.fromkeys(text) if not char.isspace() and not _read_back(tokenizer, char)]
+            named = ", ".join(lost[:_NAMED]) + (", ..." if len(lost) > _NAMED else "")
+            raise BadInput(
+                f"The question can't be told from others in this model's tokens, which don't know {named or 'how it is written'}. "
+                "Use other characters or words."
+            )
+
+
+def _read_back(tokenizer: Any, text: str) -> bool:
+    ids = _ids(tokenizer, text)
+    back: str = tokenizer.decode(ids, skip_special_tokens=True)
+    return tokenizer.unk_token_id not in ids and "".join(worded(back).split()) == "".join(worded(text).split())
 
 
 def _part(part: str | Image) -> dict[str, str]:

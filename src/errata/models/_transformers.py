@@ -28,7 +28,7 @@ from errata.core.images import Image
 from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
-from errata.models._chat import chatter, check_target, check_words, tokenizer_of
+from errata.models._chat import chatter, check_read, check_target, check_words, tokenizer_of
 from errata.models._eyes import Eyes
 from errata.models._groups import chunks, group
 from errata.models._lower import Lower
@@ -315,6 +315,9 @@ class TransformersModel:
     def check(self, query: Query, target: str | None = None) -> None:
         self._checked(query, target, reserve=RESERVE)
 
+    def check_read(self, query: Query) -> None:
+        check_read(self.processor, query.texts)
+
     def _checked(self, query: Query, target: str | None, *, reserve: int) -> _Row:
         """The row, if it can be put to this model with `reserve` positions free for an answer.
 
@@ -340,7 +343,7 @@ class TransformersModel:
     def _row(self, query: Query, target: str | None) -> _Row:
         token = self.family.image_token(self.net)
         word: str = tokenizer_of(self.processor).convert_ids_to_tokens(token)
-        texts = [part for message in query.messages for part in message.parts if isinstance(part, str)]
+        texts = query.texts
         if any(word in text for text in texts):
             raise BadInput(
                 f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."

@@ -298,6 +298,9 @@ class Rewritten:
     def check(self, query: Query, target: str | None = None) -> None:
         self.model.check(self.query, target)
 
+    def check_read(self, query: Query) -> None:
+        self.model.check_read(self.query)
+
 
 @final
 class Heard:

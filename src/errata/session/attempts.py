@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Explains
-from errata.core.matching import question
+from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
 from errata.core.rules import Breach, Rules
 from errata.log import EditLog
+from errata.session.asking import said
 from errata.session.guard import Verdict, read_back
-from errata.session.neighbours import Beside, beside
+from errata.session.neighbours import Beside, readable
+from errata.session.neighbours import beside as asked_beside
 from errata.session.receipts import Moved, Receipt, Status
 from errata.session.rules import broken
 
@@ -36,10 +39,13 @@ class Attempt:
     write_ms: float
     guard_ms: float
     asks: str
-    """The digest that names the edit's question."""
+    """The name of its question on the branch (`EditLog.asks`)."""
 
     beside: Beside = Beside()
     """Which corrections in force were asked again, and which would be lost."""
+
+    unsaid: tuple[Moved, ...] = ()
+    """Earlier wordings of the same question, of edits whose place it takes, that aren't answered with its target."""
 
     @property
     def why(self) -> str:
@@ -51,7 +57,7 @@ class Attempt:
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
             self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
-            tuple(one.edit for one in self.beside.lost),
+            tuple(one.edit for one in self.beside.lost), self.unsaid,
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:
@@ -76,6 +82,8 @@ class Attempt:
             details["supersedes"] = list(self.supersedes)
         if self.beside.asked:
             details["beside"] = {"asked": len(self.beside.asked), "lost": [one.to_json() for one in self.beside.lost]}
+        if committed and self.unsaid:
+            details["unsaid"] = [one.to_json() for one in self.unsaid]
         if self.rules is not None:
             details["rules"] = {"digest": self.rules.digest, "broken": [breach.to_json() for breach in self.breaches]}
         return details
@@ -90,7 +98,8 @@ def attempt(
     edit: Edit,
     supersedes: tuple[EditId, ...],
     rules: Rules | None,
-    log: EditLog | None,
+    log: EditLog,
+    beside: bool,
 ) -> Attempt:
     """Write an edit and read it back.
 
@@ -102,7 +111,8 @@ def attempt(
         edit: the edit.
         supersedes: the edits whose place it takes.
         rules: what it must not break.
-        log: whose corrections in force it must not take away; None: they aren't asked.
+        log: where it would stand.
+        beside: whether it must not take away other corrections in force, which are then asked again.
     """
     started = time.perf_counter()
     written = editor.write(model, base, edit)
@@ -110,11 +120,31 @@ def attempt(
     middle = time.perf_counter()
     verdict = read_back(model, editor, before=state, after=written, edit=edit)
     found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
-    others = Beside() if log is None else beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes)
+    others = asked_beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes) if beside else Beside()
+    unsaid = _unsaid(model, editor, log, before=state, after=written, edit=edit, supersedes=supersedes)
     guard_ms = (time.perf_counter() - middle) * 1000
-    asks = question(edit.query, model.decoder)
     telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
-    return Attempt(edit, written, verdict, found, rules, telemetry, supersedes, (middle - started) * 1000, guard_ms, asks, others)
+    write_ms, named = (middle - started) * 1000, log.asks(edit.query)
+    return Attempt(
+        edit, written, verdict, found, rules, telemetry, supersedes, write_ms, guard_ms, named, others, unsaid
+    )  # fmt: skip
+
+
+def _unsaid(
+    model: Model, editor: Editor[Any], log: EditLog, *, before: Any, after: Any, edit: Edit, supersedes: tuple[EditId, ...]
+) -> tuple[Moved, ...]:
+    """The same question as it was typed before, where the edit speaks to its own wording alone."""
+    mine, given = log.asks(edit.query), {query.digest for query in (edit.query, *edit.also)}
+    old = [one.query for each in supersedes if (one := readable(log, each)) is not None]
+    asked = [query for query in old if query.digest not in given and log.asks(query) == mine]
+    if not asked:
+        return ()
+    targets = [edit.target] * len(asked)
+    was = said(model, partial(editor.read, model, before), asked, targets=targets)
+    now = said(model, partial(editor.read, model, after), asked, targets=targets)
+    return tuple(
+        Moved(query.text, then, text) for query, then, text in zip(asked, was, now, strict=True) if not same(text, edit.target)
+    )
 
 
 def settled() -> None:

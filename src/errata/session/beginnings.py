@@ -11,6 +11,7 @@ from typing import Any
 from errata.core.canonical import JSON, canonical
 from errata.core.editor import Editor
 from errata.core.errors import WrongStore
+from errata.core.matching import QUESTIONS
 from errata.core.model import Model
 from errata.core.records import Provenance, Query
 from errata.log import EditLog, Entry
@@ -72,6 +73,7 @@ def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query]
             "asked": asked,
             "pool": put_pool(log, pool),
             "decoder": model.decoder,
+            "questions": QUESTIONS,
             "versions": versions,
         },
         after="",

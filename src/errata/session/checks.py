@@ -29,6 +29,8 @@ def check(model: Model, log: EditLog, edit: Edit, *, now: datetime, given: Calla
         model.check(query, edit.target)
     for query in edit.keep:
         model.check(query)
+    for query in (edit.query, *edit.also, *edit.keep):
+        model.check_read(query)
     if edit.id in log.ids_in_force() and (edit.id in log.fixed() or given()):
         raise BadInput(f"The edit {edit.id[:12]} is in force already, word for word. Nothing was changed.")
     for image in edit.images:

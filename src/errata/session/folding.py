@@ -54,15 +54,6 @@ def kept(log: EditLog, entry: Entry, state: Any) -> None:
         Snapshots(log).put(entry, frozen(state))
 
 
-def _begun(model: Model, editor: Editor[Any], log: EditLog) -> Any:
-    """The state without edits; kept as the snapshot after the first entry, since it can take longer than many a write."""
-    state = editor.begin(model)
-    first = next(log.entries(1, 2), None)
-    if first is not None and state_bytes(state):
-        kept(log, first, state)
-    return state
-
-
 def frozen(state: Any) -> bytes:
     """The state as the bytes of a safetensors file."""
     saved = to_tensors(state)
@@ -78,3 +69,12 @@ def thawed(data: bytes) -> Any | None:
         return from_tensors(tensors_of(data), metadata)
     except (SafetensorError, ValueError, KeyError, BadInput):
         return None
+
+
+def _begun(model: Model, editor: Editor[Any], log: EditLog) -> Any:
+    """The state without edits; kept as the snapshot after the first entry, since it can take longer than many a write."""
+    state = editor.begin(model)
+    first = next(log.entries(1, 2), None)
+    if first is not None and state_bytes(state):
+        kept(log, first, state)
+    return state

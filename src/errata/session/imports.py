@@ -7,14 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, final
 
+from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.records import Provenance
 from errata.core.rules import Rules
+from errata.log.conflicts import Conflicts, Disagreement
 from errata.log.formats import Format, Line
 from errata.session.session import Session
 
 OUTCOMES: Final = ("applied", "refused", "passed over", "bad")
 """What may become of a line."""
+
+_NOTED: Final = 100
+"""Conflicts that the log's entry on an import names."""
 
 Tell = Callable[[str], None]
 """Told a sentence on one line of the file."""
@@ -35,7 +40,10 @@ class Import:
         retry: put what an earlier run refused to the model again.
         rules: what the corrections must not break.
         bad: told of each line that can't be used.
-        refused: told of each correction that the guard refused.
+        refused: told of each correction that the guard refused, and of each that speaks to its own wording alone.
+
+    Raises:
+        BadInput: the branch asks for two people.
     """
 
     def __init__(
@@ -56,8 +64,14 @@ class Import:
         self._rules = rules
         self._bad = bad
         self._refused = refused
+        if session.log.two_people:
+            raise BadInput(
+                f"Branch {session.log.branch!r} asks for two people, and an import applies what one gives. Nothing was changed. "
+                "Propose the corrections (errata edit add --propose), or import them onto another branch."
+            )
         self._standing = set(session.log.ids_in_force())
         self._seen = 0
+        self._heard = Conflicts(session.log.asks)
         self.done: Counter[str] = Counter()
 
     @property
@@ -65,11 +79,17 @@ class Import:
         """As many corrections were put to the model as there may be."""
         return self._limit is not None and self.done["applied"] + self.done["refused"] >= self._limit
 
+    @property
+    def conflicts(self) -> tuple[Disagreement, ...]:
+        """The same question with other answers by other people, as far as the file was read."""
+        return tuple(self._heard.found)
+
     def take(self, line: Line) -> bool:
         """Apply a line; False, and nothing is done, where there may be no more."""
         if self.full:
             return False
         self._seen += 1
+        self._heard.hear(line)
         self.done[self._outcome(line)] += 1
         return True
 
@@ -77,12 +97,14 @@ class Import:
         """Note in the log what was imported, once for as far as the file was read; nothing where nothing in it could be used."""
         if set(self.done) <= {"bad"}:
             return
-        counts = {name.replace(" ", "_"): self.done[name] for name in OUTCOMES}
+        told: dict[str, JSON] = {name.replace(" ", "_"): self.done[name] for name in OUTCOMES}
+        if self.conflicts:
+            told["conflicts"] = [[one.earlier.edit, one.later.edit] for one in self.conflicts[:_NOTED]]
         self._session.log.append(
             "imported",
             None,
             by,
-            details={"file": file.name, "digest": self._digest, "format": format, **counts},
+            details={"file": file.name, "digest": self._digest, "format": format, **told},
             key=f"import:{self._digest}:after {self._seen}",
         )
 
@@ -105,5 +127,7 @@ class Import:
         if receipt.status == "refused":
             self._refused(f"{line.place}: refused: {receipt.why}")
         else:
+            for one in receipt.unsaid:
+                self._refused(f"{line.place}: applied, but typed as {one.query!r} the question is answered {one.after!r}")
             self._standing = set(self._session.log.ids_in_force())  # it may have taken the place of another
         return receipt.status

@@ -80,7 +80,7 @@ def beside(
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
     surely = isinstance(editor, Touches)
-    held = [found for each in _chosen(editor, after, standing, edit) if (found := _read(log, each)) is not None]
+    held = [found for each in _chosen(editor, after, standing, edit) if (found := readable(log, each)) is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()
@@ -107,7 +107,7 @@ def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId], edit: E
     return [*newest, *drawn]
 
 
-def _read(log: EditLog, edit: EditId) -> Edit | None:
+def readable(log: EditLog, edit: EditId) -> Edit | None:
     """The edit; None where its picture was erased, so that it can't be asked."""
     with suppress(BadImage):
         return log.edit(edit)

@@ -13,8 +13,8 @@ from errata.editors import parse
 from errata.log import EditLog
 from errata.models import load
 from errata.session.beginnings import as_recorded, recorded_editor
+from errata.session.registry import Loader, equipped
 from errata.session.session import Session
-from errata.session.tools import Loader, equipped
 
 
 class Otherwise(NamedTuple):

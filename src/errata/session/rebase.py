@@ -165,6 +165,8 @@ def rebase(
     for number, moved in enumerate(found):
         if moved.why == _GIVEN:
             found[number] = run.dropped_still(old.edit(moved.edit), moved)
+    if old.two_people and not session.log.two_people:  # now that everything is carried over: two people agreed to each
+        session.record("ruled", None, by, details={"two_people": True})
     done = Rebased(head.mark, run.asked_again(old, found))
     session.record("rebased", None, by, details=_told(session, old, done), key=run.key)
     return done

@@ -85,13 +85,17 @@ class Receipt:
     lost: tuple[EditId, ...] = ()
     """Those of them that it took away; every other one that was asked is still given."""
 
+    unsaid: tuple[Moved, ...] = ()
+    """The same question in other words of superseded edits (another case, no question mark), where it isn't answered with the
+    target: given as `also`, it would be."""
+
 
 def receipt_in(entry: Entry) -> Receipt:
     """The receipt that an entry of the log remembers (its times aside)."""
     assert entry.edit_id is not None, "only entries on an edit have a receipt"
     assert entry.kind in get_args(Status), "only entries on what became of an edit have a receipt"
     details = entry.details
-    kept, telemetry, old = details.get("kept"), details.get("telemetry"), details.get("supersedes")
+    kept, telemetry, old, unsaid = (details.get(name) for name in ("kept", "telemetry", "supersedes", "unsaid"))
     return Receipt(
         entry.edit_id,
         cast(Status, entry.kind),
@@ -103,6 +107,11 @@ def receipt_in(entry: Entry) -> Receipt:
         telemetry if isinstance(telemetry, Mapping) else {},
         supersedes=tuple(EditId(str(edit)) for edit in old) if isinstance(old, list) else (),
         lost=_lost(details.get("beside")),
+        unsaid=tuple(
+            Moved(str(one.get("query", "")), str(one.get("before", "")), str(one.get("after", "")))
+            for one in (unsaid if isinstance(unsaid, list) else ())
+            if isinstance(one, Mapping)
+        ),
     )
 
 

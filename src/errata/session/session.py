@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, final
 
 from errata.core.canonical import JSON, digest_of_json
 from errata.core.editor import Editor, Forgets, protected
-from errata.core.errors import BadInput, LogError
+from errata.core.errors import BadInput, Conflict, LogError
 from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
@@ -27,10 +27,10 @@ from errata.log import EditLog, Entry, Kind
 from errata.session.asking import ended, heard, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
-from errata.session.checks import check, check_out, check_waits
+from errata.session.checks import check, check_out
 from errata.session.folding import Folded, folded, frozen, kept
 from errata.session.pools import pool_in
-from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
+from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_under, stays_out
 
 SNAPSHOT_EVERY = 25
 """Edits between snapshots, unless said otherwise."""
@@ -43,7 +43,9 @@ _BLANK: Final = object()
 
 _CLOCK: Final = Provenance("errata", "its time is over")
 _NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
-_PROPOSED: Final[tuple[Kind, ...]] = ("proposed",)
+_BESIDE: Final[frozenset[Kind]] = frozenset({"aliased", "checkpointed", "imported", "proposed"})
+"""What moves no state, and may be appended by whoever doesn't hold the branch."""
+
 _STATUS: Final[Mapping[Kind, Status]] = {"reverted": "reverted", "quarantined": "quarantined"}
 
 
@@ -173,8 +175,8 @@ class Session:
         done = receipt_under(self.log, key, edit)
         if done is not None:
             return done
-        faded = self._check(edit)
-        self._catch_up()
+        self.log.check_alone("applied", edit.id, (by or Provenance()).author)
+        faded = self.prepare(edit)
         tried = self._attempt(edit, rules, supersede)
         committed = not tried.why or not guard
         details = tried.details(committed=committed)
@@ -196,55 +198,36 @@ class Session:
         Raises:
             BadInput: the edit can't be put to this model, or is in force already.
         """
-        self._check(edit)
-        self._follow_if_grown()
-        tried = self._attempt(edit, rules, supersede)
+        tried = self.attempted(edit, rules=rules, supersede=supersede)
         moved = self.moved(recent, tried.state)
         return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(recent))
 
-    def propose(self, edit: Edit, by: Provenance | None = None, *, key: str = "", rules: Rules | None = None) -> Receipt:
-        """Put a correction before those who may approve it: the log keeps it with the receipt that it would have; the state stays.
+    def attempted(
+        self, edit: Edit, *, rules: Rules | None = None, supersede: Collection[EditId] = (), again: bool = True
+    ) -> Attempt:
+        """The edit written beside the state and read back; nothing is changed.
 
         Raises:
-            BadInput, LogError: as `edit`.
+            BadInput: it can't be put to this model, or is in force already (with `again`: and given).
         """
-        done = receipt_under(self.log, key, edit)
-        if done is not None:
-            return done
-        self._check(edit, again=False)
-        self._catch_up()
-        tried = self._attempt(edit, rules)
-        entry = self.record("proposed", edit, by, details=tried.details(committed=False), key=key)
-        return tried.receipt("proposed", entry.seq, why=tried.why)
+        self._check(edit, again=again)
+        self._follow_if_grown()
+        return self._attempt(edit, rules, supersede)
 
-    def approve(self, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:
-        """Apply a proposed correction, as its proposer gave it; it is guarded again, by what is true now.
+    def prepare(self, edit: Edit | None = None) -> bool:
+        """Before anything is written: what the log says now, and without the edits whose time is over.
+
+        Returns:
+            Whether the edit is in force and isn't given any more, so that it is made again.
 
         Raises:
-            BadInput: no such proposal waits; nothing was changed.
+            BadInput: the edit can't be made (`checks.check`).
         """
-        check_waits(self.log, edit_id)
-        proposal = next(self.log.find(edit_id, kinds=_PROPOSED))
-        if "rules" in proposal.details and rules is None:
-            raise BadInput(
-                f"The edit {edit_id[:12]} was proposed under rules. Give them again (--rules), so that it is held to them."
-            )
-        edit = self.log.edit(edit_id)
-        self._check(edit)
-        self._catch_up()
-        self.record("approved", None, by, edit_id=edit_id)
-        return self.edit(edit, by, rules=rules)
-
-    def reject(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
-        """Turn a proposed correction down.
-
-        Raises:
-            BadInput: no such proposal waits; nothing was changed.
-        """
-        check_waits(self.log, edit_id)
-        self._catch_up()
-        entry = self.record("refused", None, by, edit_id=edit_id, details={"why": "the proposal was turned down"})
-        return receipt_in(entry)
+        faded = edit is not None and self._check(edit)
+        self._follow_if_grown()
+        self.expire()
+        self._note_superseded(None)
+        return faded
 
     def revert(self, edit_id: EditId, by: Provenance | None = None) -> Receipt:
         """Take one edit back: afterwards the state is as if it had never been made.
@@ -283,7 +266,7 @@ class Session:
         """
         ids = tuple(dict.fromkeys(edit_ids))
         check_out(self.log, ids, ended=self._ended())
-        self._follow_if_grown() if dry_run else self._catch_up()
+        self._follow_if_grown() if dry_run else self.prepare()
         rebuilt, drafts = self._withdrawal(ids, others)
         if dry_run:
             return drafts
@@ -317,8 +300,10 @@ class Session:
             max_new_tokens: the longest answer; None: 64, and what a correction that speaks needs.
 
         Raises:
-            BadInput: a prompt is empty or too long for the model.
+            BadInput: a prompt is empty or too long for the model, or has characters that its tokens don't know.
         """
+        for query in queries:
+            self.model.check_read(query)
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
         read = unedited if self._state is _BLANK else partial(self.editor.read, self.model, self.state)
@@ -376,17 +361,27 @@ class Session:
         edit_id: EditId | None = None,
         details: Mapping[str, JSON] = _NOTHING,
         key: str = "",
+        anywhere: bool = False,
     ) -> Entry:
-        """Append an entry after the one that this session last saw; it says which model and editor it is of.
+        """Append an entry after the one that this session last saw, or `anywhere`; it says which model and editor it is of.
 
         Raises:
-            Conflict: another writer appended meanwhile; nothing was.
+            Conflict: another writer changed the state meanwhile; nothing was appended.
             LogError: it can't be written; nothing was.
         """
         self._spec = self._spec or digest_of_json(self.editor.spec(self.model).to_json())
         told = {**details, "model": self.model.digest, "editor": self._spec}
-        entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=told, after=self._at, key=key)
-        self._at, self._seq = entry.hash, entry.seq
+        while True:
+            after = None if anywhere else self._at
+            try:
+                entry = self.log.append(kind, edit, by or Provenance(), edit_id=edit_id, details=told, after=after, key=key)
+            except Conflict:
+                if not self._passed():
+                    raise
+            else:
+                break
+        if entry.previous == self._at:
+            self._at, self._seq = entry.hash, entry.seq
         return entry
 
     def move(self, state: Any) -> None:
@@ -412,8 +407,10 @@ class Session:
         supersedes = self._superseding(edit, supersede)
         leaving = {*supersedes, edit.id} & {*self.log.ids_in_force()}
         base = self.without(leaving).state if leaving else self.state
-        log = self.log if self._beside else None
-        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=log)
+        return attempt(
+            self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=self.log,
+            beside=self._beside,
+        )  # fmt: skip
 
     def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""
@@ -447,17 +444,19 @@ class Session:
         for old, new in self.log.superseded().items():
             self.record("superseded", None, by, edit_id=old, details={"by": new})
 
-    def _catch_up(self) -> None:
-        """Before anything is written: what the log says now, and without the edits whose time is over."""
-        self._follow_if_grown()
-        self.expire()
-        self._note_superseded(None)
-
     def _follow_if_grown(self) -> None:
         """Fold anew where another writer appended: an edit is judged on the state that the log says."""
         head = self.log.head
-        if head is not None and head.hash != self._at:
+        if head is not None and head.hash != self._at and not self._passed():
             self._follow()
+
+    def _passed(self) -> bool:
+        """Whether all that came since is beside the state, such as a proposal: the session then goes on from there."""
+        since = list(self.log.entries(self._seq + 1))
+        if not since or since[0].previous != self._at or any(entry.kind not in _BESIDE for entry in since):
+            return False
+        self._at, self._seq = since[-1].hash, since[-1].seq
+        return True
 
     def _follow(self) -> None:
         """Take the state that the log says."""

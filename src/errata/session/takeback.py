@@ -91,7 +91,7 @@ def to_point(
         others: queries of which the result tells whose answers change, beside those of the edits themselves.
 
     Raises:
-        BadInput: nothing has changed since; nothing was changed.
+        BadInput: nothing has changed since, or edits would have to be applied again that need two people; nothing was changed.
         LogError: there is no such entry, or what happened since can't be undone.
         BadImage: an edit that would have to be applied again needs an image that was erased.
     """
@@ -111,6 +111,8 @@ def to_point(
             "nothing before that can be replayed. Nothing was changed."
         )
     state, _ = session.folded(past, over)
+    for named in back:
+        session.log.check_alone("applied", named, (by or Provenance()).author)
     again = [session.log.edit(edit) for edit in back]
     touched = [*(session.log.edit(edit) for edit in out), *again]
     queries, targets = [edit.query for edit in touched], [edit.target for edit in touched]
@@ -136,7 +138,7 @@ def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, 
         rules: what it must not break.
 
     Raises:
-        BadInput: it is in force, or was never applied; nothing was changed.
+        BadInput: it is in force, was never applied, or needs two people; nothing was changed.
         BadImage: it needs a picture that was erased.
     """
     if edit_id in session.standing():

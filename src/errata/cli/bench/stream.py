@@ -214,7 +214,7 @@ class _Desk:
         return _Desk(model, tools_at(device=where.device, dtype=where.dtype), Baseline(model))
 
     def equipped(self, editor: Editor[Any]) -> Editor[Any]:
-        from errata.session.tools import equipped
+        from errata.session.registry import equipped
 
         return equipped(editor, self.tools)
 

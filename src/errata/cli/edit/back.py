@@ -13,7 +13,7 @@ import typer
 from errata.cli._given import Rules, recent_in, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import AsJson, By, Place
+from errata.cli._options import AsJson, By, Place, Turn
 from errata.cli._print import SHORT, say, say_json
 from errata.cli.edit.receipts import REFUSED, show_moved, show_receipt
 from errata.core.errors import BadImage, BadInput, quoted
@@ -41,6 +41,7 @@ def revert(
         Path | None, typer.Option("--recent", help="A file of recent questions to ask too (errata ask --remember FILE).")
     ] = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +63,7 @@ def revert(
     with log_to_read(place.where) as log:  # before a model is loaded: is there such a thing to take back?
         named = _named(log, edits or (), entries)
         point = log.point(words(to, "point")) if to else None
-    opened = session_to_ask(place) if dry_run else session_to_edit(place)
+    opened = session_to_ask(place) if dry_run else session_to_edit(place, turn)
     with opened as session:
         asked = [*_questions(session), *others] if dry_run else others
         if point is None:
@@ -79,6 +80,7 @@ def restore(
     edit: Annotated[str, typer.Argument(help="The id, or its first digits (at least 6).")],
     rules: Rules = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -96,7 +98,7 @@ def restore(
         named = log.resolve(edit)
         if named in log.ids_in_force():
             raise BadInput(f"The edit {named[:SHORT]} is in force, so there is nothing to restore. Nothing was changed.")
-    with session_to_edit(place) as session:
+    with session_to_edit(place, turn) as session:
         from errata.session.takeback import restore as put_back
 
         receipt = put_back(session, named, given, rules=held)

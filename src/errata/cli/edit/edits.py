@@ -12,8 +12,8 @@ import typer
 
 from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
 from errata.cli._groups import grouped
-from errata.cli._open import log_to_read, session_to_ask, session_to_edit
-from errata.cli._options import AsJson, By, Place, Where
+from errata.cli._open import log_to_read, session_to_ask, session_to_edit, session_to_propose
+from errata.cli._options import AsJson, By, Place, Turn, Where
 from errata.cli._print import SHORT, fields, note, say, say_json, table
 from errata.cli.edit.receipts import REFUSED, show_receipt
 from errata.cli.edit.telemetry import show_telemetry
@@ -60,6 +60,7 @@ def add(
     ] = None,
     key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -89,9 +90,12 @@ def add(
         with session_to_ask(place, new_branch=True) as session:
             receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
     else:
-        with session_to_edit(place, partial(_check, made)) as session:
+        opened = session_to_propose if propose else session_to_edit
+        with opened(place, turn, partial(_check, made)) as session:
             if propose:
-                receipt = session.propose(made, given, key=named, rules=held)
+                from errata.session.proposals import propose as put_forward
+
+                receipt = put_forward(session, made, given, key=named, rules=held)
             else:
                 receipt = session.edit(made, given, key=named, rules=held, supersede=_named(session, supersede))
     show_receipt(receipt, as_json)
@@ -105,10 +109,12 @@ def approve(
     edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
     rules: Rules = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
-    """Apply an edit that was proposed; it is guarded by what is true now.
+    """Apply an edit that was proposed; it is guarded by what is true now. Where the branch asks for two people (errata log rule),
+    its proposer can't.
 
     Exits with 1 when the edit is refused; the model is then as it was.
 
@@ -117,9 +123,11 @@ def approve(
       errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
     given, held = by.provenance, rules_for(rules)
-    named = _waiting(edit, place.where)
-    with session_to_edit(place) as session:
-        receipt = session.approve(named, given, rules=held)
+    named = _waiting(edit, place.where, given.author)
+    with session_to_edit(place, turn) as session:
+        from errata.session.proposals import approve as apply
+
+        receipt = apply(session, named, given, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status == "refused":
         raise typer.Exit(REFUSED)
@@ -130,6 +138,7 @@ def approve(
 def reject(
     edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -140,8 +149,10 @@ def reject(
       errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
     """
     given, named = by.provenance, _waiting(edit, place.where)
-    with session_to_edit(place) as session:
-        receipt = session.reject(named, given)
+    with session_to_edit(place, turn) as session:
+        from errata.session.proposals import reject as turn_down
+
+        receipt = turn_down(session, named, given)
     show_receipt(receipt, as_json)
 
 
@@ -226,12 +237,14 @@ def _over(log: EditLog) -> frozenset[EditId]:
     return frozenset(edit for edit, end in log.ending().items() if instant(end) <= now)
 
 
-def _waiting(edit: str, where: Where) -> EditId:
-    """The proposed edit that is meant, before a model is loaded."""
+def _waiting(edit: str, where: Where, approver: str | None = None) -> EditId:
+    """The proposed edit that is meant, before a model is loaded, and whether this one may approve it."""
     with log_to_read(where) as log:
         named = log.resolve(edit)
         if named not in log.proposed():
             raise BadInput(f"The edit {named[:SHORT]} doesn't wait for approval. `errata edit list --proposed` shows what does.")
+        if approver is not None:
+            log.check_alone("approved", named, approver)
     return named
 
 
@@ -245,6 +258,8 @@ def _check(made: Edit, opened: Model) -> None:
         opened.check(query, made.target)
     for query in made.keep:
         opened.check(query)
+    for query in (made.query, *made.also, *made.keep):
+        opened.check_read(query)
 
 
 def _content(edit: Edit | None) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -14,9 +14,10 @@ import typer
 from errata.cli._given import Rules, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
-from errata.cli._options import By, Place, Where
+from errata.cli._options import By, Place, Turn, Where
 from errata.cli._print import complain, note, say, watched
 from errata.core.records import Provenance
+from errata.log.conflicts import Conflicts, Disagreement
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Exportable, Format, Line, Options, digest_of_file, read, settled, write, written_as
 
@@ -57,13 +58,14 @@ def import_(
     retry: Annotated[bool, typer.Option("--retry", help="Put what an earlier run refused to the model again.")] = False,
     rules: Rules = None,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
 ) -> None:
     """Apply a file of corrections, one after another. Good records are kept; each bad one is named, and the exit code is then 3.
 
     The file is read as a stream. An import that was interrupted can be run again: what it applied or refused is passed over without
     asking the model, and so is an edit that is in force already. A record with a field that isn't known and could be a part of what
-    was asked is bad; --ignore passes the field over.
+    was asked is bad; --ignore passes the field over. Two authors who answer the same question differently are named.
 
     \b
     Examples:
@@ -84,7 +86,7 @@ def import_(
         _count(file, known, chain((first,), lines), limit)
         return
     how = _How(limit, retry, rules_for(rules), default)
-    with session_to_edit(place) as session:
+    with session_to_edit(place, turn) as session:
         run = _applied(session, file, known, chain((first,), lines), how)
     if run.full:
         note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
@@ -115,6 +117,7 @@ def _applied(session: Session, file: Path, format: Format, lines: Iterator[Line]
             progress(line.place, line.read_bytes, size)
         run.finish(file, format, how.by)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
+    _say_conflicts(run.conflicts)
     return run
 
 
@@ -157,8 +160,9 @@ def export(
 
 def _count(file: Path, format: Format, lines: Iterator[Line], limit: int | None) -> None:
     done: Counter[str] = Counter()
-    now = datetime.now(UTC)
+    now, heard = datetime.now(UTC), Conflicts()
     for line in lines:
+        heard.hear(line)
         why = line.found if isinstance(line.found, str) else line.found[0].over(now)
         if why:
             complain(f"{line.place}: {why}")
@@ -166,8 +170,18 @@ def _count(file: Path, format: Format, lines: Iterator[Line], limit: int | None)
         if limit is not None and done["good"] >= limit:
             break
     say(f"{file}: {_said(done, ('good', 'bad'))} ({format}); nothing was changed")
+    _say_conflicts(heard.found)
     if done["bad"]:
         raise typer.Exit(SOME_BAD)
+
+
+def _say_conflicts(found: Sequence[Disagreement]) -> None:
+    """Where authors of one file contradict each other."""
+    if found:
+        count = f"{len(found)} conflict{'' if len(found) == 1 else 's'}"
+        say(f"{count} between authors; a later answer takes the place of an earlier one:")
+    for one in found:
+        say(f"  {one.sentence}")
 
 
 def _said(done: Counter[str], names: tuple[str, ...]) -> str:

@@ -37,6 +37,8 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
             "time": timed,
         }
     )
+    for one in receipt.unsaid:
+        say(f"typed as {one.query!r}, it is answered {one.after!r}, and was {one.before!r}: give that wording too (--also)")
     show_moved(receipt.moved, receipt.asked)
 
 
@@ -63,6 +65,7 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "asked": receipt.asked,
         "beside": receipt.beside,
         "lost": list(receipt.lost),
+        "unsaid": [one.to_json() for one in receipt.unsaid],
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,

@@ -10,7 +10,7 @@ import typer
 
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write
-from errata.cli._options import AsJson, By, Where
+from errata.cli._options import AsJson, By, Turn, Where
 from errata.cli._print import SHORT, complain, note, say, say_json, table
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, Tampered
@@ -119,6 +119,7 @@ def checkpoint(
     sign: Annotated[Path | None, typer.Option("--sign", help="Sign it with this private key (PEM, Ed25519).")] = None,
     out: Out = None,
     by: By = By(),
+    turn: Turn = Turn(),
     where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
@@ -138,7 +139,7 @@ def checkpoint(
 
     given, key = by.provenance, None if sign is None else read_key(sign)
     check_free(out)
-    with log_to_write(where) as log:
+    with log_to_write(where, turn) as log:
         entry, made = append(log, given, key=key)
     give(made, out, as_json=as_json)
     note(f"It is entry {entry.seq} of branch {where.branch}. Keep it where whoever can change the store can't.")
@@ -306,6 +307,7 @@ def summary(entry: Entry) -> str:
     about = {
         "aliased": f"{details.get('alias')}: the state after entry {details.get('entry')}",
         "checkpointed": f"{details.get('size')} entries, root {str(details.get('root'))[:SHORT]}",
+        "ruled": f"two people: {'on' if details.get('two_people') else 'off'}",
         "superseded": f"by {str(details.get('by'))[:SHORT]}",
         "erased": f"image {', '.join(str(image)[:SHORT] for image in _listed(details.get('images')))}",
     }.get(entry.kind, "")

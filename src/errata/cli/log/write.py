@@ -1,4 +1,4 @@
-"""`errata log alias` and `errata log erase-image`: the entries that are about the log itself rather than about one edit."""
+"""`errata log alias`, `rule` and `erase-image`: the entries that are about the log itself rather than about one edit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import typer
 
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write, session_to_ask, session_to_edit
-from errata.cli._options import AsJson, By, Place, Where
+from errata.cli._options import AsJson, By, Place, Turn, Where
 from errata.cli._print import SHORT, say, say_json
 from errata.cli._sure import Yes, check_sure
 from errata.core.canonical import JSON
-from errata.core.errors import BadInput, quoted
+from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.given import words
 from errata.core.records import instant
 from errata.log.erasing import Concerned, concerned
@@ -22,6 +22,9 @@ from errata.log.erasing import Concerned, concerned
 if TYPE_CHECKING:
     from errata.log import EditLog
     from errata.session.takeback import Erased
+
+TWO_PEOPLE = "two-people"
+"""The rule's name."""
 
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 
@@ -31,6 +34,7 @@ def alias(
     name: Annotated[str, typer.Argument(help="A name, such as release-3.")],
     point: Annotated[str, typer.Argument(help="An entry's number, another alias or a time; not given: the last entry.")] = "",
     by: By = By(),
+    turn: Turn = Turn(),
     where: Where = Where(),
 ) -> None:
     """Name the state after an entry: `errata ask --at NAME` asks it, `errata edit revert --to NAME` goes back to it.
@@ -45,9 +49,47 @@ def alias(
     given = by.provenance
     with log_to_read(where) as log:
         seq = _state(log, words(point, "point")) if point else len(log)
-    with log_to_write(where) as log:
+    with log_to_write(where, turn) as log:
         entry = log.append("aliased", None, given, details={"alias": name, "entry": seq})
     say(f"{name}: the state after entry {seq} (entry {entry.seq} says so)")
+
+
+@grouped
+def rule(
+    name: Annotated[str, typer.Argument(help="two-people; not given: show what holds.")] = "",
+    off: Annotated[bool, typer.Option("--off", help="End the rule.")] = False,
+    by: By = By(),
+    turn: Turn = Turn(),
+    where: Where = Where(),
+) -> None:
+    """Say what the branch asks of whoever writes to it; the log keeps who said so.
+
+    two-people: who proposed a correction can't approve it, and nothing is applied without a proposal and an approval. Taking back
+    needs one person as before. A person is whom --author names.
+
+    \b
+    Examples:
+      errata log rule
+      errata log rule two-people --author ann --reason "the audit asks for it"
+      errata log rule two-people --off --author bo
+    """
+    if name not in ("", TWO_PEOPLE):
+        raise Unknown("rule of a branch", name, (TWO_PEOPLE,))
+    if off and not name:
+        raise BadInput(f"--off ends a rule. Name it: errata log rule {TWO_PEOPLE} --off")
+    given = by.provenance
+    with log_to_read(where) as log:
+        held = log.two_people
+        if not len(log):
+            raise BadInput(
+                f"Branch {where.branch!r} has no entry yet, so there is nothing to rule. Make its first correction before."
+            )
+    if not name or held != off:
+        say(f"{TWO_PEOPLE}: {'on' if held else 'off'}{' already; nothing was changed' if name else ''}")
+        return
+    with log_to_write(where, turn) as log:
+        entry = log.append("ruled", None, given, details={"two_people": not off})
+    say(f"{TWO_PEOPLE}: {'off' if off else 'on'} (entry {entry.seq} says so)")
 
 
 @grouped
@@ -60,6 +102,7 @@ def erase_image(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased and reverted; change nothing.")] = False,
     yes: Yes = False,
     by: By = By(),
+    turn: Turn = Turn(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -87,7 +130,7 @@ def erase_image(
         about = concerned(log, wanted, alike=alike)
         if not dry_run:
             check_sure(_warned(about, keep_effect), yes)
-    with (session_to_ask if dry_run else session_to_edit)(place) as session:
+    with session_to_ask(place) if dry_run else session_to_edit(place, turn) as session:
         from errata.session.takeback import erase_image as erase
 
         done = erase(session, about.image, given, keep_effect=keep_effect, alike=alike, dry_run=dry_run)
@@ -140,7 +183,10 @@ def _state(log: EditLog, point: str) -> int:
         LogError: there is no such entry.
     """
     seq, wanted = log.point(point), point.strip()
-    if wanted not in log.aliases() and not wanted.isdigit() and instant(wanted) > datetime.now(UTC):
+    is_time = wanted not in log.aliases() and not wanted.isdigit()
+    if (
+        is_time and seq == len(log) and instant(wanted) > datetime.now(UTC)
+    ):  # before the last entry it's settled, whatever the clock says
         raise BadInput(
             f"The time {wanted} is still to come, so no state can be named by it. Give an entry's number or a time until now."
         )

@@ -10,6 +10,7 @@ from typing import Final
 
 from errata.core.errors import LogError
 from errata.log.store import Store
+from errata.log.stores.places import warn_if_far
 from errata.log.stores.sqlite import SqliteStore
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -37,7 +38,9 @@ def open_store(place: str | Path, *, create: bool = True) -> Store:
         LogError: there is no store, it can't be opened, or the URL is of another database.
     """
     if not is_url(place):
-        return SqliteStore(place, create=create)
+        opened = SqliteStore(place, create=create)
+        warn_if_far(Path(place))
+        return opened
     with _needing_the_extra():  # SQLAlchemy takes longer to import than a short command does all its work
         from errata.log.stores.postgres import PostgresStore
     return PostgresStore(str(place), create=create)

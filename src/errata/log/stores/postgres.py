@@ -10,7 +10,6 @@ under the branch's lock, which the lost transaction holds until it has ended eit
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from errata.core.canonical import digest_of
 from errata.core.errors import Held, LogError, Unsure
 from errata.log.entry import FIRST, Row
+from errata.log.processes import is_gone, new_token
 from errata.log.store import Lease, SnapshotKey, Tip, check_blob, check_follows, lease_gone, moment
 from errata.log.stores._postgres import BLOBS, BRANCHES, ENTRIES, LEASES, SNAPSHOTS, WAIT_S, PostgresDatabase, lock_number, reason
 
@@ -128,7 +128,7 @@ class PostgresLeases:
         self._database = database
 
     def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
-        token = secrets.token_hex(16)
+        token = new_token()
         noted = insert(LEASES).values(branch=branch, holder=holder, token=token, until=_from_now(seconds))
         names = ("holder", "token", "until")
         taken = noted.on_conflict_do_update(
@@ -158,8 +158,10 @@ class PostgresLeases:
 
     def _check_free(self, connection: sa.Connection, branch: str) -> None:
         holds = (LEASES.c.branch == branch, LEASES.c.until > sa.func.clock_timestamp())
-        found = connection.execute(sa.select(LEASES.c.holder, LEASES.c.until).where(*holds)).first()
-        if found is not None:
+        found = connection.execute(sa.select(LEASES.c.holder, LEASES.c.until, LEASES.c.token).where(*holds)).first()
+        if found is not None and is_gone(found.token):
+            connection.execute(sa.delete(LEASES).where(LEASES.c.branch == branch, LEASES.c.token == found.token))
+        elif found is not None:
             raise Held(branch, found.holder, moment(found.until.timestamp()))
 
 

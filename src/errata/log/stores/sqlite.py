@@ -9,7 +9,6 @@ of a long branch is found without a scan. `branches` notes the last entry of eac
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Final, Self, final
 from errata.core.errors import Held, LogError, Tampered
 from errata.log.entry import Row
 from errata.log.files import FileBlobs, FileShelf
+from errata.log.processes import is_gone, new_token
 from errata.log.store import Lease, Tip, check_follows, lease_gone, moment
 from errata.log.stores._sqlite import FAILURES, SqliteFile, code
 
@@ -37,7 +37,7 @@ class SqliteLeases:
         self._file = file
 
     def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
-        token = secrets.token_hex(16)
+        token = new_token()
         with self._file.lock, self._file.sentences("write to"):
             self._file.migrate()
             with self._file.transaction():
@@ -60,8 +60,8 @@ class SqliteLeases:
             self._file.db.execute("DELETE FROM leases WHERE branch = ? AND token = ?", (lease.branch, lease.token))
 
     def _check_free(self, branch: str) -> None:
-        found = self._file.db.execute("SELECT holder, until FROM leases WHERE branch = ?", (branch,)).fetchone()
-        if found is not None and found[1] > time.time():
+        found = self._file.db.execute("SELECT holder, until, token FROM leases WHERE branch = ?", (branch,)).fetchone()
+        if found is not None and found[1] > time.time() and not is_gone(_text(found[2])):
             raise Held(branch, _text(found[0]), moment(found[1]))
 
 
