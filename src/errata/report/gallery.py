@@ -11,6 +11,7 @@ from random import Random
 from PIL.Image import Resampling
 
 from errata.core.benchmark import Outcome, Unchanged
+from errata.core.counted import counted
 from errata.core.images import Image
 from errata.measure.kinds import known
 from errata.measure.results import Judged
@@ -46,7 +47,7 @@ def gallery(one: Shown, drawn: Sequence[Judged]) -> Markup:
     scored = [judged for judged in one.run.judged if judged.label is not None]
     failed = sum(judged.label != "proper" for judged in scored)
     shown = sum(judged.label != "proper" for judged in drawn)
-    said = f"{len(drawn)} of {len(scored)} scored edits, {shown} of the {failed} failures among them"
+    said = f"{len(drawn)} of {counted(len(scored), 'scored edit')}, {shown} of the {counted(failed, 'failure')} among them"
     swatch = el("span", {"class": f"swatch {one.css}", "aria-hidden": "true"})
     summary = join([swatch, el("span", {"class": "who"}, one.label), " ", el("span", {"class": "quiet"}, said)])
     return fold(summary, *(_card(judged) for judged in drawn), opened=True)
@@ -92,7 +93,7 @@ def _probes(judged: Judged) -> Markup:
         rows.append(_probe(outcome, met=met, own=own, title=titles[kind], repeated=kind == last))
         last = kind
     head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Met", "Probe", "Asked", "Expected", "Before", "After")))]
-    return table(f"{sum(judged.met)} of {len(judged.met)} probes met", head=head, body=rows, css="probes")
+    return table(f"{sum(judged.met)} of {counted(len(judged.met), 'probe')} met", head=head, body=rows, css="probes")
 
 
 def _probe(outcome: Outcome, *, met: bool, own: set[str], title: str, repeated: bool) -> Markup:

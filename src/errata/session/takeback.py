@@ -12,13 +12,12 @@ from itertools import takewhile
 
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, LogError, Unknown
-from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
 from errata.session.frozen import frozen
 from errata.session.pools import pool_in
-from errata.session.receipts import Moved, Receipt
+from errata.session.receipts import Moved, Receipt, beyond
 from errata.session.session import Session
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
@@ -37,8 +36,14 @@ class Returned:
     back: tuple[EditId, ...]
     """Edits applied again."""
 
+    own: tuple[Moved, ...]
+    """The question of each of these edits, in this order, with the answers before and after."""
+
     moved: tuple[Moved, ...]
+    """Of the other queries that were asked, the answers that change."""
+
     asked: int
+    """How many other queries were asked, each counted once."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def to_point(
         seq: the entry.
         by: who, and why.
         dry_run: append nothing; the result says what would happen.
-        others: queries of which the result tells whose answers change, beside those of the edits themselves.
+        others: queries of which the result tells whose answers change; those of the edits themselves aren't among them.
 
     Raises:
         BadInput: nothing has changed since; nothing was changed.
@@ -97,15 +102,17 @@ def to_point(
     again = [session.log.edit(edit) for edit in back]
     queries = [*(session.log.edit(edit).query for edit in out), *(edit.query for edit in again)]
     before, after = session.said(queries, session.state), session.said(queries, state)
-    pairs = tuple(zip(queries, before, after, strict=True))
-    moved = (*(Moved(query.text, was, is_) for query, was, is_ in pairs if not same(was, is_)), *session.moved(others, state))
+    own = tuple(Moved(query.text, was, is_) for query, was, is_ in zip(queries, before, after, strict=True))
+    apart = beyond(others, queries)
+    moved = session.moved(apart, state)
     if not dry_run:
-        for edit_id, (_, was, is_) in zip(out, pairs, strict=False):
-            session.record("reverted", None, by, edit_id=edit_id, details={"to": seq, "before": was, "after": is_})
-        for edit, (_, was, is_) in zip(again, pairs[len(out) :], strict=True):
-            session.record("applied", edit, by, details={**_restored(session, edit, seq), "before": was, "after": is_})
+        for edit_id, one in zip(out, own, strict=False):
+            session.record("reverted", None, by, edit_id=edit_id, details={"to": seq, "before": one.before, "after": one.after})
+        for edit, one in zip(again, own[len(out) :], strict=True):
+            told = {**_restored(session, edit, seq), "before": one.before, "after": one.after}
+            session.record("applied", edit, by, details=told)
         session.move(state)
-    return Returned(seq, out, back, moved, len(queries) + len(others))
+    return Returned(seq, out, back, own, moved, len(apart))
 
 
 def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:

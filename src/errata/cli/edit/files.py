@@ -15,6 +15,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
 from errata.cli._options import By, Place, Where
 from errata.cli._print import complain, note, say, watched
+from errata.core.counted import counted
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Format, Line, Options, digest_of_file, guess, read, write
 
@@ -78,7 +79,7 @@ def import_(
         run.finish(file, known, default)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
     if run.full:
-        note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
+        note(f"Stopped after {counted(limit or 0, 'correction')}, as --limit says. Run it again to go on.")
     if run.done["bad"]:
         raise typer.Exit(SOME_BAD)
 
@@ -110,9 +111,9 @@ def export(
         for why in missing:
             complain(why)
         written = write(file, format, lambda: held_by(frozen, chosen), images=images, force=force)
-    say(f"{file}: {written.edits} edits, {written.images} pictures")
+    say(f"{file}: {counted(written.edits, 'edit')}, {counted(written.images, 'picture')}")
     for what, count in written.losses.items():
-        note(f"{format} has no place for: {what} ({count} of {len(chosen)} edits)")
+        note(f"{format} has no place for: {what} ({count} of {counted(len(chosen), 'edit')})")
     if missing:
         raise typer.Exit(SOME_BAD)
 
