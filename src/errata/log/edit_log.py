@@ -7,16 +7,18 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
 from typing import Final, final
 
 from errata.core.canonical import JSON, digest_of
+from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered, Unknown
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.log.entry import FIRST, KINDS, Entry, Kind, body_of, linked, sealed
-from errata.log.fold import Fold, Pin, notes_in, step_in, step_of
+from errata.log.fold import Fold, Pin, Standing, notes_in, step_in, step_of
 from errata.log.store import Blobs, Store, Tip, check_branch
 from errata.log.verify import verify_branch
 
@@ -150,7 +152,7 @@ class EditLog:
             yield entry
             seq, previous = seq + 1, entry.hash
         if seq < end:
-            raise Tampered(seq, f"it is missing, though the store noted {last} entries")
+            raise Tampered(seq, f"it is missing, though the store noted {counted(last, 'entry')}")
 
     def find(self, edit: str | None = None, kinds: Collection[Kind] = KINDS) -> Iterator[Entry]:
         """The entries about one edit (an id or a unique prefix; None: any), of these kinds, in order.
@@ -194,6 +196,16 @@ class EditLog:
         """The edits that wait for approval, in the order in which they were proposed."""
         with self._lock:
             return tuple(self._synced().proposed)
+
+    def fates(self) -> Mapping[EditId, Standing]:
+        """What each edit whose content is in the log is now, in the order in which they first came. One in force whose time ended
+        before now is `over`."""
+        now = datetime.now(UTC)
+        with self._lock:
+            fold = self._synced()
+            found = fold.fates()
+            over = [edit for edit, end in fold.ending.items() if instant(end) <= now]
+        return {**found, **{edit: found[edit]._replace(fate="over") for edit in over}}
 
     def asking(self, query: Query) -> EditId | None:
         """The edit in force that corrects exactly this query; None where there is none."""
@@ -329,7 +341,8 @@ class EditLog:
             raise Unknown("edit", prefix, [edit[:_SHOWN] for edit in known[-_SHOWN:]])
         if len(found) > 1:
             raise BadInput(
-                f"{prefix!r} fits {len(found)} edits: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. Give more digits."
+                f"{prefix!r} fits {counted(len(found), 'edit')}: {', '.join(edit[:_SHOWN] for edit in found[:_SHOWN])}. "
+                "Give more digits."
             )
         return found[0]
 
@@ -386,7 +399,7 @@ class EditLog:
                 fold.add(step_in(row, branch=self._branch, seq=seq, previous=previous))
                 previous = row.hash
         if fold.seq < last:
-            raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
+            raise Tampered(fold.seq + 1, f"it is missing, though the store noted {counted(last, 'entry')}")
         return fold
 
     def _check(
