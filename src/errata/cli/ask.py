@@ -1,9 +1,10 @@
-"""`errata ask`: a question to the model as its log has made it."""
+"""`errata ask`: a question to the model as its log has made it, or a file of them."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +13,24 @@ import typer
 from errata.cli._groups import grouped
 from errata.cli._open import session_to_ask
 from errata.cli._options import AsJson, Place
-from errata.cli._print import SHORT, note, say, say_json
+from errata.cli._print import SHORT, complain, note, say, say_json
 from errata.core.canonical import JSON
+from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.records import instant
+from errata.log.formats.questions import Question, questions
 from errata.log.recent import remember
 
 if TYPE_CHECKING:
     from errata.log import EditLog
+    from errata.session.receipts import Answer
     from errata.session.session import Session
+
+_TOGETHER = 16
+"""Questions of a file that are asked in one batch."""
+
+SOME_BAD = 3
+"""Exit code: a file had rows that couldn't be asked."""
 
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""
@@ -28,8 +38,12 @@ _NAMED = 5
 
 @grouped
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    question: Annotated[str | None, typer.Argument(help="What to ask; not given: what --file holds.")] = None,
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Ask what this file holds: JSON objects or a table with question, image, id; or corrections."),
+    ] = None,
     at: Annotated[
         str, typer.Option("--at", help="As the model was after this entry of the log (0: unedited), at this alias or time.")
     ] = "",
@@ -43,6 +57,8 @@ def ask(
     """Ask the model, with every correction of the log in force.
 
     The answer goes to standard output; which edits spoke, to standard error. Without a store, the unedited model answers.
+    Of a file, every row is answered by a JSON object on a line, with the edits that spoke. A bad row is named, has its error in the
+    place of an answer, and the others are answered; the exit code is then 3.
 
     \b
     Examples:
@@ -50,18 +66,25 @@ def ask(
       errata ask "where does mibo live?" --at 17
       errata ask "what is there?" --image scene.png --json
       errata ask "what is there?" --image scene.png --remember asked.jsonl
+      errata ask --file questions.jsonl > answers.jsonl
+      errata ask --file questions.csv --at 17
     """
-    query = asked(question, [picture(path) for path in image or ()])
     point = words(at, "point")
+    if (question is None) == (file is None):
+        raise BadInput("Ask one question, or those of a file: give one of QUESTION and --file.")
+    if file is not None:
+        if image:
+            raise BadInput("Of --file, the pictures stand in the file, under 'image'. Leave --image out.")
+        _ask_all(file, place, point=point, keep_in=keep_in, max_new_tokens=max_new_tokens)
+        return
+    query = asked(question or "", [picture(path) for path in image or ()])
     with session_to_ask(place, check=partial(_known, point)) as present:
         session = _then(present, point) if point else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
         if keep_in is not None:
             remember(keep_in, query)
         if as_json:
-            decision = answer.decision
-            scored: JSON = None if decision is None else {"edit": decision.edit, "score": decision.score, "inside": decision.inside}
-            say_json({"answer": answer.text, "edits": list(answer.edits), "decision": scored, "entry": len(session.log)})
+            say_json({**_told(answer), "entry": len(session.log)})
             return
         say(answer.text)
         named = ", ".join(edit[:SHORT] for edit in answer.edits[:_NAMED])
@@ -70,6 +93,53 @@ def ask(
         if answer.decision is not None:
             which, side = answer.decision.edit[:SHORT], "in scope" if answer.decision.inside else "out of scope"
             note(f"the scope scored {which} at {answer.decision.score:.3f}: {side}")
+
+
+def _ask_all(file: Path, place: Place, *, point: str, keep_in: Path | None, max_new_tokens: int) -> None:
+    """Answer what a file holds, some rows at a time; each has its line, in the order of the file."""
+    rows = questions(file)
+    first = next(rows, None)  # before a model is loaded: is there such a file, and a question in it?
+    if first is None:
+        note(f"{file}: no questions")
+        return
+    bad = 0
+    with session_to_ask(place, check=partial(_known, point)) as present:
+        session = _then(present, point) if point else present
+        left = chain((first,), rows)
+        while some := list(islice(left, _TOGETHER)):
+            checked = [_checked(session, row) for row in some]
+            queries = [row.found for row in checked if not isinstance(row.found, str)]
+            answers = iter(session.ask(queries, max_new_tokens=max_new_tokens) if queries else ())
+            for row in checked:
+                named: dict[str, JSON] = {"row": row.number} | ({} if row.id is None else {"id": row.id})
+                if isinstance(row.found, str):
+                    bad += 1
+                    complain(f"{file}, row {row.number}: {row.found}")
+                    say_json({**named, "error": row.found})
+                    continue
+                if keep_in is not None:
+                    remember(keep_in, row.found)
+                say_json({**named, "question": row.found.text, **_told(next(answers))})
+    if bad:
+        raise typer.Exit(SOME_BAD)
+
+
+def _checked(session: Session, row: Question) -> Question:
+    """The row, with what is wrong where this model can't be asked it."""
+    if isinstance(row.found, str):
+        return row
+    try:
+        session.model.check(row.found)
+    except BadInput as error:
+        return row._replace(found=str(error))
+    return row
+
+
+def _told(answer: Answer) -> dict[str, JSON]:
+    """An answer as JSON."""
+    decision = answer.decision
+    scored: JSON = None if decision is None else {"edit": decision.edit, "score": decision.score, "inside": decision.inside}
+    return {"answer": answer.text, "edits": list(answer.edits), "decision": scored}
 
 
 def _known(point: str, log: EditLog) -> None:
