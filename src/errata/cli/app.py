@@ -57,9 +57,9 @@ def _edit() -> Mapping[str, Command]:
 
 
 def _log() -> Mapping[str, Command]:
-    from errata.cli.log import write
+    from errata.cli.log import report, write
 
-    return {"alias": write.alias, "erase-image": write.erase_image}
+    return {"alias": write.alias, "erase-image": write.erase_image, "report": report.report}
 
 
 def _model() -> Mapping[str, Command]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-from base64 import b64encode
 from collections.abc import Sequence
 from random import Random
-
-from PIL.Image import Resampling
 
 from errata.core.benchmark import Outcome, Unchanged
 from errata.core.counted import counted
@@ -16,10 +12,8 @@ from errata.core.images import Image
 from errata.measure.kinds import known
 from errata.measure.results import Judged
 from errata.report.markup import NOTHING, Markup, el, fold, hidden, join, table
+from errata.report.pictures import embedded
 from errata.report.view import Shown
-
-_SMALL = 128
-"""Pictures no larger than this, in pixels a side, are kept as they are and enlarged with hard edges."""
 
 _SHOWN, _THUMB = 448, 72
 """The longest side of an embedded larger picture, and of one beside a probe."""
@@ -126,16 +120,6 @@ def _telemetry(judged: Judged) -> Markup:
 
 
 def _picture(image: Image, alt: str, *, thumb: bool = False) -> Markup:
-    """The picture inside the page. It is decoded and written anew, so that nothing but pixels gets in."""
-    pixels = image.pixels()
-    small = max(pixels.size) <= _SMALL
-    data = io.BytesIO()
-    if small:
-        pixels.save(data, "PNG")
-    else:
-        longest = _THUMB if thumb else _SHOWN
-        pixels.thumbnail((longest, longest), Resampling.LANCZOS)
-        pixels.save(data, "JPEG", quality=85)
-    source = f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(data.getvalue()).decode()}"
-    css = " ".join(word for word, holds in (("thumb", thumb), ("hard", small)) if holds)
-    return el("img", {"src": source, "alt": alt, "class": css, "width": pixels.width, "height": pixels.height})
+    made = embedded(image, _THUMB if thumb else _SHOWN)
+    css = " ".join(word for word, holds in (("thumb", thumb), ("hard", made.hard)) if holds)
+    return el("img", {"src": made.source, "alt": alt, "class": css, "width": made.width, "height": made.height})
