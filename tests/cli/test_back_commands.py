@@ -48,8 +48,8 @@ def test_a_dry_run_shows_the_receipt_and_what_would_move_and_leaves_no_store(wor
     world("ask", ASKED, "--image", "1.png", "--remember", "asked.jsonl")
     world("ask", OTHER, "--image", "2.png", "--remember", "asked.jsonl")
     (seen,) = read(add(world, ASKED, "1.png", "--dry-run", "--recent", "asked.jsonl"))
-    assert (seen["status"], seen["entry"], seen["after"], seen["asked"]) == ("would apply", 0, "mibo", 2)
-    assert ASKED in [moved["query"] for moved in seen["moved"]]
+    assert (seen["status"], seen["entry"], seen["after"], seen["asked"]) == ("would apply", 0, "mibo", 1)
+    assert ASKED not in [moved["query"] for moved in seen["moved"]]
     assert not (tmp_path / "errata.db").exists()
     (done,) = read(add(world))
     assert (done["status"], done["after"]) == ("applied", "mibo")
@@ -104,9 +104,10 @@ def test_a_range_and_a_point_in_time_are_taken_back_and_a_dry_run_only_shows_it(
     assert inside("log", "alias", "good", "--author", "ann").code == 0
     add(world, OTHER, "2.png", target="two")
     seen = world("edit", "revert", "--entries", "4", "--dry-run", "--json")
-    assert OTHER in [moved["query"] for moved in read(seen)[0]["moved"]]
+    assert (read(seen)[0]["asked"], OTHER in [moved["query"] for moved in read(seen)[0]["moved"]]) == (1, False)
     (to_good,) = read(world("edit", "revert", "--to", "good", "--dry-run", "--json"))
-    assert (to_good["done"], len(to_good["reverted"]), to_good["applied"]) == (False, 1, [])
+    assert (to_good["done"], len(to_good["reverted"]), to_good["applied"], to_good["asked"]) == (False, 1, [], 1)
+    assert [(one["query"], one["before"]) for one in to_good["answers"]] == [(OTHER, "two")]
     assert len(read(inside("edit", "list", "--json"))) == 2
     assert read(world("edit", "revert", "--to", "good", "--json"))[0]["done"] is True
     assert world("ask", OTHER, "--image", "2.png").out == before
@@ -114,6 +115,19 @@ def test_a_range_and_a_point_in_time_are_taken_back_and_a_dry_run_only_shows_it(
     assert world("ask", OTHER, "--image", "2.png", "--at", "4").out == "two\n"
     assert read(world("edit", "revert", "--entries", "1-3", "--json"))[0]["status"] == "reverted"
     assert inside("log", "verify").code == 0
+
+
+def test_a_long_revert_is_summed_up_and_json_names_every_edit(world, inside, tmp_path):
+    rows = "".join(json.dumps({"question": f"who is number {number}?", "target": "mibo"}) + "\n" for number in range(12))
+    (tmp_path / "many.jsonl").write_text(rows)
+    assert world("edit", "import", "many.jsonl").code == 0
+    assert len(read(world("edit", "revert", "--entries", "1-13", "--dry-run", "--json"))) == 12
+    for words in (("--to", "1", "--dry-run"), ("--entries", "1-13")):
+        done = world("edit", "revert", *words)
+        assert (done.code, "12 edits" in done.out, "and 2 more" in done.out) == (0, True, True)
+        assert len(done.out.splitlines()) < 25
+    assert "12 edits, entries 15 to 26" in " ".join(done.out.split())
+    assert len(read(inside("log", "show", "--json", "--last", 12))) == 12
 
 
 def test_an_image_is_erased_with_what_was_learned_from_it_or_without(world, inside, tmp_path):

@@ -141,3 +141,66 @@ def test_ask_at_an_entry_that_is_not_there_gets_a_sentence(world):
     assert add(world).code == 0
     done = world("ask", ASKED, "--at", 99)
     assert (done.code, "There is no entry 99" in done.err) == (2, True)
+
+
+def lines(*rows: object) -> str:
+    return "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+
+
+def test_a_file_of_questions_is_answered_row_by_row_and_a_bad_row_costs_itself_alone(world, inside, tmp_path):
+    edit = json.loads(add(world, "--json").out)["edit"]
+    other = world("ask", "where does it live?").out.rstrip("\n")
+    (tmp_path / "asked.jsonl").write_text(
+        lines(
+            {"id": "q-1", "question": ASKED, "image": "a.png", "target": "passed over"},
+            {"question": "where does it live?"},
+            "{not json",
+            {"question": ASKED, "image": "none.png"},
+            {"question": ASKED, "picture": "a.png"},
+            {"question": "word " * 5000},
+            {"id": 7, "messages": [{"role": "user", "parts": [{"image": "a.png"}, ASKED]}]},
+        )
+    )
+    done = world("ask", "--file", "asked.jsonl")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.code, [row["row"] for row in told]) == (3, [1, 2, 3, 4, 5, 6, 7])
+    assert [row.get("id") for row in told] == ["q-1", None, None, None, None, None, 7]
+    assert [row.get("answer") for row in told] == ["mibo", other, None, None, None, None, "mibo"]
+    assert told[0]["edits"] == [edit]
+    for number, why in ((3, "isn't a JSON object"), (4, "There is no image"), (5, "'picture' isn't known"), (6, "tokens")):
+        assert why in told[number - 1]["error"]
+        assert f"row {number}: " in done.err
+    past = world("ask", "--file", "asked.jsonl", "--at", 0)
+    assert json.loads(past.out.splitlines()[0])["edits"] == []
+
+
+def test_a_table_of_questions_is_answered_as_single_questions_are(world, tmp_path):
+    add(world)
+    rows = [f"what is number {number}?" for number in range(20)]
+    (tmp_path / "asked.csv").write_text(
+        "id;question;image\n" + "".join(f"{i};{row};\n" for i, row in enumerate(rows)) + f";{ASKED};a.png\n"
+    )
+    done = world("ask", "--file", "asked.csv", "--remember", "recent.jsonl")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.code, [row["question"] for row in told]) == (0, [*rows, ASKED])
+    assert (told[3]["id"], told[20]["answer"]) == ("3", "mibo")
+    assert told[17]["answer"] + "\n" == world("ask", rows[17]).out
+    assert len((tmp_path / "recent.jsonl").read_text().splitlines()) == 21
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "give one of QUESTION and --file"),
+        ((ASKED, "--file", "asked.jsonl"), "give one of QUESTION and --file"),
+        (("--file", "none.jsonl"), "There is no file none.jsonl of questions"),
+        (("--file", "a.png"), "isn't text in UTF-8"),
+        (("--file", "asked.csv"), "the column 'colour' isn't known"),
+        (("--file", "asked.csv", "--image", "a.png"), "Leave --image out"),
+    ],
+)
+def test_a_file_that_cannot_be_asked_gets_a_sentence_before_the_model_is_loaded(world, tmp_path, words, sentence):
+    (tmp_path / "asked.csv").write_text("question,colour\nwhat?,red\n")
+    done = world("ask", *words, model="no-such-model")
+    assert (done.code, done.out) == (2, "")
+    assert sentence in " ".join(done.err.split())

@@ -13,7 +13,7 @@ import pytest
 from errata.core.records import Provenance
 from errata.log import EditLog, SqliteStore
 from tests.cli.runs import SRC, errata
-from tests.log.worlds import BY, edit, words
+from tests.log.worlds import BY, edit, picture, words
 
 
 @pytest.fixture
@@ -65,6 +65,31 @@ def test_edit_list_shows_what_is_in_force(store):
     assert (edit(3).id[:12] in shown, words(2).id[:12] in shown) == (True, False)
 
 
+def test_lists_tell_edits_apart_and_find_them(store):
+    (store / "one.png").write_bytes(picture(1).data)
+    shown = errata("edit", "list", "--all", cwd=store)
+    for told in (picture(1).digest[:12], f"{len(picture(1).data)} B", "reverted", "in-force", "ada", "T-1"):
+        assert told in shown.out
+    assert "3 of 3 edits" in shown.err
+    found = errata("edit", "list", "--image", "one.png", "--author", "ADA", "--json", cwd=store)
+    assert [(json.loads(line)["edit"], json.loads(line)["status"]) for line in found.out.splitlines()] == [(edit(1).id, "in-force")]
+    page = errata("edit", "list", "--all", "--limit", 1, "--offset", 1, cwd=store)
+    assert ("author 2" in page.out, "thing 1" in page.out) == (True, False)
+    assert "1 of 3 edits (the page before: --offset 2)" in page.err
+    entries = errata("log", "show", "--status", "reverted", "--since", 2, "--json", cwd=store).out.splitlines()
+    assert [json.loads(line)["seq"] for line in entries] == [4]
+    assert set(json.loads(entries[0])) == {"seq", "branch", "kind", "time", "body", "previous", "hash"}  # what its hash covers
+
+
+def test_what_was_before_stands_ahead_of_what_is_after(store):
+    with SqliteStore(store / "errata.db") as opened:
+        EditLog(opened).append("refused", words(9), BY, details={"after": "two", "before": "one", "also": []})
+    done = errata("edit", "show", words(9).id, cwd=store).out
+    assert 0 < done.index("before") < done.index("after")
+    line = errata("edit", "show", words(9).id, "--json", cwd=store).out
+    assert 0 < line.index('"before"') < line.index('"after"')
+
+
 def test_edit_show_tells_an_edit_and_its_entries(store):
     done = errata("edit", "show", words(2).id[:8], cwd=store)
     assert done.code == 0
@@ -88,6 +113,11 @@ def test_edit_show_tells_an_edit_and_its_entries(store):
         (("edit", "show", "ff"), "too short"),
         (("edit", "revert", "ffffff"), "There is no edit named 'ffffff'"),
         (("edit", "revert", "SECOND"), "isn't in force"),
+        (("edit", "list", "--status", "lost"), "There is no status named 'lost'"),
+        (("edit", "list", "--status", "over", "--all"), "in one way"),
+        (("edit", "list", "--image", "none.png"), "neither the file of a picture nor its digest"),
+        (("edit", "list", "--since", "yesterday"), "is no time"),
+        (("log", "show", "--from", "2", "--offset", "1"), "Give one of them"),
         (("edit", "sing"), "sing"),
         (("log", "show", "--loud"), "--loud"),
     ],
@@ -102,10 +132,14 @@ def test_bad_input_gets_a_sentence_and_exit_code_2_and_changes_nothing(store, co
     assert not (store / "none.db").exists()
 
 
+LISTS = [("log", "show"), ("log", "show", "--text", "book"), ("edit", "list"), ("edit", "list", "--all", "--image", "abcdef")]
+
+
 @pytest.mark.alone
-def test_the_log_answers_without_torch_and_within_half_a_second(store):
-    program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules)"
-    command = [sys.executable, "-c", program, "log", "show"]
+@pytest.mark.parametrize("words", LISTS)
+def test_the_log_answers_without_torch_and_within_half_a_second(store, words):
+    program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules or 'PIL' in sys.modules)"
+    command = [sys.executable, "-c", program, *words]
     environment = {"PYTHONPATH": str(SRC)}
     libraries = [sys.executable, "-c", "import typer, rich.console, rich.table"]
     took_s, alone_s = [], []

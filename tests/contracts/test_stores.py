@@ -120,6 +120,7 @@ def test_blobs_are_found_by_their_digest_until_erased(store: Store):
     assert digest == digest_of(b"some bytes")
     assert store.blobs.put(b"some bytes") == digest
     assert store.blobs.get(digest) == b"some bytes"
+    assert (store.blobs.size(digest), store.blobs.size("0" * 64), store.blobs.size("../x")) == (10, None, None)
     assert store.blobs.erase(digest) is True
     assert store.blobs.get(digest) is None
     assert store.blobs.erase(digest) is False

@@ -143,6 +143,9 @@ class ToldBlobs:
     def get(self, digest: str) -> bytes | None:
         return self.inner.get(digest)
 
+    def size(self, digest: str) -> int | None:
+        return self.inner.size(digest)
+
     def erase(self, digest: str) -> bool:
         self.telling.say("erase")
         return self.inner.erase(digest)

@@ -14,6 +14,7 @@ from errata.editors import parse
 from errata.log import EditLog, MemoryStore, Snapshots
 from errata.session.proposals import approve, propose, reject
 from errata.session.session import Session
+from errata.session.takeback import to_point
 from tests.editors.samples import EDITS
 from tests.session.eventful import Eventful
 
@@ -112,10 +113,21 @@ def test_a_preview_is_the_receipt_that_the_edit_then_has_and_changes_nothing(ran
     assert seen.status == ("would apply" if receipt.status == "applied" else "would refuse")
     assert (seen.before, seen.after, seen.why, seen.seq) == (receipt.before, receipt.after, receipt.why, 0)
     now = answers(session)
+    own = {query.digest for query in (FIRST.query, *FIRST.also)}
     assert {moved.query for moved in seen.moved} >= {
-        query.text for query, was, is_ in zip(QUERIES, before, now, strict=True) if was != is_
+        query.text for query, was, is_ in zip(QUERIES, before, now, strict=True) if was != is_ and query.digest not in own
     }
-    assert seen.asked == len(QUERIES)
+    assert seen.asked == len({query.digest for query in QUERIES} - own)
+
+
+def test_an_edits_own_questions_are_no_others_and_none_is_counted_twice(random_llava):
+    session = written(random_llava, FIRST, SECOND)
+    recent = [FIRST.query, *FIRST.also, SECOND.query, SECOND.query, THIRD.query]
+    (seen,) = session.withdraw("reverted", (FIRST.id,), dry_run=True, others=[FIRST.query, SECOND.query, SECOND.query])
+    assert (seen.asked, len(seen.moved) <= 1) == (1, True)
+    assert session.preview(THIRD, recent=[*recent, *THIRD.also]).asked == len({FIRST.query, *FIRST.also, SECOND.query})
+    back = to_point(session, 2, dry_run=True, others=[SECOND.query, FIRST.query, FIRST.query])
+    assert (back.out, back.asked, [one.query for one in back.own]) == ((SECOND.id,), 1, [SECOND.query.text])
 
 
 def test_a_proposed_edit_waits_until_somebody_approves_it(random_llava):

@@ -27,6 +27,7 @@ from errata.benchmarks._records import records, text_of
 from errata.benchmarks.fgvedit import FILES, Split
 from errata.core import given
 from errata.core.canonical import digest_of_json
+from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.images import Image
 
@@ -184,7 +185,7 @@ def build(
     """
     if not pictures or not locality:
         raise BadInput(
-            f"There are {len(pictures)} pictures and {len(locality)} questions in words. At least one of each is needed."
+            f"There are {counted(len(pictures), 'picture')} and {len(locality)} questions in words. At least one of each is needed."
         )
     judged = _all_judged(pictures, ask, parallel=parallel, progress=progress)
     if all(isinstance(each.made, str) for each in judged):

@@ -24,6 +24,7 @@ from errata.benchmarks._records import records, text_of
 from errata.core import given
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe, standing
 from errata.core.canonical import JSON, digest_of, digest_of_json
+from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -79,7 +80,9 @@ class FGVEdit:
         hint = f"Give the folder that holds {' and '.join(FILES.values())}, with the pictures under images/."
         taken = [_record(value, place, images) for place, value in records(path, hint=hint)]
         if edits is not None and edits > len(taken):
-            raise BadInput(f"{path} has {len(taken)} records; {edits} edits were asked for. Ask for at most {len(taken)}.")
+            raise BadInput(
+                f"{path} has {len(taken)} records; {counted(edits, 'edit')} were asked for. Ask for at most {len(taken)}."
+            )
         if edits is not None and edits < len(taken):
             order = np.random.default_rng([seed, 8]).permutation(len(taken))[:edits]
             taken = [taken[int(index)] for index in order]

@@ -29,8 +29,19 @@ def say(text: str) -> None:
 
 
 def say_json(value: JSON) -> None:
-    """A result as one line of JSON."""
-    say(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    """A result as one line of JSON, names in order."""
+    say(json.dumps(_in_order(value), ensure_ascii=False))
+
+
+def place(name: str) -> str:
+    """Where a name stands among others: in the alphabet, but what was before ahead of what is after."""
+    return "afte" if name == "before" else name
+
+
+def _in_order(value: JSON) -> JSON:
+    if isinstance(value, Mapping):
+        return {name: _in_order(value[name]) for name in sorted(value, key=place)}
+    return [_in_order(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def note(text: str) -> None:
@@ -54,6 +65,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Seq
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     console.print(drawn)
+
+
+def has_room(columns: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a table of these columns fits without folding a cell; always where nobody's terminal is written to."""
+    console = Console(highlight=False)
+    needed = sum(3 + max(map(len, (name, *cells))) for name, cells in columns.items())
+    return not console.is_terminal or needed <= console.width
 
 
 def fields(values: Mapping[str, str]) -> None:

@@ -1,8 +1,8 @@
 """The program: its commands put together, and the one place where an error becomes a sentence and an exit code.
 
 Exit codes: 0 done; 1 the model refused the edit, a check of a model wasn't passed, a proof or a rule doesn't hold, or an audit
-found something that faded or leaks; 2 the input or the store can't be used, nothing was changed; 3 an import met bad records and
-kept the good ones.
+found something that faded or leaks; 2 the input or the store can't be used, nothing was changed; 3 an import met bad
+records and kept the good ones, or a file of questions had rows that can't be asked, and the others were answered.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def _edit() -> Mapping[str, Command]:
 
 
 def _log() -> Mapping[str, Command]:
-    from errata.cli.log import write
+    from errata.cli.log import report, write
 
-    return {"alias": write.alias, "rule": write.rule, "erase-image": write.erase_image}
+    return {"alias": write.alias, "rule": write.rule, "erase-image": write.erase_image, "report": report.report}
 
 
 def _model() -> Mapping[str, Command]:

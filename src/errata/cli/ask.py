@@ -1,9 +1,10 @@
-"""`errata ask`: a question to the model as its log has made it."""
+"""`errata ask`: a question to the model as its log has made it, or a file of them."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,12 @@ import typer
 from errata.cli._groups import grouped
 from errata.cli._open import session_to_ask
 from errata.cli._options import AsJson, Place
-from errata.cli._print import SHORT, note, say, say_json, watched
+from errata.cli._print import SHORT, complain, note, say, say_json, watched
 from errata.core.canonical import JSON
+from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.records import EditId, Query, instant
+from errata.log.formats.questions import Question, questions
 from errata.log.recent import remember
 
 if TYPE_CHECKING:
@@ -23,14 +26,24 @@ if TYPE_CHECKING:
     from errata.session.receipts import Answer
     from errata.session.session import Session
 
+_TOGETHER = 16
+"""Questions of a file that are asked in one batch."""
+
+SOME_BAD = 3
+"""Exit code: a file had rows that couldn't be asked."""
+
 _NAMED = 5
 """Speaking edits that are named; the rest are counted."""
 
 
 @grouped
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    question: Annotated[str | None, typer.Argument(help="What to ask; not given: what --file holds.")] = None,
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be given several times.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Ask what this file holds: JSON objects or a table with question, image, id; or corrections."),
+    ] = None,
     at: Annotated[
         str, typer.Option("--at", help="As the model was after this entry of the log (0: unedited), at this alias or time.")
     ] = "",
@@ -53,6 +66,9 @@ def ask(
     The answer goes to standard output; which edits spoke, to standard error. Without a store, the unedited model answers. Who spoke
     is exact where each edit has a place of its own (codebook, scoped editors); where edits share weights, --leave-one-out tells.
 
+    Of a file, every row is answered by a JSON object on a line, with the edits that spoke. A bad row is named, has its error in the
+    place of an answer, and the others are answered; the exit code is then 3.
+
     \b
     Examples:
       errata ask "what is the thing at the top left called?" --image scene.png
@@ -60,9 +76,15 @@ def ask(
       errata ask "what is there?" --image scene.png --json
       errata ask "what is there?" --image scene.png --remember asked.jsonl
       errata ask "where does mibo live?" --leave-one-out
+      errata ask --file questions.jsonl > answers.jsonl
+      errata ask --file questions.csv --at 17
     """
-    query = asked(question, [picture(path) for path in image or ()])
     point = words(at, "point")
+    _check_one(question, file, image)
+    if file is not None:
+        _ask_all(file, place, point=point, keep_in=keep_in, max_new_tokens=max_new_tokens)
+        return
+    query = asked(question or "", [picture(path) for path in image or ()])
     with session_to_ask(place, check=partial(_known, point)) as present:
         session = _then(present, point) if point else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
@@ -70,32 +92,37 @@ def ask(
         if keep_in is not None:
             remember(keep_in, query)
         if as_json:
-            decision = answer.decision
-            scored: JSON = None if decision is None else {"edit": decision.edit, "score": decision.score, "inside": decision.inside}
-            told: dict[str, JSON] = {
-                "answer": answer.text,
-                "whole": answer.whole,
-                "edits": list(answer.edits),
-                "exact": answer.told,
-            }
             causes: dict[str, JSON] = {} if needed is None else {"needed": list(needed)}
-            say_json({**told, **causes, "decision": scored, "entry": len(session.log)})
-            return
-        say(answer.text)
-        if not answer.whole:
-            note("The answer was cut there. For more of it: --max-new-tokens NUMBER")
-        _tell_who(answer, needed)
-        if answer.decision is not None:
-            which, side = answer.decision.edit[:SHORT], "in scope" if answer.decision.inside else "out of scope"
-            note(f"the scope scored {which} at {answer.decision.score:.3f}: {side}")
+            say_json({**_told(answer), **causes, "entry": len(session.log)})
+        else:
+            _show(answer, needed)
 
 
-def _needed(session: Session, query: Query, answer: Answer) -> tuple[EditId, ...]:
-    """The edits without which the answer would be another."""
+def _check_one(question: str | None, file: Path | None, image: list[Path] | None) -> None:
+    """Whether it is one question that is asked, or one file."""
+    if (question is None) == (file is None):
+        raise BadInput("Ask one question, or those of a file: give one of QUESTION and --file.")
+    if file is not None and image:
+        raise BadInput("Of --file, the pictures stand in the file, under 'image'. Leave --image out.")
+
+
+def _show(answer: Answer, needed: tuple[EditId, ...] | None) -> None:
+    """An answer as text: who spoke, and what a scope said, on standard error."""
+    say(answer.text)
+    if not answer.whole:
+        note("The answer was cut there. For more of it: --max-new-tokens NUMBER")
+    _tell_who(answer, needed)
+    if answer.decision is not None:
+        which, side = answer.decision.edit[:SHORT], "in scope" if answer.decision.inside else "out of scope"
+        note(f"the scope scored {which} at {answer.decision.score:.3f}: {side}")
+
+
+def _needed(session: Session, query: Query, answer: Answer) -> tuple[EditId, ...] | None:
+    """The edits without which the answer would be another; None where one of those that spoke was pinned, and can't be left out."""
     from errata.session.takeback import left_out
 
     if answer.told:
-        return left_out(session, [query], [answer])[0]
+        return None if session.log.fixed() & {*answer.edits} else left_out(session, [query], [answer])[0]
     with watched("left out") as progress:
         return left_out(session, [query], [answer], progress=progress)[0]
 
@@ -107,7 +134,7 @@ def _tell_who(answer: Answer, needed: tuple[EditId, ...] | None) -> None:
         note(f"edits without which the answer would be another: {_named(needed or ())}")
     else:
         note(f"edits that spoke: {_named(answer.edits)}")
-        idle = tuple(edit for edit in answer.edits if edit not in (needed or ()))
+        idle = () if needed is None else tuple(edit for edit in answer.edits if edit not in needed)
         if idle:
             note(f"the answer would be the same without {_named(idle)}")
 
@@ -115,6 +142,54 @@ def _tell_who(answer: Answer, needed: tuple[EditId, ...] | None) -> None:
 def _named(edits: tuple[EditId, ...]) -> str:
     more = f" and {len(edits) - _NAMED} more" if len(edits) > _NAMED else ""
     return (", ".join(edit[:SHORT] for edit in edits[:_NAMED]) or "none") + more
+
+
+def _ask_all(file: Path, place: Place, *, point: str, keep_in: Path | None, max_new_tokens: int | None) -> None:
+    """Answer what a file holds, some rows at a time; each has its line, in the order of the file."""
+    rows = questions(file)
+    first = next(rows, None)  # before a model is loaded: is there such a file, and a question in it?
+    if first is None:
+        note(f"{file}: no questions")
+        return
+    bad = 0
+    with session_to_ask(place, check=partial(_known, point)) as present:
+        session = _then(present, point) if point else present
+        left = chain((first,), rows)
+        while some := list(islice(left, _TOGETHER)):
+            checked = [_checked(session, row) for row in some]
+            queries = [row.found for row in checked if not isinstance(row.found, str)]
+            answers = iter(session.ask(queries, max_new_tokens=max_new_tokens) if queries else ())
+            for row in checked:
+                named: dict[str, JSON] = {"row": row.number} | ({} if row.id is None else {"id": row.id})
+                if isinstance(row.found, str):
+                    bad += 1
+                    complain(f"{file}, row {row.number}: {row.found}")
+                    say_json({**named, "error": row.found})
+                    continue
+                if keep_in is not None:
+                    remember(keep_in, row.found)
+                say_json({**named, "question": row.found.text, **_told(next(answers))})
+    if bad:
+        raise typer.Exit(SOME_BAD)
+
+
+def _checked(session: Session, row: Question) -> Question:
+    """The row, with what is wrong where this model can't be asked it."""
+    if isinstance(row.found, str):
+        return row
+    try:
+        session.model.check(row.found)
+    except BadInput as error:
+        return row._replace(found=str(error))
+    return row
+
+
+def _told(answer: Answer) -> dict[str, JSON]:
+    """An answer as JSON."""
+    decision = answer.decision
+    scored: JSON = None if decision is None else {"edit": decision.edit, "score": decision.score, "inside": decision.inside}
+    spoke: dict[str, JSON] = {"edits": list(answer.edits), "exact": answer.told}
+    return {"answer": answer.text, "whole": answer.whole, **spoke, "decision": scored}
 
 
 def _known(point: str, log: EditLog) -> None:

@@ -12,6 +12,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask
 from errata.cli._options import AsJson, Place
 from errata.cli._print import SHORT, note, say, say_json, table, watched
+from errata.core.counted import counted
 from errata.core.rules import Breach, Expectation, Rules, said
 
 Told = tuple[Expectation, Breach | None]
@@ -74,7 +75,10 @@ def _tell_rules(held: Rules, as_json: bool) -> None:
     if as_json:
         say_json({"rules": held.digest, "edits": len(held.edits), "must": must, "must_not": must_not, "never": never})
         return
-    say(f"The rules can be used: {must} must, {must_not} must not, {never} never; rules for {len(held.edits)} single edits.")
+    say(
+        f"The rules can be used: {must} must, {must_not} must not, {never} never; "
+        f"rules for {counted(len(held.edits), 'single edit')}."
+    )
     say(f"digest {held.digest}")
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, Union, get_args, get_origin, get_type
 
 from errata.core.canonical import digest_of
 from errata.core.catalogue import ENTRY_POINTS
+from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.model import Model, Patch
@@ -51,7 +52,7 @@ def found_in(package: types.ModuleType) -> Mapping[str, type]:
             continue
         module = importlib.import_module(f"{package.__name__}.{each.name}{'.editor' if each.ispkg else ''}")
         own = _editors_of(module)
-        assert len(own) == 1, f"{module.__name__} defines {len(own)} editors; the room holds one in each module."
+        assert len(own) == 1, f"{module.__name__} defines {counted(len(own), 'editor')}; the room holds one in each module."
         editors[each.name] = own[0]
     return editors
 

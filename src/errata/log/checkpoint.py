@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from errata.core.canonical import JSON, canonical
+from errata.core.counted import counted
 from errata.core.errors import BadInput, LogError, quoted
 from errata.log.entry import KINDS, Entry, Kind, Row, hash_of
 from errata.log.merkle import HASH_BYTES, Head, consistent, included, leaf_hash
@@ -128,7 +129,7 @@ class Inclusion:
         if entry.branch != checkpoint.branch:
             return f"the entry is of the branch {entry.branch!r}, the checkpoint of {checkpoint.branch!r}"
         if not 1 <= entry.seq <= checkpoint.size:
-            return f"entry {entry.seq} isn't among the {checkpoint.size} entries that the checkpoint covers"
+            return f"entry {entry.seq} isn't among the {counted(checkpoint.size, 'entry')} that the checkpoint covers"
         if (entry.hash == checkpoint.first) != (entry.seq == 1):
             return "the checkpoint's log begins with another entry"
         try:
@@ -181,7 +182,7 @@ class Consistency:
             return f"the checkpoints are of two logs, {self.first.origin} and {self.second.origin}"
         if not consistent(self.first.head, self.second.head, self.path):
             return (
-                f"nothing shows that the {self.first.size} entries of the first checkpoint are the beginning of the "
+                f"nothing shows that the {counted(self.first.size, 'entry')} of the first checkpoint are the beginning of the "
                 f"{self.second.size} of the second"
             )
         return ""

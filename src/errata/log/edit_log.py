@@ -7,17 +7,19 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
 from typing import Final, final
 
 from errata.core.canonical import JSON, digest_of
+from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, Conflict, LogError, Tampered
 from errata.core.images import DECODERS, NEWEST, Image
 from errata.core.matching import QUESTIONS, asks
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.log.entry import FIRST, KINDS, Entry, Kind, Row, body_of, linked, sealed
-from errata.log.fold import Fold, Pin, notes_in, step_in, step_of
+from errata.log.fold import Fold, Pin, Standing, notes_in, step_in, step_of
 from errata.log.moments import last_by, resolved
 from errata.log.store import Blobs, Store, Tip, check_branch
 from errata.log.verify import verify_branch
@@ -161,7 +163,7 @@ class EditLog:
             yield entry
             seq, previous = seq + 1, entry.hash
         if seq < end:
-            raise Tampered(seq, f"it is missing, though the store noted {last} entries")
+            raise Tampered(seq, f"it is missing, though the store noted {counted(last, 'entry')}")
 
     def find(self, edit: str | None = None, kinds: Collection[Kind] = KINDS) -> Iterator[Entry]:
         """The entries about one edit (an id or a unique prefix; None: any), of these kinds, in order.
@@ -205,6 +207,11 @@ class EditLog:
         """The edits that wait for approval, in the order in which they were proposed."""
         with self._lock:
             return tuple(self._synced().proposed)
+
+    def fates(self) -> Mapping[EditId, Standing]:
+        """What each edit whose content is in the log is now (`Fold.fates`)."""
+        with self._lock:
+            return self._synced().fates(datetime.now(UTC))
 
     @property
     def two_people(self) -> bool:
@@ -353,11 +360,7 @@ class EditLog:
         return verify_branch(self._store, branch=self._branch, upto=self._upto, head=head)
 
     def resolve(self, prefix: str) -> EditId:
-        """The id of an edit that the log names, in force or not, by it or its first digits.
-
-        Raises:
-            BadInput, Unknown: as `moments.resolved`.
-        """
+        """The id of an edit that the log names, in force or not, by its first digits; see `moments.resolved`."""
         with self._lock:
             known = dict.fromkeys(step.edit for step in self._synced().steps if step.edit is not None)
         return resolved(prefix, list(known))
@@ -373,11 +376,7 @@ class EditLog:
         return self._holder(prefix).edit(self.image)
 
     def words(self, prefix: str) -> Edit:
-        """The same without its pictures' bytes: they are named by their digests, whether they are there or not.
-
-        Raises:
-            BadInput, Unknown, LogError: as `edit`.
-        """
+        """`edit` without its pictures' bytes: they are named by their digests, whether they are there or not."""
         return self._holder(prefix).edit(lambda digest: Image(digest, b""))
 
     def _holder(self, prefix: str) -> Entry:
@@ -437,7 +436,7 @@ class EditLog:
                 fold.add(step_in(row, branch=self._branch, seq=seq, previous=previous))
                 previous = row.hash
         if fold.seq < last:
-            raise Tampered(fold.seq + 1, f"it is missing, though the store noted {last} entries")
+            raise Tampered(fold.seq + 1, f"it is missing, though the store noted {counted(last, 'entry')}")
         return fold
 
     def _next(self, kind: Kind, body: bytes) -> Row:

@@ -57,6 +57,11 @@ class FileBlobs:
                 return None
         return check_blob(digest, data)
 
+    def size(self, digest: str) -> int | None:
+        path = self._path(digest)
+        with _disk_errors("read", path):
+            return path.stat().st_size if is_digest(digest) and path.is_file() else None
+
     def erase(self, digest: str) -> bool:
         if not is_digest(digest):
             return False

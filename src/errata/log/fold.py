@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, NamedTuple, cast, final
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, cast, final
 
 from errata.core.canonical import JSON
 from errata.core.errors import LogError
-from errata.core.records import EditId
+from errata.core.records import EditId, instant
 from errata.log.entry import FIRST, WITHDRAWING, Entry, Kind, Row, checked
 
 
@@ -45,6 +46,20 @@ class Notes(NamedTuple):
 
     two_people: bool | None = None
     """`two_people` of a `ruled` entry: whether a correction needs two people from now on."""
+
+
+Fate = Literal["in-force", "over", "proposed", "refused", "superseded", "reverted", "quarantined", "expired", "erased"]
+"""What an edit is now. `over`: in force, but its time is over, which the next command that writes says in the log."""
+
+
+class Standing(NamedTuple):
+    """What an edit is now, and where that is said."""
+
+    fate: Fate
+    seq: int
+    """The entry with its content that counts: the one that applied it, where it is in force."""
+
+    superseded_by: EditId | None = None
 
 
 NOTHING: Final = Notes()
@@ -184,6 +199,29 @@ class Fold:
         if any(step.kind in WITHDRAWING or step.notes.supersedes for step in self.steps[seq:]):
             return tuple(self.until(seq).standing)
         return tuple(edit for edit, applied in self.standing.items() if applied <= seq)
+
+    def fates(self, now: datetime) -> dict[EditId, Standing]:
+        """What each edit whose content is in the log is now, in the order in which they first came. One in force whose time ended
+        before now is `over`."""
+        last: dict[EditId, Fate] = {}
+        takers: dict[EditId, EditId] = {}
+        for step in self.steps:
+            if step.edit is not None and (step.kind in WITHDRAWING or step.kind == "refused"):
+                last[step.edit] = cast(Fate, step.kind)
+            if step.edit is not None and step.kind == "applied":
+                takers.update(dict.fromkeys(step.notes.supersedes, step.edit))
+        found: dict[EditId, Standing] = {}
+        for edit in dict.fromkeys(step.edit for step in self.steps if step.holds_edit):
+            assert edit is not None, "an entry that holds an edit names it"
+            if edit in self.standing:
+                end = self.ending.get(edit)
+                found[edit] = Standing("in-force" if end is None or instant(end) > now else "over", self.standing[edit])
+            elif edit in self.proposed:
+                found[edit] = Standing("proposed", self.proposed[edit])
+            else:
+                fate = "superseded" if edit in self.superseded else last.get(edit, "refused")
+                found[edit] = Standing(fate, self.holders[edit], takers.get(edit) if fate == "superseded" else None)
+        return found
 
     def about(self, edit: EditId | None) -> Iterator[int]:
         """The numbers of the entries about this edit; of all entries for None."""

@@ -74,6 +74,10 @@ class Blobs(Protocol):
         """
         ...
 
+    def size(self, digest: str) -> int | None:
+        """How many bytes are there under this name, without reading them; None where none are."""
+        ...
+
     def erase(self, digest: str) -> bool:
         """Remove the bytes for good; False where they weren't there."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final
 
+from errata.core.counted import counted
 from errata.core.errors import BadInput, Conflict, Tampered
 from errata.core.records import Provenance
 from errata.log.checkpoint import Checkpoint, Consistency, Inclusion, leaf_of
@@ -72,7 +73,7 @@ class Survey:
             raise BadInput(f"Branch {self.log.branch!r} has no entry yet, so there is nothing to prove. Add an edit first.")
         size = there if size is None else size
         if not 1 <= size <= there:
-            raise BadInput(f"There is no head over {size} entries: the log has {there}. Give a number from 1 to {there}.")
+            raise BadInput(f"There is no head over {counted(size, 'entry')}: the log has {there}. Give a number from 1 to {there}.")
         return self.recorded.get(size) or Checkpoint(f"errata/{self.log.branch}/{self._first}", size, self.tree.root(size))
 
     def newest(self, seq: int) -> Checkpoint:
@@ -97,7 +98,8 @@ class Survey:
             raise Tampered(1, "it isn't the first entry of the kept checkpoint's log")
         if kept.root != self.tree.root(kept.size):
             raise Tampered(
-                kept.size, f"the first {kept.size} entries don't have the root of the kept checkpoint: one of them was rewritten"
+                kept.size,
+                f"the first {counted(kept.size, 'entry')} don't have the root of the kept checkpoint: one of them was rewritten",
             )
 
     def check_signatures(self) -> None:
@@ -118,7 +120,9 @@ class Survey:
             BadInput: the checkpoint doesn't cover such an entry.
         """
         if not 1 <= seq <= at.size:
-            raise BadInput(f"Entry {seq} isn't among the {at.size} entries of that head. Give a number from 1 to {at.size}.")
+            raise BadInput(
+                f"Entry {seq} isn't among the {counted(at.size, 'entry')} of that head. Give a number from 1 to {at.size}."
+            )
         (entry,) = self.log.entries(seq, seq + 1)
         return Inclusion(at, entry, self.tree.path(seq - 1, at.size))
 
@@ -129,7 +133,9 @@ class Survey:
             BadInput: the first is the larger one.
         """
         if first.size > second.size:
-            raise BadInput(f"The first head covers {first.size} entries, the second {second.size}. Give the older one first.")
+            raise BadInput(
+                f"The first head covers {counted(first.size, 'entry')}, the second {second.size}. Give the older one first."
+            )
         return Consistency(first, second, self.tree.consistency(first.size, second.size))
 
     def _recorded_by(self, entry: Entry) -> Checkpoint:
@@ -139,7 +145,7 @@ class Survey:
         except BadInput as error:
             raise Tampered(entry.seq, f"its checkpoint can't be read ({error})") from None
         if found.size != self.tree.size:
-            raise Tampered(entry.seq, f"its checkpoint covers {found.size} entries, but {self.tree.size} are before it")
+            raise Tampered(entry.seq, f"its checkpoint covers {counted(found.size, 'entry')}, but {self.tree.size} are before it")
         if (found.branch, found.first) != (entry.branch, self._first) or found.root != self.tree.root():
             raise Tampered(entry.seq, "its checkpoint isn't that of the entries before it")
         return found

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from errata.core.counted import counted
 from errata.core.errors import BadInput, LogError, Tampered, quoted
 from errata.log.entry import FIRST, Entry, linked
 from errata.log.fold import notes_in
@@ -97,10 +98,10 @@ def _at_tip(store: Store, branch: str, seq: int, last_hash: str, *, grew: bool) 
         return True
     if tip.seq > seq:
         if not grew:
-            raise Tampered(seq + 1, f"it is missing, though the store noted {tip.seq} entries")
+            raise Tampered(seq + 1, f"it is missing, though the store noted {counted(tip.seq, 'entry')}")
         return False
     if tip.seq < seq:
-        raise Tampered(max(tip.seq + 1, 1), f"the store noted only {tip.seq} entries")
+        raise Tampered(max(tip.seq + 1, 1), f"the store noted only {counted(tip.seq, 'entry')}")
     if tip.hash != last_hash:
         raise Tampered(max(seq, 1), "its hash isn't the one that the store noted for the branch's last entry")
     return True

@@ -17,6 +17,7 @@ from typing import Any
 
 from errata.core.benchmark import Case, Outcome, Probe, Stream, standing
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.editor import Editor, Explains, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model
@@ -62,7 +63,7 @@ def run_fine(
     """
     if not 1 <= memory <= edits <= len(stream):
         raise BadInput(
-            f"{memory} edits in memory of {edits} edits of {len(stream)} can't be. Give 1 <= memory <= edits <= what there is."
+            f"{counted(memory, 'edit')} in memory of {edits} of {len(stream)} can't be. Give 1 <= memory <= edits <= what there is."
         )
     editor = protected(editor, stream.pool())
     desk = _Desk(model, editor, baseline or Baseline(model))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-from base64 import b64encode
 from collections.abc import Sequence
 from random import Random
 
-from PIL.Image import Resampling
-
 from errata.core.benchmark import Outcome, Unchanged
+from errata.core.counted import counted
 from errata.core.images import Image
 from errata.measure.kinds import known
 from errata.measure.results import Judged
 from errata.report.markup import NOTHING, Markup, el, fold, hidden, join, table
+from errata.report.pictures import embedded
 from errata.report.view import Shown
-
-_SMALL = 128
-"""Pictures no larger than this, in pixels a side, are kept as they are and enlarged with hard edges."""
 
 _SHOWN, _THUMB = 448, 72
 """The longest side of an embedded larger picture, and of one beside a probe."""
@@ -46,7 +41,7 @@ def gallery(one: Shown, drawn: Sequence[Judged]) -> Markup:
     scored = [judged for judged in one.run.judged if judged.label is not None]
     failed = sum(judged.label != "proper" for judged in scored)
     shown = sum(judged.label != "proper" for judged in drawn)
-    said = f"{len(drawn)} of {len(scored)} scored edits, {shown} of the {failed} failures among them"
+    said = f"{len(drawn)} of {counted(len(scored), 'scored edit')}, {shown} of the {counted(failed, 'failure')} among them"
     swatch = el("span", {"class": f"swatch {one.css}", "aria-hidden": "true"})
     summary = join([swatch, el("span", {"class": "who"}, one.label), " ", el("span", {"class": "quiet"}, said)])
     return fold(summary, *(_card(judged) for judged in drawn), opened=True)
@@ -92,7 +87,7 @@ def _probes(judged: Judged) -> Markup:
         rows.append(_probe(outcome, met=met, own=own, title=titles[kind], repeated=kind == last))
         last = kind
     head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Met", "Probe", "Asked", "Expected", "Before", "After")))]
-    return table(f"{sum(judged.met)} of {len(judged.met)} probes met", head=head, body=rows, css="probes")
+    return table(f"{sum(judged.met)} of {counted(len(judged.met), 'probe')} met", head=head, body=rows, css="probes")
 
 
 def _probe(outcome: Outcome, *, met: bool, own: set[str], title: str, repeated: bool) -> Markup:
@@ -125,16 +120,6 @@ def _telemetry(judged: Judged) -> Markup:
 
 
 def _picture(image: Image, alt: str, *, thumb: bool = False) -> Markup:
-    """The picture inside the page. It is decoded and written anew, so that nothing but pixels gets in."""
-    pixels = image.pixels()
-    small = max(pixels.size) <= _SMALL
-    data = io.BytesIO()
-    if small:
-        pixels.save(data, "PNG")
-    else:
-        longest = _THUMB if thumb else _SHOWN
-        pixels.thumbnail((longest, longest), Resampling.LANCZOS)
-        pixels.save(data, "JPEG", quality=85)
-    source = f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(data.getvalue()).decode()}"
-    css = " ".join(word for word, holds in (("thumb", thumb), ("hard", small)) if holds)
-    return el("img", {"src": source, "alt": alt, "class": css, "width": pixels.width, "height": pixels.height})
+    made = embedded(image, _THUMB if thumb else _SHOWN)
+    css = " ".join(word for word, holds in (("thumb", thumb), ("hard", made.hard)) if holds)
+    return el("img", {"src": made.source, "alt": alt, "class": css, "width": made.width, "height": made.height})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from errata.core.counted import counted
 from errata.measure.kinds import CLASS_MEANINGS
 from errata.measure.results import Judged
 from errata.report.charts import strips
@@ -45,7 +46,9 @@ def gate_figure(view: View) -> Markup:
         rows = gates(one)
         if any(rows.values()):
             said = "; ".join(
-                f"{name} {len(values)} edits, median {middle(values) or 0:.2f}" for name, values in rows.items() if values
+                f"{name} {counted(len(values), 'edit')}, median {middle(values) or 0:.2f}"
+                for name, values in rows.items()
+                if values
             )
             chart = strips([(name, one.css, values) for name, values in rows.items()], name=f"{one.label}: gate by class: {said}.")
             panels.append(panel(one.label, "mean gate of an edit, 0 shut to 1 open", chart))

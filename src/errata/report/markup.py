@@ -10,7 +10,7 @@ from typing import final
 Attributes = Mapping[str, str | int]
 """Attribute names and their values, escaped when the element is made."""
 
-_VOID = frozenset({"meta", "img", "br", "hr", "col"})
+_VOID = frozenset({"meta", "img", "br", "hr", "col", "input"})
 _BREAKS = frozenset(
     {"section", "figure", "article", "table", "tr", "svg", "details", "header", "main", "footer", "nav", "ul", "dl"}
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from importlib.resources import files
 
 from errata.report.markup import Markup, el, join
@@ -9,26 +11,44 @@ from errata.report.markup import Markup, el, join
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(title: str, *parts: Markup) -> str:
-    """A whole self-contained page around its parts."""
-    style = files("errata.report").joinpath("page.css").read_text(encoding="utf-8")
+def page(title: str, *parts: Markup, style: str = "", script: str = "") -> str:
+    """A whole self-contained page around its parts.
+
+    Args:
+        style: a style sheet of this room, after that of every page.
+        script: a script of this room; the policy lets this one run and no other.
+    """
+    told = _read("page.css") + (_read(style) if style else "")
+    code = _read(script) if script else ""
     head = el(
         "head",
         {},
         el("meta", {"charset": "utf-8"}),
-        el("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
+        el("meta", {"http-equiv": "Content-Security-Policy", "content": _policy(code)}),
         el("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
         el("meta", {"name": "color-scheme", "content": "light dark"}),
         el("title", {}, title),
-        el("style", {}, Markup(style)),
+        el("style", {}, Markup(told)),
     )
-    return "<!doctype html>\n" + el("html", {"lang": "en"}, head, el("body", {}, *parts)).html + "\n"
+    running = [el("script", {}, Markup(code))] if code else []
+    return "<!doctype html>\n" + el("html", {"lang": "en"}, head, el("body", {}, *parts, *running)).html + "\n"
 
 
-def masthead(title: str, lead: str, facts: Markup) -> Markup:
+def _policy(code: str) -> str:
+    """Nothing is fetched, and nothing runs but this code, told by its digest."""
+    if not code:
+        return _POLICY
+    return f"{_POLICY}; script-src 'sha256-{b64encode(sha256(code.encode()).digest()).decode()}'"
+
+
+def _read(name: str) -> str:
+    return files("errata.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def masthead(title: str, lead: str, facts: Markup, *, kind: str = "report of a benchmark run") -> Markup:
     """The page's title, what it says in one sentence, and what it is of."""
     return el(
-        "header", {}, el("p", {"class": "eyebrow"}, "errata · report of a benchmark run"), el("h1", {}, title),
+        "header", {}, el("p", {"class": "eyebrow"}, f"errata · {kind}"), el("h1", {}, title),
         el("p", {"class": "lead"}, lead), facts,
     )  # fmt: skip
 

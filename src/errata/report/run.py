@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from errata.core.counted import counted
 from errata.measure.figures import write_text
 from errata.measure.results import Run
 from errata.report import tables, words
@@ -199,7 +200,7 @@ def _spec(one: Shown) -> Markup:
         el("tr", {}, el("th", {"scope": "row"}, name), el("td", {"class": "value"}, str(fields[name]))) for name in sorted(fields)
     ]
     swatch = el("span", {"class": f"swatch {one.css}", "aria-hidden": "true"})
-    count = f"{len(body)} field{'' if len(body) == 1 else 's'}"
+    count = counted(len(body), "field")
     summary = join([swatch, el("span", {"class": "who"}, one.label), " ", el("span", {"class": "quiet"}, count)])
     return fold(summary, table(f"The resolved spec of {one.run.editor.name}.", head=head, body=body, css="spec words"))
 

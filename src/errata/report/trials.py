@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.measure.figures import write_text
 from errata.measure.kinds import CLASS_MEANINGS, Kind, known
@@ -40,7 +41,7 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
     kinds = tuple(kind for kind in kinds if kind.name not in COMPOSITES)
     rows = [_with_means(one, kinds) for one in trials]
     parts = [
-        masthead(f"{name}: {len(rows)} editor{'' if len(rows) == 1 else 's'}", _lead(rows), listed_facts(dict(facts))),
+        masthead(f"{name}: {counted(len(rows), 'editor')}", _lead(rows), listed_facts(dict(facts))),
         el(
             "main",
             {},
@@ -86,7 +87,7 @@ def _differences(rows: Sequence[Trial]) -> str:
     """Which rows differ in proper edits from the one that they are held against."""
     seeds = len(rows[0].figures[_SPREADS])
     if seeds < ENOUGH:
-        return f"{seeds} seed{'' if seeds == 1 else 's'}: no difference counts."
+        return f"{counted(seeds, 'seed')}: no difference counts."
     held = [(one, against(one, rows)) for one in rows if one.has(_PROPER)]
     apart = {one.name: difference(one, other, _PROPER) for one, other in held if one is not other and other.has(_PROPER)}
     if not apart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.measure.kinds import Kind, known
 from errata.measure.labels import labels
@@ -58,7 +59,7 @@ class View:
     @property
     def after(self) -> str:
         """The last horizon in words."""
-        return f"{self.edits} edit{'' if self.edits == 1 else 's'}"
+        return counted(self.edits, "edit")
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

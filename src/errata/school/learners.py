@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from errata.benchmarks.scopeworld import fgv, stream
+from errata.core.counted import counted
 from errata.core.editor import Tools
 from errata.core.errors import BadInput, Unknown
 from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, ScopeTraining, TextScope, TextSizes, made
@@ -123,15 +124,15 @@ def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: 
         raise BadInput("A scope learns from labelled pairs of every kind. Leave --without out.")
     edits = wanted.edits or PAIRED
     if wanted.validation is not None and wanted.validation >= edits:
-        raise BadInput(f"{wanted.validation} edits to validate on leave none of {edits} to train on. Give more edits.")
+        raise BadInput(f"{counted(wanted.validation, 'edit')} to validate on leave none of {edits} to train on. Give more edits.")
     share = None if wanted.validation is None else wanted.validation / edits
     lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share))
 
     def run(tools: Tools, progress: Progress) -> Done:
         scope = opened(tools)
-        progress(f"drawing the pairs of {edits} edits", 0, lessons.steps)
+        progress(f"drawing the pairs of {counted(edits, 'edit')}", 0, lessons.steps)
         pairs = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
-        where = f"{benchmark}, {edits} edits, on"
+        where = f"{benchmark}, {counted(edits, 'edit')}, on"
         fitted, decided = train_scope(scope, pairs, wanted.out, lessons=lessons, run=where, progress=progress)
         inside, outside = decided.n
         return Done(

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
@@ -101,9 +102,9 @@ def check_rebase(old: EditLog, new: EditLog) -> Entry:
     pin = old.pin
     if pin is not None:
         raise LogError(
-            f"Branch {old.branch!r} can't be rebased: an image was erased with its effect kept (entry {pin.seq}), and the "
-            f"{pin.edits} edits in force then can't be replayed on any model. Nothing was changed. Export the corrections that can "
-            "still be read (errata edit export), and import them onto a new branch."
+            f"Branch {old.branch!r} can't be rebased: an image was erased with its effect kept (entry {pin.seq}), and what was "
+            f"in force then ({counted(pin.edits, 'edit')}) can't be replayed on any model. Nothing was changed. Export the "
+            "corrections that can still be read (errata edit export), and import them onto a new branch."
         )
     for entry in new.entries():
         key = entry.details.get("key")

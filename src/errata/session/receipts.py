@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Decision
-from errata.core.records import Edit, EditId
+from errata.core.records import Edit, EditId, Query
 from errata.log import EditLog, Entry, Kind
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
@@ -74,10 +74,10 @@ class Receipt:
     """The edits of the same query that it takes the place of."""
 
     moved: tuple[Moved, ...] = ()
-    """Of the other queries that were asked (recent ones, those of other edits), the answers that change."""
+    """Of the other queries that were asked (recent ones, those of other edits; never its own), the answers that change."""
 
     asked: int = 0
-    """How many other queries were asked."""
+    """How many other queries were asked, each counted once."""
 
     beside: int = 0
     """How many other corrections in force were asked again before it was committed."""
@@ -88,6 +88,12 @@ class Receipt:
     unsaid: tuple[Moved, ...] = ()
     """The same question in other words of superseded edits (another case, no question mark), where it isn't answered with the
     target: given as `also`, it would be."""
+
+
+def beyond(queries: Iterable[Query], own: Iterable[Query]) -> list[Query]:
+    """The queries that are other ones than an edit's own, each once: what it changes of these says how far it reaches."""
+    asked = {query.digest for query in own}
+    return list({query.digest: query for query in queries if query.digest not in asked}.values())
 
 
 def receipt_in(entry: Entry) -> Receipt:

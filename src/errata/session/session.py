@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, final
 
 from errata.core.canonical import JSON, digest_of_json
+from errata.core.counted import counted
 from errata.core.editor import Editor, Forgets, protected
 from errata.core.errors import BadInput, Conflict, LogError
 from errata.core.matching import same
@@ -30,7 +31,7 @@ from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
 from errata.session.folding import Folded, folded, frozen, kept
 from errata.session.pools import pool_in
-from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_under, stays_out
+from errata.session.receipts import Answer, Moved, Receipt, Status, beyond, receipt_under, stays_out
 
 SNAPSHOT_EVERY = 25
 """Edits between snapshots, unless said otherwise."""
@@ -112,7 +113,7 @@ class Session:
             Tampered: the log doesn't verify.
         """
         if snapshot_every < 1:
-            raise BadInput(f"Snapshots every {snapshot_every} edits can't be taken. Give 1 or more.")
+            raise BadInput(f"Snapshots can't be taken every {counted(snapshot_every, 'edit')}. Give 1 or more.")
         first = next(log.entries(1, 2), None)
         if first is not None:
             pool, model = pool_in(log, first), model.seeing(log.decoder)
@@ -199,8 +200,9 @@ class Session:
             BadInput: the edit can't be put to this model, or is in force already.
         """
         tried = self.attempted(edit, rules=rules, supersede=supersede)
-        moved = self.moved(recent, tried.state)
-        return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(recent))
+        apart = beyond(recent, (edit.query, *edit.also))
+        moved = self.moved(apart, tried.state)
+        return tried.receipt("would refuse" if tried.why else "would apply", 0, why=tried.why, moved=moved, asked=len(apart))
 
     def attempted(
         self, edit: Edit, *, rules: Rules | None = None, supersede: Collection[EditId] = (), again: bool = True
@@ -258,7 +260,7 @@ class Session:
             details: remembered in each entry.
             each: remembered in the entry of that edit.
             dry_run: nothing is appended or changed; the receipts say what would.
-            others: queries of which the first receipt tells whose answers change.
+            others: queries of which the first receipt tells whose answers change; the edits' own aren't among them.
 
         Raises:
             BadInput: an edit isn't in force; nothing was changed.
@@ -341,7 +343,7 @@ class Session:
         if forgotten is not None:
             return Rebuilt(forgotten, "forgotten exactly, without a replay")
         state, replayed = self.folded(self.log.at(self._seq), {*ids, *self._ended()})
-        return Rebuilt(state, f"replayed {replayed} edit{'' if replayed == 1 else 's'}, as if it had never been made")
+        return Rebuilt(state, f"replayed {counted(replayed, 'edit')}, as if it had never been made")
 
     def _forgotten(self, ids: Collection[EditId]) -> Any | None:
         """The state without them, where the editor can tell it from the state alone."""
@@ -412,7 +414,7 @@ class Session:
             beside=self._beside,
         )  # fmt: skip
 
-    def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
+    def _withdrawal(self, ids: tuple[EditId, ...], asked: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""
         rebuilt = self.without(ids)
         edits = [self.log.edit(edit) for edit in ids]
@@ -422,7 +424,8 @@ class Session:
             Receipt(edit, "would revert", 0, rebuilt.how + stays_out(self.log, edit), was, now)
             for edit, was, now in zip(ids, before, after, strict=True)
         )
-        return rebuilt, (replace(first, moved=self.moved(others, rebuilt.state), asked=len(others)), *rest)
+        apart = beyond(asked, queries)
+        return rebuilt, (replace(first, moved=self.moved(apart, rebuilt.state), asked=len(apart)), *rest)
 
     def _check(self, edit: Edit, *, again: bool = True) -> bool:
         """Whether the edit is in force and yet not given any more, so that it is made again; see `checks.check` for the rest."""

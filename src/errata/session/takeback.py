@@ -24,7 +24,7 @@ from errata.session.asking import heard, needed
 from errata.session.checks import check_out
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
-from errata.session.receipts import Answer, Moved, Receipt
+from errata.session.receipts import Answer, Moved, Receipt, beyond
 from errata.session.session import Session
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
@@ -43,8 +43,14 @@ class Returned:
     back: tuple[EditId, ...]
     """Edits applied again."""
 
+    own: tuple[Moved, ...]
+    """The question of each of these edits, in this order, with the answers before and after."""
+
     moved: tuple[Moved, ...]
+    """Of the other queries that were asked, the answers that change."""
+
     asked: int
+    """How many other queries were asked, each counted once."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def to_point(
         seq: the entry.
         by: who, and why.
         dry_run: append nothing; the result says what would happen.
-        others: queries of which the result tells whose answers change, beside those of the edits themselves.
+        others: queries of which the result tells whose answers change; those of the edits themselves aren't among them.
 
     Raises:
         BadInput: nothing has changed since, or edits would have to be applied again that need two people; nothing was changed.
@@ -117,15 +123,17 @@ def to_point(
     touched = [*(session.log.edit(edit) for edit in out), *again]
     queries, targets = [edit.query for edit in touched], [edit.target for edit in touched]
     before, after = session.said(queries, session.state, targets), session.said(queries, state, targets)
-    pairs = tuple(zip(queries, before, after, strict=True))
-    moved = (*(Moved(query.text, was, is_) for query, was, is_ in pairs if not same(was, is_)), *session.moved(others, state))
+    own = tuple(Moved(query.text, was, is_) for query, was, is_ in zip(queries, before, after, strict=True))
+    apart = beyond(others, queries)
+    moved = session.moved(apart, state)
     if not dry_run:
-        for edit_id, (_, was, is_) in zip(out, pairs, strict=False):
-            session.record("reverted", None, by, edit_id=edit_id, details={"to": seq, "before": was, "after": is_})
-        for edit, (_, was, is_) in zip(again, pairs[len(out) :], strict=True):
-            session.record("applied", edit, by, details={**_restored(session, edit, seq), "before": was, "after": is_})
+        for edit_id, one in zip(out, own, strict=False):
+            session.record("reverted", None, by, edit_id=edit_id, details={"to": seq, "before": one.before, "after": one.after})
+        for edit, one in zip(again, own[len(out) :], strict=True):
+            told = {**_restored(session, edit, seq), "before": one.before, "after": one.after}
+            session.record("applied", edit, by, details=told)
         session.move(state)
-    return Returned(seq, out, back, moved, len(queries) + len(others))
+    return Returned(seq, out, back, own, moved, len(apart))
 
 
 def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, rules: Rules | None = None) -> Receipt:

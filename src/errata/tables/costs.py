@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from PIL.PngImagePlugin import PngInfo
 
+from errata.core.counted import counted
 from errata.core.editor import Editor, Weighs
 from errata.core.errors import BadInput
 from errata.core.images import Image
@@ -181,7 +182,7 @@ def rows(found: Sequence[Costs]) -> list[tuple[str, ...]]:
 
 def headline(found: Sequence[Costs]) -> str:
     """What the figures are of, in a line."""
-    return f"scopeworld-fgv, {found[0].edits} edits in memory, median of {found[0].edits} questions"
+    return f"scopeworld-fgv, {counted(found[0].edits, 'edit')} in memory, median of {found[0].edits} questions"
 
 
 def as_markdown(found: Sequence[Costs]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from errata.core.benchmark import FineGrained, Pair
+from errata.core.counted import counted
 from errata.core.editor import Scope
 from errata.core.errors import BadInput
 from errata.core.model import Model
@@ -120,7 +121,7 @@ def write_table(folder: Path, found: Decisions) -> tuple[Path, ...]:
 def headline(found: Decisions) -> str:
     """What the figures are of, in a line."""
     seeds = ", ".join(map(str, found.seeds))
-    return f"{found.benchmark}, {found.edits} edits of each seed, one in memory, seeds {seeds}: decisions that are right"
+    return f"{found.benchmark}, {counted(found.edits, 'edit')} of each seed, one in memory, seeds {seeds}: decisions that are right"
 
 
 def said(found: Decisions, trial: Trial, kind: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from errata.core.benchmark import Stream
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.model import Model
@@ -140,7 +141,7 @@ def fill(
     streams = {seed: stream_of(seed) for seed in seeds}
     if len({stream.digest for stream in streams.values()}) < len(streams):
         raise BadInput(
-            f"The seeds {', '.join(map(str, streams))} draw the same {edits} edits, so a spread over them says nothing. "
+            f"The seeds {', '.join(map(str, streams))} draw the same {counted(edits, 'edit')}, so a spread over them says nothing. "
             "Give one seed, or fewer edits than there are."
         )
     rows: list[Row] = []
@@ -217,7 +218,7 @@ def as_figure(table: Table) -> str:
 
 def headline(table: Table) -> str:
     """What the figures are of, in a line."""
-    edits, held = (f"{count} edit{'' if count == 1 else 's'}" for count in (table.edits, table.memory))
+    edits, held = (counted(count, "edit") for count in (table.edits, table.memory))
     name = table.rows[0].results[0]["benchmark"]["name"]
     return f"{name}, {edits} of each seed, {held} in memory at a time, seeds {', '.join(map(str, table.seeds))}"
 

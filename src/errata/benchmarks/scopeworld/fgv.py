@@ -36,6 +36,7 @@ from errata.benchmarks.scopeworld.scenes import Hand, Scene, lightly_changed, pi
 from errata.benchmarks.scopeworld.stream import pool_questions
 from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
 from errata.core.canonical import JSON, digest_of_json
+from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -170,7 +171,7 @@ class ScopeWorldFGV:
 
     def _drawing(self, index: int) -> _Drawing:
         if not 0 <= index < len(self):
-            raise IndexError(f"the split has {len(self)} edits; there is no number {index}")
+            raise IndexError(f"the split has {counted(len(self), 'edit')}; there is no number {index}")
         if index not in self._drawings:
             rng = np.random.default_rng([self.seed, 6, SPLITS.index(self.split), index])
             self._drawings[index] = _draw(rng, self.split)

@@ -19,6 +19,7 @@ from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, WOR
 from errata.benchmarks.scopeworld.scenes import Scene, picture, random_scene
 from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.canonical import digest_of_json
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.records import Edit, Query
@@ -94,7 +95,7 @@ class ScopeWorldStream:
     def __getitem__(self, index: int) -> Case:
         """An edit with its probes as they stand when it is the only one."""
         if not 0 <= index < len(self):
-            raise IndexError(f"the stream has {len(self)} edits; there is no number {index}")
+            raise IndexError(f"the stream has {counted(len(self), 'edit')}; there is no number {index}")
         edit, asked = self._case(index)
         return Case(edit, tuple(_probes(asked, self._corrections[index].world(WORLD))))
 

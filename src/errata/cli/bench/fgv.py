@@ -12,6 +12,7 @@ import typer
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
 from errata.cli.bench.stream import Editors, Jobs, Out, Where, editors_named, run_all
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def published(
 def _run(editors: Mapping[str, Editor[Any]], stream: Stream, out: Path | None, *, memory: int, seed: int, where: Where) -> None:
     edits = len(stream)
     if memory > edits:
-        raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
+        raise BadInput(
+            f"{counted(memory, 'edit')} in memory are more than the {edits} there are. Give at most {edits} to --memory."
+        )
     run_all(editors, partial(_put, stream, memory, seed), out or Path("out") / stream.name, where=where, seed=seed)
 
 

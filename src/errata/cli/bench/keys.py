@@ -10,6 +10,7 @@ from errata.cli import _print
 from errata.cli._open import model_at
 from errata.cli._options import DEFAULT_MODEL, AsJson, Device, Dtype, ModelName
 from errata.cli._print import say, say_json
+from errata.core.counted import counted
 
 if TYPE_CHECKING:
     from errata.measure.keys import Kind
@@ -52,7 +53,10 @@ def keys(
         module = each.module.removeprefix("model.language_model.")
         rows.append((module, each.metric, f"{each.reach:.2f}", f"{100 * each.inside:.0f}", *cells))
     if not as_json:
-        say(f"{model}, {edits} edits, seed {seed}: mean cosine, and % right by the nearest key; in: of all probes in scope")
+        say(
+            f"{model}, {counted(edits, 'edit')}, seed {seed}: mean cosine, and % right by the nearest key; "
+            "in: of all probes in scope"
+        )
         _print.table(("module", "metric", "reach", "in", *KINDS), rows, numbers=("reach", "in", *KINDS))
 
 

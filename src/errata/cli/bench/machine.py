@@ -19,6 +19,7 @@ from errata.cli import _print
 from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, AsJson, Device, Dtype, DtypeName
 from errata.cli._print import say, say_json, watched
+from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 from errata.log import is_url, shown
 
@@ -68,7 +69,7 @@ def cost(
     if as_json:
         say_json({"model": model, "editor": editor, "edits": edits, "seed": seed, **_costs_json(found)})
         return
-    say(f"{model}, {found.parameters / 1e6:.0f} million parameters, {editor}, {edits} edits, seed {seed}")
+    say(f"{model}, {found.parameters / 1e6:.0f} million parameters, {editor}, {counted(edits, 'edit')}, seed {seed}")
     rows = [
         ("a full pass, ms (median)", f"{median(found.pass_ms):.0f}"),
         ("a write, in passes (median)", f"{found.write:.2f}"),
@@ -138,7 +139,7 @@ def memory(
         say_json({"edits": edits, "width": width, "queries": queries, "seed": seed, **asdict(found)})
         return
     how = "through an index" if found.indexed else "by every key"
-    say(f"{edits:,} edits, {width} wide, asked {how}; made ready for the first question in {found.ready_s:.1f} s")
+    say(f"{counted(edits, 'edit')}, {width} wide, asked {how}; made ready for the first question in {found.ready_s:.1f} s")
     say(
         f"recall@1 {found.recall:.4f} over {queries:,} questions; {found.memory_mb:,.0f} MB more than the process had before (peak)"
     )

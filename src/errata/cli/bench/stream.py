@@ -14,6 +14,7 @@ import typer
 from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import Show, percent, say, table, watched
+from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def _print(runs: dict[str, Run]) -> None:
 
 def _after(edits: int, runs: dict[str, Run]) -> str:
     held = "memory" in next(iter(runs.values())).protocol
-    return f"{edits} edit{'' if edits == 1 else 's'} in memory at a time" if held else f"after {edits} edits"
+    return f"{counted(edits, 'edit')} in memory at a time" if held else f"after {counted(edits, 'edit')}"
 
 
 def _rate(horizon: Horizon, kind: str) -> float | None:

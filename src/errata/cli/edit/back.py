@@ -14,8 +14,9 @@ from errata.cli._given import Rules, recent_in, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place, Turn
-from errata.cli._print import SHORT, say, say_json
-from errata.cli.edit.receipts import REFUSED, show_moved, show_receipt
+from errata.cli._print import SHORT, say, say_json, table
+from errata.cli.edit.receipts import FEW, REFUSED, show_moved, show_receipt, show_receipts
+from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.given import words
 from errata.core.records import EditId, Query
@@ -67,8 +68,7 @@ def revert(
     with opened as session:
         asked = [*_questions(session), *others] if dry_run else others
         if point is None:
-            for receipt in session.withdraw("reverted", named, given, dry_run=dry_run, others=asked):
-                show_receipt(receipt, as_json)
+            show_receipts(session.withdraw("reverted", named, given, dry_run=dry_run, others=asked), as_json)
             return
         from errata.session.takeback import to_point
 
@@ -135,6 +135,7 @@ def _questions(session: Session) -> list[Query]:
 
 
 def _show_return(done: Returned, as_json: bool, dry_run: bool) -> None:
+    answers = list({edit: (edit, one) for edit, one in zip((*done.out, *done.back), done.own, strict=True)}.values())
     if as_json:
         say_json(
             {
@@ -142,14 +143,23 @@ def _show_return(done: Returned, as_json: bool, dry_run: bool) -> None:
                 "done": not dry_run,
                 "reverted": list(done.out),
                 "applied": list(done.back),
+                "answers": [{"edit": edit, **one.to_json()} for edit, one in answers],
                 "moved": [one.to_json() for one in done.moved],
                 "asked": done.asked,
             }
         )
         return
     verbs = ("would be taken back", "would be applied again") if dry_run else ("taken back", "applied again")
-    say(f"to entry {done.seq}: {len(done.out)} edits {verbs[0]}, {len(done.back)} {verbs[1]}")
-    for verb, ids in zip(verbs, (done.out, done.back), strict=True):
-        for edit in ids:
-            say(f"  {edit[:SHORT]} {verb}")
+    say(f"to entry {done.seq}: {counted(len(done.out), 'edit')} {verbs[0]}, {len(done.back)} {verbs[1]}")
+    rows = [(edit[:SHORT], _became(edit, done), one.query, one.before, one.after) for edit, one in answers]
+    table(("edit", "becomes" if dry_run else "became", "question", "before", "after"), rows[:FEW])
+    if len(rows) > FEW:
+        say(f"and {len(rows) - FEW} more; --json shows each")
     show_moved(done.moved, done.asked)
+
+
+def _became(edit: EditId, done: Returned) -> str:
+    """What going back makes of an edit; one that is taken back and applied again only takes its old place."""
+    if edit in done.out and edit in done.back:
+        return "replayed"
+    return "taken back" if edit in done.out else "applied again"

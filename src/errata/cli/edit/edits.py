@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,25 +15,22 @@ from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit, session_to_propose
 from errata.cli._options import AsJson, By, Place, Turn, Where
-from errata.cli._print import SHORT, fields, note, say, say_json, table
+from errata.cli._print import SHORT, fields, note, place, say, say_json
 from errata.cli.edit.receipts import REFUSED, show_receipt
 from errata.cli.edit.telemetry import show_telemetry
-from errata.cli.log.read import summary
+from errata.cli.log.listed import Limit, Offset, Which, paged, show_rows, status_json
 from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Query, Reach, instant
-from errata.log import EditLog, Kind
+from errata.log import EditLog
+from errata.log.listing import FATES, STANDING, edits
 
 if TYPE_CHECKING:
     from errata.core.model import Model
     from errata.session.session import Session
 
 app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
-
-_APPLIED: tuple[Kind, ...] = ("applied",)
-_PROPOSED: tuple[Kind, ...] = ("proposed",)
-
 
 Also = Annotated[list[str] | None, typer.Option("--also", help="Another wording that must give the target too.")]
 Keep = Annotated[list[str] | None, typer.Option("--keep", help="A question on the same picture whose answer must not move.")]
@@ -159,40 +157,40 @@ def reject(
 @app.command("list")
 @grouped
 def list_(
-    proposed: Annotated[bool, typer.Option("--proposed", help="Those that wait for approval instead.")] = False,
+    proposed: Annotated[bool, typer.Option("--proposed", help="Those that wait for approval: --status proposed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Whatever became of them; not only those in force.")] = False,
+    which: Which = Which(),
+    limit: Limit = None,
+    offset: Offset = 0,
     where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
-    """List the edits in force, in the order in which they were applied.
+    """List the edits in force in the order in which they were applied, or those that fit, whatever became of them.
 
     \b
     Examples:
       errata edit list
       errata edit list --proposed
       errata edit list --json --branch trial
+      errata edit list --author ann --since 2026-11-01 --image scene.png
+      errata edit list --status reverted --status superseded --text harbor
+      errata edit list --all --limit 50 --offset 50
     """
+    if sum((proposed, everything, bool(which.status))) > 1:
+        raise BadInput("Say which edits in one way: --proposed, --all or --status.")
+    fates = FATES if everything else ("proposed",) if proposed else which.status or STANDING
+    which = replace(which.checked(), status=list(fates))
     with log_to_read(where) as log:
-        held = {entry.edit_id: entry for entry in log.find(kinds=_PROPOSED if proposed else _APPLIED)}
-        entries = [held[edit] for edit in (log.proposed() if proposed else log.ids_in_force())]
+        page = edits(log, which.sought(log), limit=limit, offset=offset)
         if as_json:
-            for entry in entries:
-                say_json(
-                    {
-                        "edit": entry.edit_id,
-                        "entry": entry.seq,
-                        "time": entry.time,
-                        **entry.by.to_json(),
-                        "content": entry.body["edit"],
-                    }
-                )
+            for one in page.rows:
+                entry = one.entry
+                said = {"edit": entry.edit_id, "entry": entry.seq, "time": entry.time, **entry.by.to_json()}
+                say_json({**said, **status_json(one), "content": entry.body["edit"]})
             return
-        over = _over(log)
-        rows = [
-            ((e.edit_id or "")[:SHORT], str(e.seq), e.time, e.by.author, summary(e) + (" (over)" if e.edit_id in over else ""))
-            for e in entries
-        ]
-        table(("edit", "entry", "time", "author", "content"), rows, numbers=("entry",))
-        note(f"{len(rows)} edits {'wait for approval' if proposed else 'in force'} on branch {where.branch}")
+        show_rows(log, page.rows, kinds=False)
+        what = "" if everything else " in force" if fates == STANDING else f" ({' or '.join(fates)})"
+        note(f"{paged(page, 'edit', offset)}{what} on branch {where.branch}")
 
 
 @app.command()
@@ -224,7 +222,7 @@ def show(
             say(f"entry {entry.seq}: {entry.kind}, {entry.time}, by {entry.by.author}")
             fields({"  reason": entry.by.reason, "  ticket": entry.by.ticket})
             told = entry.details.get("telemetry")
-            rest = {name: value for name, value in entry.details.items() if name != "telemetry"}
+            rest = {name: entry.details[name] for name in sorted(entry.details, key=place) if name != "telemetry"}
             fields({f"  {name}": value if isinstance(value, str) else str(value) for name, value in rest.items()})
             if isinstance(told, Mapping) and told:
                 say("  what the write did:")

@@ -16,6 +16,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
 from errata.cli._options import By, Place, Turn, Where
 from errata.cli._print import complain, note, say, watched
+from errata.core.counted import counted
 from errata.core.records import Provenance
 from errata.log.conflicts import Conflicts, Disagreement
 from errata.log.exports import chosen_of, held_by
@@ -89,7 +90,7 @@ def import_(
     with session_to_edit(place, turn) as session:
         run = _applied(session, file, known, chain((first,), lines), how)
     if run.full:
-        note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
+        note(f"Stopped after {counted(limit or 0, 'correction')}, as --limit says. Run it again to go on.")
     if run.done["bad"]:
         raise typer.Exit(SOME_BAD)
 
@@ -151,9 +152,9 @@ def export(
         for why in missing:
             complain(why)
         written = write(file, known, lambda: held_by(frozen, chosen), images=images, force=force)
-    say(f"{file}: {written.edits} edits, {written.images} pictures")
+    say(f"{file}: {counted(written.edits, 'edit')}, {counted(written.images, 'picture')}")
     for what, count in written.losses.items():
-        note(f"{known} has no place for: {what} ({count} of {len(chosen)} edits)")
+        note(f"{known} has no place for: {what} ({count} of {counted(len(chosen), 'edit')})")
     if missing:
         raise typer.Exit(SOME_BAD)
 

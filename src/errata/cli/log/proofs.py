@@ -9,6 +9,7 @@ from typing import Final
 
 from errata.cli._print import fields, note, say, say_json
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.log.checkpoint import Checkpoint, Consistency, Inclusion, from_json
 from errata.log.signing import available
@@ -83,12 +84,14 @@ def compared(heads: Sequence[Checkpoint], kept: Checkpoint) -> str:
     """
     same = [head for head in heads if (head.origin, head.size) == (kept.origin, kept.size)]
     if not same:
-        about = " and ".join(f"{head.size} entries of {head.origin}" for head in heads)
+        about = " and ".join(f"{counted(head.size, 'entry')} of {head.origin}" for head in heads)
         raise BadInput(
-            f"This is about {about}; the checkpoint covers {kept.size} entries of {kept.origin}. Get a proof for it anew."
+            f"This is about {about}; the checkpoint covers {counted(kept.size, 'entry')} of {kept.origin}. Get a proof for it anew."
         )
     return (
-        "" if all(head.same_head(kept) for head in same) else f"the root over {kept.size} entries isn't that of the kept checkpoint"
+        ""
+        if all(head.same_head(kept) for head in same)
+        else f"the root over {counted(kept.size, 'entry')} isn't that of the kept checkpoint"
     )
 
 
@@ -120,14 +123,14 @@ def _words(found: Checkpoint | Inclusion | Consistency) -> dict[str, str]:
             entry = found.entry
             return {
                 "entry": f"{entry.seq}: {entry.kind}, {entry.time}, by {entry.by.author}",
-                "is among": f"the {found.checkpoint.size} entries of {found.checkpoint.origin}",
+                "is among": f"the {counted(found.checkpoint.size, 'entry')} of {found.checkpoint.origin}",
                 "root": found.checkpoint.root.hex(),
                 "path": _counted(found.path),
             }
         case Consistency():
             return {
-                "the first": f"{found.first.size} entries, root {found.first.root.hex()}",
-                "are of the": f"{found.second.size} entries, root {found.second.root.hex()}",
+                "the first": f"{counted(found.first.size, 'entry')}, root {found.first.root.hex()}",
+                "are of the": f"{counted(found.second.size, 'entry')}, root {found.second.root.hex()}",
                 "in": found.second.origin,
                 "path": _counted(found.path),
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -11,11 +10,11 @@ import typer
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write
 from errata.cli._options import AsJson, By, Turn, Where
-from errata.cli._print import SHORT, complain, note, say, say_json, table
-from errata.core.canonical import JSON
+from errata.cli._print import complain, note, say, say_json
+from errata.cli.log.listed import Offset, Which, paged, show_rows
+from errata.core.counted import counted
 from errata.core.errors import BadInput, Tampered
-from errata.core.images import Image
-from errata.log import Entry
+from errata.log.listing import entries
 
 if TYPE_CHECKING:
     from errata.log.checkpoint import Checkpoint
@@ -36,31 +35,36 @@ Out = Annotated[Path | None, typer.Option("--out", help="Write it to this new fi
 @app.command()
 @grouped
 def show(
-    last: Annotated[int, typer.Option("--last", min=1, help="How many entries, counted from the end.")] = 20,
+    last: Annotated[int, typer.Option("--last", "--limit", min=1, help="How many entries, counted from the end.")] = 20,
     start: Annotated[
         int | None, typer.Option("--from", min=1, help="Begin with this entry instead, and show `--last` of them.")
     ] = None,
+    offset: Offset = 0,
+    which: Which = Which(),
     where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
-    """Show entries of the log, oldest first.
+    """Show entries of the log, oldest first: all, or those that fit. What is asked of an edit is asked of the one they are about.
 
     \b
     Examples:
       errata log show
       errata log show --last 5 --json
       errata log show --from 1 --last 100 --store corrections.db
+      errata log show --author ann --since 2026-11-01 --text harbor
+      errata log show --status reverted --image scene.png --limit 50 --offset 50
     """
+    if start is not None and offset:
+        raise BadInput("Both --from and --offset say where to begin. Give one of them.")
+    which = which.checked()
     with log_to_read(where) as log:
-        first = max(1, len(log) - last + 1) if start is None else start
-        entries = list(log.entries(first, first + last))
+        page = entries(log, which.sought(log), limit=last, offset=offset, start=start)
         if as_json:
-            for entry in entries:
-                say_json(entry.to_json())
+            for one in page.rows:
+                say_json(one.entry.to_json())  # what its hash covers, and no more
             return
-        rows = [(str(e.seq), e.time, e.kind, (e.edit_id or "")[:SHORT], e.by.author, summary(e)) for e in entries]
-        table(("entry", "time", "what", "edit", "author", "content"), rows, numbers=("entry",))
-        note(f"{len(rows)} of {len(log)} entries on branch {where.branch}")
+        show_rows(log, page.rows, kinds=True)
+        note(f"{paged(page, 'entry', 0 if start is not None else offset)} on branch {where.branch}")
 
 
 @app.command()
@@ -100,11 +104,11 @@ def verify(
             survey.check_signatures()
         elif any(found.signature for found in survey.recorded.values()):
             note("Signatures weren't checked. To check them: pip install 'errata[sign]'")
-        say(f"Verified {count} entries on branch {where.branch}: every hash, the chain, every image.")
+        say(f"Verified {counted(count, 'entry')} on branch {where.branch}: every hash, the chain, every image.")
         if survey.recorded:
-            say(f"checkpoints {len(survey.recorded)}, the newest over {max(survey.recorded)} entries")
+            say(f"checkpoints {len(survey.recorded)}, the newest over {counted(max(survey.recorded), 'entry')}")
         if kept is not None:
-            say(f"The first {kept.size} entries are those of {checkpoint}.")
+            say(f"The first {counted(kept.size, 'entry')} are those of {checkpoint}.")
         if key is not None:
             _say_signed(key, [kept] if kept is not None else list(survey.recorded.values()))
         newest = log.head
@@ -290,33 +294,9 @@ def _say_signed(key: bytes, checkpoints: list[Checkpoint]) -> None:
     by_key = [found.size for found in checkpoints if not found.signature_fault(key)]
     if not by_key:
         _not_proven("no checkpoint is signed by that key")
-    say(f"signed by that key: {len(by_key)}, the newest over {max(by_key)} entries")
+    say(f"signed by that key: {len(by_key)}, the newest over {counted(max(by_key), 'entry')}")
 
 
 def _not_proven(why: str) -> NoReturn:
     complain(f"Not proven: {why}.")
     raise typer.Exit(NOT_PROVEN)
-
-
-def summary(entry: Entry) -> str:
-    """What an entry is about, in a line."""
-    if entry.holds_edit:
-        edit = entry.edit(lambda digest: Image(digest, b""))
-        return f"{_line(edit.query.text)} -> {_line(edit.target)}"
-    details = entry.details
-    about = {
-        "aliased": f"{details.get('alias')}: the state after entry {details.get('entry')}",
-        "checkpointed": f"{details.get('size')} entries, root {str(details.get('root'))[:SHORT]}",
-        "ruled": f"two people: {'on' if details.get('two_people') else 'off'}",
-        "superseded": f"by {str(details.get('by'))[:SHORT]}",
-        "erased": f"image {', '.join(str(image)[:SHORT] for image in _listed(details.get('images')))}",
-    }.get(entry.kind, "")
-    return _line("; ".join(part for part in (about, entry.by.reason) if part))
-
-
-def _listed(value: JSON) -> Sequence[JSON]:
-    return value if isinstance(value, list) else ()
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -11,6 +11,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import session_to_ask
 from errata.cli._options import AsJson, Place
 from errata.cli._print import note, say, say_json
+from errata.core.counted import counted
 
 
 @grouped
@@ -37,7 +38,7 @@ def merge(
     if as_json:
         say_json({"folder": str(out), "edits": made.edits, "ending": made.ending, "agree": made.agree, "digest": made.digest})
         return
-    say(f"saved: {out}, with {made.edits} edit{'' if made.edits == 1 else 's'} in its weights")
+    say(f"saved: {out}, with {counted(made.edits, 'edit')} in its weights")
     say(f"of their own questions it answers {made.agree} as the store does")
     if made.ending:
         note(f"{made.ending} of them end by themselves in the store; in the checkpoint they don't.")

@@ -13,6 +13,7 @@ from errata.cli._open import model_at, tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, DtypeName, ModelName
 from errata.cli._print import say, watched
 from errata.cli.bench.stream import editors_named
+from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
@@ -109,7 +110,10 @@ def _stream(
             folder=folder,
             progress=progress,
         )
-    say(f"after {edits} edits, seeds {', '.join(map(str, wanted))}: mean and standard error (%; write_over_pass in passes)")
+    say(
+        f"after {counted(edits, 'edit')}, seeds {', '.join(map(str, wanted))}: mean and standard error "
+        "(%; write_over_pass in passes)"
+    )
     _print.table(
         ("editor", *_FIGURES),
         [(one.name, *(_cell(one, against(one, trials), each) for each in _FIGURES)) for one in trials],

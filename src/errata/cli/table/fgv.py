@@ -18,6 +18,7 @@ from errata.cli._print import say, watched
 from errata.cli.bench.fgv import SCOPEWORLD, Memory
 from errata.cli.bench.stream import editors_named
 from errata.cli.table.editors import DEFAULT_SEEDS, Out, Seeds, seeds_in
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ class Asked(NamedTuple):
         """
         asked = Asked(models_named(models), stream_of, seeds_in(seeds), edits, memory, device, dtype)
         if memory > edits:
-            raise BadInput(f"{memory} edits in memory are more than the {edits} there are. Give at most {edits} to --memory.")
+            raise BadInput(
+                f"{counted(memory, 'edit')} in memory are more than the {edits} there are. Give at most {edits} to --memory."
+            )
         stream_of(asked.seeds[0])
         return asked
 

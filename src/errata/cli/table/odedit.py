@@ -13,6 +13,7 @@ from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 from errata.cli.bench.stream import editors_named
 from errata.cli.table.editors import DEFAULT_SEEDS, Edits, Out, Seeds, seeds_in
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def odedit(
     taken, folder = model_at(model, device=device, dtype=dtype), out or Path("out") / NAME
     with watched(NAME) as progress:
         found = fill(taken, groups, seeds=wanted, edits=edits, alone=single, folder=folder, progress=progress)
-    run = f"{single} edits alone, {edits} in sequence, seeds {', '.join(map(str, wanted))}, {taken.name}"
+    run = f"{counted(single, 'edit')} alone, {edits} in sequence, seeds {', '.join(map(str, wanted))}, {taken.name}"
     title = f"odedit: {run}; exact match (%), mean ± standard error"
     say(title)
     counts = tuple(found[0].trials)

@@ -31,6 +31,10 @@ class MemoryBlobs:
         data = self._blobs.get(digest)
         return None if data is None else check_blob(digest, data)
 
+    def size(self, digest: str) -> int | None:
+        data = self._blobs.get(digest)
+        return None if data is None else len(data)
+
     def erase(self, digest: str) -> bool:
         return self._blobs.pop(digest, None) is not None
 

@@ -80,6 +80,10 @@ class PostgresBlobs:
             data = connection.execute(sa.select(BLOBS.c.data).where(BLOBS.c.digest == digest)).scalar()
         return None if data is None else check_blob(digest, bytes(data))
 
+    def size(self, digest: str) -> int | None:
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(sa.func.length(BLOBS.c.data)).where(BLOBS.c.digest == digest)).scalar()
+
     def erase(self, digest: str) -> bool:
         with self._database.writing() as connection:
             connection.execute(_DURABLE)
