@@ -25,6 +25,11 @@ E_contra = TypeVar("E_contra", contravariant=True)
 """What a training's loss is taken of: a `Case` for an editor that learns, a `Pair` for a scope."""
 
 
+BEFORE = "before"
+"""In the metadata of an editor's field that came later: what was done before there was the field. A log that began then doesn't name
+it, and goes on as if it had named that. Where a field has none, such a log must be replayed onto a new branch."""
+
+
 class Editor(Protocol[S]):
     """Three verbs, and a spec that re-creates it.
 
