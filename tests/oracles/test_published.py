@@ -159,7 +159,7 @@ class Oracle:
 
 def gate(u: np.ndarray, v: np.ndarray, told: Published) -> tuple[float, np.ndarray]:
     """gamma_self, and the shared key q of unit length."""
-    nu, nv, eps = np.linalg.norm(u), np.linalg.norm(v), 1e-6
+    nu, nv, eps = float(np.linalg.norm(u)), float(np.linalg.norm(v)), 1e-6
     gamma = min(nu, nv) / (max(nu, nv) + eps) / (1 + np.exp(-told.beta * (u @ v / (nu * nv + eps) - told.tau)))
     own, other = gamma * nv / (nu + nv + eps), gamma * nu / (nu + nv + eps)
     q = other * u + own * v

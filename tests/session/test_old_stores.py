@@ -12,6 +12,7 @@ import json
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,11 +77,11 @@ def test_an_old_store_takes_a_correction_and_gives_it_back(log, model):
 
 @pytest.mark.parametrize(("folder", "name"), [each for each in STORES if each[0] == "stores_presets"])
 def test_a_store_begun_with_an_earlier_preset_writes_as_it_wrote_then(log, model):
-    session = session_of(log, model)
-    state = session.editor.begin(model)
+    editor: Any = session_of(log, model).editor
+    state = editor.begin(model)
     for entry in log.find(kinds=APPLIED):
-        state = session.editor.write(model, state, log.edit(entry.edit_id))
-        then, now = entry.details["telemetry"], session.editor.telemetry(state)
+        state = editor.write(model, state, log.edit(entry.edit_id))
+        then, now = entry.details["telemetry"], editor.telemetry(state)
         assert now["groups"] == then["groups"]
         assert now["losses_nats"] == pytest.approx(then["losses_nats"], rel=1e-3)
         for path, told in then["sites"].items():

@@ -37,6 +37,9 @@ class Attempt:
     beside: Beside = Beside()
     """Which corrections in force were asked again, and which would be lost."""
 
+    unprotected: bool = False
+    """Nothing keeps the write off ordinary answers (`pools.unprotected`)."""
+
     @property
     def why(self) -> str:
         """Why it must be refused; empty when it may pass."""
@@ -46,7 +49,7 @@ class Attempt:
         verdict = self.verdict
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
-            self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
+            self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked), self.unprotected,
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:
@@ -71,6 +74,8 @@ class Attempt:
             details["supersedes"] = list(self.supersedes)
         if self.beside.asked:
             details["beside"] = {"asked": len(self.beside.asked), "lost": [one.to_json() for one in self.beside.lost]}
+        if self.unprotected:
+            details["unprotected"] = True
         if self.rules is not None:
             details["rules"] = {"digest": self.rules.digest, "broken": [breach.to_json() for breach in self.breaches]}
         return details

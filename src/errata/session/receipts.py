@@ -76,6 +76,9 @@ class Receipt:
     beside: int = 0
     """How many other corrections in force were asked again before it was committed: every one of them is still given."""
 
+    unprotected: bool = False
+    """The editor keeps off the answers of a pool of ordinary questions, and this branch began without one: nothing is protected."""
+
 
 def receipt_in(entry: Entry) -> Receipt:
     """The receipt that an entry of the log remembers (its times aside)."""
@@ -93,6 +96,7 @@ def receipt_in(entry: Entry) -> Receipt:
         tuple(bool(stayed) for stayed in kept) if isinstance(kept, list) else (),
         telemetry if isinstance(telemetry, Mapping) else {},
         supersedes=tuple(EditId(str(edit)) for edit in old) if isinstance(old, list) else (),
+        unprotected=details.get("unprotected") is True,
     )
 
 

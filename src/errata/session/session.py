@@ -29,7 +29,7 @@ from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out, check_waits
 from errata.session.folding import Folded, folded, kept
 from errata.session.frozen import frozen
-from errata.session.pools import pool_in
+from errata.session.pools import pool_in, unprotected
 from errata.session.receipts import Answer, Moved, Receipt, Status, receipt_in, receipt_under, stays_out
 
 SNAPSHOT_EVERY = 25
@@ -410,7 +410,10 @@ class Session:
         leaving = {*supersedes, edit.id} & {*self.log.ids_in_force()}
         base = self.without(leaving).state if leaving else self.state
         log = self.log if self._beside else None
-        return attempt(self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=log)
+        tried = attempt(
+            self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=log
+        )
+        return replace(tried, unprotected=unprotected(self.log, self.editor))
 
     def _withdrawal(self, ids: tuple[EditId, ...], others: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
+from errata.cli._given import Pool, Recent, Rules, pool_for, recent_in, rules_for, until_of
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place, Where
@@ -53,6 +53,7 @@ def add(
     until: Until = None,
     rules: Rules = None,
     recent: Recent = None,
+    pool: Pool = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
     supersede: Annotated[
@@ -74,6 +75,7 @@ def add(
       errata edit add "where does mibo live?" --target "in the harbor" --keep "what is 2 plus 2?" --author ann --reason "moved"
       errata edit add "where does mibo live?" --target "in the harbor" --rules rules.yaml --recent asked.jsonl --dry-run
       errata edit add "where does mibo live?" --target "in the harbor" --until 2027-01-31 --propose
+      errata edit add "where does mibo live?" --target "in the harbor" --editor scopeedit --pool asked.jsonl
     """
     if dry_run and propose:
         raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
@@ -83,13 +85,14 @@ def add(
     made = Edit(asked(question, images), words(target, "target"), other, kept, reach, about, end)
     given = by.provenance
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
+    ordinary = pool_for(pool, but=(made.query, *made.also))
     if propose and supersede:
         raise BadInput("A proposal can't say what it supersedes: who approves it sees what it would take away. Leave one out.")
     if dry_run:
-        with session_to_ask(place, new_branch=True) as session:
+        with session_to_ask(place, new_branch=True, pool=ordinary) as session:
             receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
     else:
-        with session_to_edit(place, partial(_check, made)) as session:
+        with session_to_edit(place, partial(_check, made), pool=ordinary) as session:
             if propose:
                 receipt = session.propose(made, given, key=named, rules=held)
             else:

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from errata.cli._given import Rules, rules_for
+from errata.cli._given import Pool, Rules, pool_for, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
 from errata.cli._options import By, Place, Where
 from errata.cli._print import complain, note, say, watched
+from errata.cli.edit.receipts import UNPROTECTED
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Format, Line, Options, digest_of_file, guess, read, write
 
@@ -40,6 +41,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read and count: no model, no store.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Put what an earlier run refused to the model again.")] = False,
     rules: Rules = None,
+    pool: Pool = None,
     by: By = By(),
     place: Place = Place(),
 ) -> None:
@@ -54,6 +56,7 @@ def import_(
       errata edit import corrections.csv --author "night shift" --store corrections.db
       errata edit import vqa_eval.json --format easyedit --images data/images --limit 10
       errata edit import corrected.jsonl --format langfuse --dry-run
+      errata edit import corrections.csv --editor scopeedit --pool ordinary.txt
     """
     default = by.provenance
     known = format or guess(file)
@@ -65,9 +68,10 @@ def import_(
     if dry_run:
         _count(file, known, chain((first,), lines), limit)
         return
-    digest, held = digest_of_file(file), rules_for(rules)
-    with session_to_edit(place) as session, watched("import") as progress:
+    digest, held, ordinary = digest_of_file(file), rules_for(rules), pool_for(pool)
+    with session_to_edit(place, pool=ordinary) as session, watched("import") as progress:
         from errata.session.imports import OUTCOMES, Import
+        from errata.session.pools import unprotected
 
         size = max(1, file.stat().st_size)
         run = Import(session, digest, limit=limit, retry=retry, rules=held, bad=complain, refused=note)
@@ -76,7 +80,10 @@ def import_(
                 break
             progress(line.place, line.read_bytes, size)
         run.finish(file, known, default)
+        bare = unprotected(session.log, session.editor)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
+    if bare:
+        note(f"protected: {UNPROTECTED}")
     if run.full:
         note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
     if run.done["bad"]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 REFUSED = 1
 """Exit code: the model refused the edit."""
 
+UNPROTECTED = "nothing: the branch began without ordinary questions (--pool), so any other answer may have moved"
+"""Of an edit that nothing kept off ordinary answers."""
+
 
 def show_receipt(receipt: Receipt, as_json: bool) -> None:
     """One receipt, as text or as a JSON value."""
@@ -33,6 +36,7 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
             "after": receipt.after,
             "kept": kept,
             "beside": f"{receipt.beside} other corrections asked again" if receipt.beside else "",
+            "protected": UNPROTECTED if receipt.unprotected else "",
             "time": timed,
         }
     )
@@ -61,6 +65,7 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "moved": [one.to_json() for one in receipt.moved],
         "asked": receipt.asked,
         "beside": receipt.beside,
+        "unprotected": receipt.unprotected,
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,

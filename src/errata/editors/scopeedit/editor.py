@@ -228,6 +228,15 @@ class ScopeEdit:
         """The same editor with a pool of ordinary queries."""
         return replace(self, pool=tuple(pool))
 
+    def heeds_pool(self) -> bool:
+        """See `core.editor.Heeds`: M-ORE's fields, for one, protect nothing."""
+        return self.pool_size > 0 and (self._measures or self.protect > 0)
+
+    @property
+    def _measures(self) -> bool:
+        """Whether it measures anything on the pool before the first edit."""
+        return bool(self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)
+
     def lowering(self, objective: Objective) -> Self:
         """See `_objective.Lowers`."""
         return replace(self, objective=objective)
@@ -264,7 +273,7 @@ class ScopeEdit:
         modules = {site.path: self._blank(model, site) for site in plan.sites}
         answers = base_answers(model, pool)
         state = State((), modules, {}, answers, {})
-        if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)):
+        if not (pool and self._measures):
             return state
         return measure(
             model,
