@@ -37,6 +37,7 @@ from errata.report.run import write_report
 from errata.session import audit as audits
 from errata.session import proposals, registry, takeback
 from errata.session.imports import Import
+from errata.session.pools import check_takes
 from errata.session.ready import Otherwise, Ready
 from errata.session.receipts import Answer, Receipt
 from errata.session.registry import equipped
@@ -76,7 +77,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
     editor: str | None = None,
     store: str | Path | None = None,
     branch: str = "main",
-    pool: Sequence[Query] = (),
+    pool: Sequence[Query] | None = None,
     read_only: bool = False,
     wait: float = 0.0,
     device: str = "cpu",
@@ -89,7 +90,8 @@ def open(  # noqa: A001  the name by which it is known: errata.open
         editor: `name` or `name:field=value,...`; None: as the log began, or "codebook" for a new one.
         store: the file of the log, made if it isn't there, or a `postgresql://` URL; None: in memory, gone with the session.
         branch: of the log.
-        pool: ordinary questions that an editor which protects some keeps out of the way of; kept with a new log.
+        pool: ordinary questions that an editor which protects some keeps out of the way of; kept with a new log. None: some are
+            made for the model; empty: none.
         read_only: ask, preview and propose only, and leave the branch to whoever writes to it.
         wait: seconds to wait for the branch where another process writes to it.
         device: "cpu", "cuda", "cuda:1", ...
@@ -111,6 +113,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
         ready = Ready.of(
             log, model=name, editor=editor, otherwise=Otherwise(DEFAULT_MODEL, DEFAULT_EDITOR), device=device, dtype=dtype
         )
+        check_takes(ready.editor, pool)
         if store is not None and new:
             if read_only:
                 raise BadInput(f"There is no store at {store}, so there is nothing to read. Open it to write, or check the path.")

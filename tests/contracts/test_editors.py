@@ -36,7 +36,7 @@ FIELDS = {
     "finetune": ["steps=20,lr=0.003", "where=vision,steps=30,lr=0.003"],
     "mend": ["checkpoint={mend}", "checkpoint={mend-vision}"],
     "odedit": ["editor=finetune:steps=20;lr=0.003", "editor=scopeedit:steps=20"],
-    "scopeedit": ["steps=20,longest=none", "preset=paper,steps=20"],
+    "scopeedit": ["steps=20,longest=none", "preset=paper,learns_end=true,steps=20"],
     "scoped": ["", *(f"{scope},editor=finetune:steps=20;lr=0.003,{memory}" for scope, memory in SCOPES)],
 }
 TOLD = ["serac:checkpoint={text}", "mscke:checkpoint={multimodal}"]

@@ -2,6 +2,8 @@
 
 `stores_2026_11` was written by the last commit before the rooms of the package moved: each holds edits in words and on a picture,
 one taken back; in three of them the picture was erased with its effect kept, so that every fold starts from a pinned state.
+`stores_presets` was written by the last commit before ScopeEdit's presets became what was published: each was begun with one of
+them, with a pool, and holds what its writes told of themselves.
 """
 
 from __future__ import annotations
@@ -10,20 +12,24 @@ import json
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from errata.core.images import Image
 from errata.core.records import Edit, Query
 from errata.editors import parse
-from errata.log import EditLog, open_store
+from errata.log import EditLog, Kind, open_store
 from errata.models import load
 from errata.session.beginnings import as_recorded, recorded_editor
 from errata.session.session import Session
 
-HERE = Path(__file__).parent / "stores_2026_11"
-SCENE = Path(__file__).parent.parent.parent / "examples" / "scene.png"
-THEN = json.loads((HERE / "expected.json").read_text(encoding="utf-8"))
+APPLIED: tuple[Kind, ...] = ("applied",)
+HERE = Path(__file__).parent
+SCENE = HERE.parent.parent / "examples" / "scene.png"
+SETS = ("stores_2026_11", "stores_presets")
+TOLD = {folder: json.loads((HERE / folder / "expected.json").read_text(encoding="utf-8")) for folder in SETS}
+STORES = [(folder, name) for folder in SETS for name in sorted(TOLD[folder]["stores"])]
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +38,9 @@ def model():
 
 
 @pytest.fixture
-def log(tmp_path, name):
+def log(tmp_path, folder, name):
     """The log of a copy: opening a store may write beside it."""
-    shutil.copytree(HERE, tmp_path / "then")
+    shutil.copytree(HERE / folder, tmp_path / "then")
     with closing(open_store(tmp_path / "then" / f"{name}.db", create=False)) as store:
         yield EditLog(store)
 
@@ -45,19 +51,21 @@ def session_of(log: EditLog, model) -> Session:
     return Session.open(model, as_recorded(log, parse(asked)), log)
 
 
-@pytest.mark.parametrize("name", sorted(THEN["stores"]))
-def test_an_old_store_verifies_answers_and_names_its_edits_as_it_did(log, model, name):
-    then = THEN["stores"][name]
+@pytest.mark.parametrize(("folder", "name"), STORES)
+def test_an_old_store_verifies_answers_and_names_its_edits_as_it_did(log, model, folder, name):
+    then = TOLD[folder]["stores"][name]
     log.verify()
     assert log.head is not None
     assert (log.head.hash, len(log), list(log.ids_in_force())) == (then["head"], then["entries"], then["in_force"])
     scene = Image.open(SCENE)
-    answers = session_of(log, model).ask([Query.ask(text, *([scene] if pictured else [])) for text, pictured in THEN["questions"]])
+    answers = session_of(log, model).ask(
+        [Query.ask(text, *([scene] if pictured else [])) for text, pictured in TOLD[folder]["questions"]]
+    )
     assert [answer.text for answer in answers] == then["answers"]
 
 
-@pytest.mark.parametrize("name", sorted(THEN["stores"]))
-def test_an_old_store_takes_a_correction_and_gives_it_back(log, model, name):
+@pytest.mark.parametrize(("folder", "name"), STORES)
+def test_an_old_store_takes_a_correction_and_gives_it_back(log, model):
     session = session_of(log, model)
     query = Query.ask("what is 5 plus 5?")
     (before,) = session.ask([query])
@@ -65,3 +73,16 @@ def test_an_old_store_takes_a_correction_and_gives_it_back(log, model, name):
     session.revert(receipt.edit)
     assert session.ask([query])[0].text == before.text
     log.verify()
+
+
+@pytest.mark.parametrize(("folder", "name"), [each for each in STORES if each[0] == "stores_presets"])
+def test_a_store_begun_with_an_earlier_preset_writes_as_it_wrote_then(log, model):
+    editor: Any = session_of(log, model).editor
+    state = editor.begin(model)
+    for entry in log.find(kinds=APPLIED):
+        state = editor.write(model, state, log.edit(entry.edit_id))
+        then, now = entry.details["telemetry"], editor.telemetry(state)
+        assert now["groups"] == then["groups"]
+        assert now["losses_nats"] == pytest.approx(then["losses_nats"], rel=1e-3)
+        for path, told in then["sites"].items():
+            assert now["sites"][path]["moved_local"] == pytest.approx(told["moved_local"], rel=1e-3, abs=1e-6)

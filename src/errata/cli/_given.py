@@ -1,7 +1,8 @@
-"""Rules, recent questions, times and lists of names as commands are given them."""
+"""Rules, recent and ordinary questions, times and lists of names as commands are given them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,33 @@ Recent = Annotated[
         "--recent", help="A file of recent questions (errata ask --remember FILE): with --dry-run, what would move among them."
     ),
 ]
+
+Pool = Annotated[
+    str | None,
+    typer.Option(
+        "--pool",
+        metavar="FILE",
+        help="For a new branch: ordinary questions whose answers an editor like scopeedit keeps off (errata ask --remember FILE, "
+        "or a .txt with one to a line); none: no such questions. Not given: some are made for the model.",
+    ),
+]
+
+
+def pool_for(text: str | None, *, but: Collection[Query] = ()) -> list[Query] | None:
+    """The ordinary questions that a new branch is given: those in a file, none of them for `none`; None where nothing was said.
+
+    Args:
+        text: the option.
+        but: what is about to be corrected, and so isn't ordinary.
+
+    Raises:
+        BadInput: the file isn't one of questions.
+    """
+    if text is None or text == "none":
+        return None if text is None else []
+    from errata.log.recent import questions
+
+    return [query for query in questions(Path(words(text, "pool"))) if query not in but]
 
 
 def rules_for(path: Path | None) -> RulesValue | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from errata.log import EditLog, MemoryStore, Store, holding, open_store, shown, 
 if TYPE_CHECKING:
     from errata.core.editor import Tools
     from errata.core.model import Model
+    from errata.core.records import Query
     from errata.session.ready import Ready
     from errata.session.session import Session
 
@@ -76,12 +77,15 @@ def _anything(_: object) -> None:
 
 
 @contextmanager
-def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[EditLog], None] = _anything) -> Iterator[Session]:
+def session_to_ask(
+    place: Place, *, new_branch: bool = False, check: Callable[[EditLog], None] = _anything, pool: Sequence[Query] | None = ()
+) -> Iterator[Session]:
     """The session of a log, for the length of a `with` block. Where there is no store it has no edits, and none is made.
 
     Args:
         new_branch: True for a branch without edits where the store has others but not this one: a rehearsal of what would make it.
         check: raises what is wrong with what is to be asked of this log; called before the model is loaded.
+        pool: of a rehearsal, as in `session_to_edit`.
 
     Raises:
         LogError: the store was named, and there is none.
@@ -93,7 +97,7 @@ def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[E
         with log_to_read(where, new_branch=new_branch) as log:
             if len(log):
                 check(log)
-                yield _ready(place, log).session(log)
+                yield _ready(place, log).session(log, pool=pool)
                 return
             told = f"{told} on branch {branch}" if log.branches() else told
             if where.named and not new_branch:
@@ -103,17 +107,20 @@ def session_to_ask(place: Place, *, new_branch: bool = False, check: Callable[[E
     log = EditLog(MemoryStore(), branch)
     check(log)
     note("This is the model without edits." if where.nowhere else f"There is no edit in {told}: this is the model without edits.")
-    yield _ready(place, log).session(log)
+    yield _begun(_ready(place, log), log, pool)
 
 
 @contextmanager
-def session_to_edit(place: Place, turn: Turn, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
+def session_to_edit(
+    place: Place, turn: Turn, check: Callable[[Model], None] = _anything, *, pool: Sequence[Query] | None = None
+) -> Iterator[Session]:
     """The session of a log, for the length of a `with` block, in which nobody else may write to the branch; the store is made where
     it isn't there.
 
     Args:
         turn: how long to wait for the branch.
         check: raises `BadInput` if what is to be done can't be put to the model; called before the store is made.
+        pool: ordinary questions for a log that begins here; none of them: no pool; None: made where the editor takes any.
 
     Raises:
         Held: another process writes to the branch.
@@ -130,9 +137,12 @@ def session_to_edit(place: Place, turn: Turn, check: Callable[[Model], None] = _
         else:
             ready = _ready(place, EditLog(MemoryStore(), place.branch))
             check(ready.model)
+            from errata.session.pools import check_takes
+
+            check_takes(ready.editor, pool)
             opened = held.enter_context(closing(open_store(place.where.at)))
             log = EditLog(held.enter_context(held_by(opened, place.branch, turn)), place.branch)
-        session = ready.session(log)
+        session = _begun(ready, log, pool)
         from errata.session.takeback import finish_erasing
 
         finish_erasing(session)
@@ -140,13 +150,16 @@ def session_to_edit(place: Place, turn: Turn, check: Callable[[Model], None] = _
 
 
 @contextmanager
-def session_to_propose(place: Place, turn: Turn, check: Callable[[Model], None] = _anything) -> Iterator[Session]:
+def session_to_propose(
+    place: Place, turn: Turn, check: Callable[[Model], None] = _anything, *, pool: Sequence[Query] | None = None
+) -> Iterator[Session]:
     """The session of a log for what moves no state: whoever writes to the branch goes on. A log that hasn't begun is begun first,
     for which the branch is held.
 
     Args:
         turn: how long to wait for a branch that hasn't begun.
         check: as in `session_to_edit`.
+        pool: as there.
     """
     _refuse_early(place)
     if not place.where.nowhere and store_exists(place.where.at):
@@ -157,8 +170,23 @@ def session_to_propose(place: Place, turn: Turn, check: Callable[[Model], None] 
                 check(ready.model)
                 yield ready.session(log)
                 return
-    with session_to_edit(place, turn, check) as session:
+    with session_to_edit(place, turn, check, pool=pool) as session:
         yield session
+
+
+def _begun(ready: Ready, log: EditLog, pool: Sequence[Query] | None) -> Session:
+    """The session; of a log that begins here, what it protects is said."""
+    new = not len(log)
+    session = ready.session(log, pool=pool)
+    if new:
+        from errata.session.pools import pool_in
+
+        kept = len(pool_in(log, next(log.entries(1, 2))))
+        whose = "made for the model (--pool FILE takes your own)" if pool is None else "as given"
+        what = "question" if kept == 1 else "questions"
+        if kept:
+            note(f"Branch {log.branch} begins with {kept} ordinary {what}, {whose}: the editor keeps off their answers.")
+    return session
 
 
 def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:

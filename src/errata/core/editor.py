@@ -25,6 +25,11 @@ E_contra = TypeVar("E_contra", contravariant=True)
 """What a training's loss is taken of: a `Case` for an editor that learns, a `Pair` for a scope."""
 
 
+BEFORE = "before"
+"""In the metadata of an editor's field that came later: what was done before there was the field. A log begun then doesn't name
+it, and goes on as if it had named that. Where a field has none, such a log must be replayed onto a new branch."""
+
+
 class Editor(Protocol[S]):
     """Three verbs, and a spec that re-creates it.
 
@@ -69,6 +74,20 @@ class Protects(Protocol):
     def protecting(self, pool: Sequence[Query]) -> Self:
         """The same editor, with this pool: queries that no probe of a benchmark touches. Its digest joins the spec."""
         ...
+
+
+@runtime_checkable
+class Heeds(Protocol):
+    """An editor that protects, and not with every set of fields."""
+
+    def heeds_pool(self) -> bool:
+        """Whether a pool changes what it writes."""
+        ...
+
+
+def takes_pool(editor: Editor[Any]) -> bool:
+    """Whether what an editor writes depends on a pool: without one nothing keeps it off ordinary answers."""
+    return isinstance(editor, Protects) and (not isinstance(editor, Heeds) or editor.heeds_pool())
 
 
 def protected(editor: Editor[S], pool: Sequence[Query]) -> Editor[S]:

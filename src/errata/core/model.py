@@ -51,6 +51,11 @@ class Spoken:
         """Mean nats per wanted token: `Model.loss`."""
         return -self.logs_KV[range(len(self.wanted)), self.wanted].mean()
 
+    @property
+    def unended(self) -> Spoken:
+        """The same without the end of the answer: the target's own tokens alone."""
+        return Spoken(self.logs_KV[:-1], self.wanted[:-1])
+
 
 @dataclass(frozen=True)
 class Positions:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from errata.core.canonical import canonical
 from errata.core.errors import BadImage, BadInput
+from errata.core.given import asked
 from errata.core.images import Image
 from errata.core.records import Query
 from errata.log.files import FileBlobs
@@ -59,6 +60,27 @@ def recent(path: Path) -> list[Query]:
         except BadImage:
             continue
     return found
+
+
+def questions(path: Path) -> list[Query]:
+    """The questions in a file: as `remember` keeps them, or in words, one to a line, where its name ends in .txt.
+
+    Raises:
+        BadInput: there is no such file, it isn't one of questions, or it has none.
+    """
+    if path.suffix.lower() != ".txt":
+        found = recent(path)
+    else:
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except OSError as error:
+            raise BadInput(f"The file of questions {path} can't be read: {error.strerror or error}. Check the path.") from None
+        except UnicodeDecodeError:
+            raise BadInput(f"The file of questions {path} isn't in UTF-8. Write it anew in that encoding.") from None
+        found = [asked(line.strip(), ()) for line in lines if line.strip()]
+    if not found:
+        raise BadInput(f"There is no question in {path}. Write some, one to a line, or keep some: errata ask --remember FILE")
+    return list(dict.fromkeys(found))
 
 
 def _images(path: Path) -> FileBlobs:

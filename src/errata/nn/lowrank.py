@@ -48,6 +48,13 @@ def xavier_rows(rank: int, width: int, *, seed: int, name: str) -> Float[Tensor,
     return rows_RI.to(torch.float32).contiguous()
 
 
+def xavier_normal_rows(rank: int, width: int, *, seed: int, name: str) -> Float[Tensor, "R I"]:
+    """`rank` rows of length `width`, normal of variance 2 / (rank + width), which is that of `xavier_rows`."""
+    draw = torch.Generator().manual_seed(_mix(seed, name))
+    rows_RI: Tensor = torch.randn(rank, width, generator=draw, dtype=torch.float64) * math.sqrt(2 / (rank + width))
+    return rows_RI.to(torch.float32).contiguous()
+
+
 def _mix(seed: int, name: str) -> int:
     """One generator seed for one module, so that a module's basis doesn't depend on which others are written."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "big") >> 1

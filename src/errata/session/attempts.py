@@ -47,6 +47,9 @@ class Attempt:
     unsaid: tuple[Moved, ...] = ()
     """Earlier wordings of the same question, of edits whose place it takes, that aren't answered with its target."""
 
+    unprotected: bool = False
+    """Nothing keeps the write off ordinary answers (`pools.unprotected`)."""
+
     @property
     def why(self) -> str:
         """Why it must be refused; empty when it may pass."""
@@ -57,7 +60,7 @@ class Attempt:
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
             self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
-            tuple(one.edit for one in self.beside.lost), self.unsaid,
+            tuple(one.edit for one in self.beside.lost), self.unsaid, self.unprotected,
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:
@@ -84,6 +87,8 @@ class Attempt:
             details["beside"] = {"asked": len(self.beside.asked), "lost": [one.to_json() for one in self.beside.lost]}
         if committed and self.unsaid:
             details["unsaid"] = [one.to_json() for one in self.unsaid]
+        if self.unprotected:
+            details["unprotected"] = True
         if self.rules is not None:
             details["rules"] = {"digest": self.rules.digest, "broken": [breach.to_json() for breach in self.breaches]}
         return details

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 from errata.core.canonical import JSON, canonical
-from errata.core.editor import Editor
+from errata.core.editor import BEFORE, Editor
 from errata.core.errors import WrongStore
 from errata.core.matching import QUESTIONS
 from errata.core.model import Model
@@ -32,9 +32,9 @@ def recorded_editor(log: EditLog) -> str | None:
 
 
 def as_recorded(log: EditLog, editor: Editor[Any]) -> Editor[Any]:
-    """The editor with the fields that the log began with, where they weren't named then: defaults may have changed since.
+    """The editor with the fields that the log began with, where they weren't named then: defaults and presets may change.
 
-    Plain values alone: an editor inside another one keeps its defaults of now, and what a spec tells by its digest was named.
+    Plain values alone; what a spec tells by its digest was named. The same goes for an editor inside this one.
 
     Args:
         log: with a first entry, or without.
@@ -43,16 +43,44 @@ def as_recorded(log: EditLog, editor: Editor[Any]) -> Editor[Any]:
     asked = recorded_editor(log)
     if asked is None:
         return editor
-    told = next(log.entries(1, 2)).details.get("editor")
+    told = _completed(next(log.entries(1, 2)).details.get("editor"), editor)
+    made: Editor[Any] = _as_told(editor, told, named=_names(asked, "[:,]"), inside=_names(asked.partition("editor=")[2], "[:,;]"))
+    return made
+
+
+def _names(text: str, between: str) -> frozenset[str]:
+    return frozenset(part.partition("=")[0].strip() for part in re.split(between, text))
+
+
+def _fields_of(told: object, shape: object) -> Mapping[str, Any]:
+    """The fields that a spec names, of an editor (or what is inside one) that has fields; else none."""
     recorded = told.get("fields") if isinstance(told, Mapping) else None
-    shape: Any = editor
-    if not isinstance(recorded, Mapping) or not is_dataclass(shape) or isinstance(shape, type):
-        return editor
-    named = {part.partition("=")[0].strip() for part in re.split("[:,]", asked)}
-    now = {each.name: getattr(shape, each.name) for each in fields(shape) if each.init and each.name not in named}
-    was = {name: recorded[name] for name in now if name in recorded and _replaces(recorded[name], now[name])}
-    made: Any = replace(shape, **was)
-    return made  # type: ignore[no-any-return]
+    return recorded if isinstance(recorded, Mapping) and is_dataclass(shape) and not isinstance(shape, type) else {}
+
+
+def _completed(told: Any, shape: Any) -> Any:
+    """A recorded spec with the fields that came later, at what was done before there were any (`BEFORE`)."""
+    recorded = _fields_of(told, shape)
+    if not recorded:
+        return told
+    later = {each.name: each.metadata[BEFORE] for each in fields(shape) if BEFORE in each.metadata}
+    inside = {name: _completed(value, vars(shape).get(name)) for name, value in recorded.items()}
+    return {**told, "fields": later | inside}
+
+
+def _as_told(shape: Any, told: object, *, named: Collection[str], inside: Collection[str]) -> Any:
+    """A dataclass with the fields of a spec, but for those that were named; `inside` are those named of what it holds."""
+    recorded = _fields_of(told, shape)
+    if not recorded:
+        return shape
+    was: dict[str, Any] = {}
+    for name in (each.name for each in fields(shape) if each.init and each.name in recorded and each.name not in named):
+        now, then = getattr(shape, name), recorded[name]
+        if _fields_of(then, now):
+            was[name] = _as_told(now, then, named=inside, inside=inside)
+        elif _replaces(then, now):
+            was[name] = then
+    return replace(shape, **was)
 
 
 def _replaces(was: object, now: object) -> bool:
@@ -94,7 +122,7 @@ def check_same(first: Entry, model: Model, editor: Editor[Any]) -> None:
             f"This log is of the model {recorded.get('name')} ({str(recorded.get('digest'))[:12]}), not of {model.name} "
             f"({model.digest[:12]}). Open it with that model, or name another store or branch."
         )
-    was, now = first.details.get("editor"), editor.spec(model).to_json()
+    was, now = _completed(first.details.get("editor"), editor), editor.spec(model).to_json()
     if canonical(was) != canonical(now):
         assert isinstance(was, Mapping), "an editor's spec is written as an object"
         _check_fields(was, now)

@@ -13,6 +13,7 @@ from errata.editors import parse
 from errata.log import EditLog
 from errata.models import load
 from errata.session.beginnings import as_recorded, recorded_editor
+from errata.session.pools import chosen_pool
 from errata.session.registry import Loader, equipped
 from errata.session.session import Session
 
@@ -64,8 +65,17 @@ class Ready:
         opened = load(model, device=device, dtype=dtype) if isinstance(model, str) else model
         return Ready(opened.seeing(log.decoder), equipped(parsed, tools), asked)
 
-    def session(self, log: EditLog, *, pool: Sequence[Query] = ()) -> Session:
-        """The session of the log, in which no correction takes another one away unsaid; an empty log begins here."""
+    def session(self, log: EditLog, *, pool: Sequence[Query] | None = None) -> Session:
+        """The session of the log, in which no correction takes another one away unsaid; an empty log begins here.
+
+        Args:
+            log: of the branch.
+            pool: what an editor that protects ordinary questions is given when the log begins; None: some are made for the model.
+
+        Raises:
+            BadInput: the editor takes none, or the log began with other ones.
+        """
+        pool = chosen_pool(log, self.model, self.editor, pool)
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 

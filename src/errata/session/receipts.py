@@ -89,6 +89,9 @@ class Receipt:
     """The same question in other words of superseded edits (another case, no question mark), where it isn't answered with the
     target: given as `also`, it would be."""
 
+    unprotected: bool = False
+    """The editor keeps off the answers of a pool of ordinary questions, and this branch began without one: nothing is protected."""
+
 
 def beyond(queries: Iterable[Query], own: Iterable[Query]) -> list[Query]:
     """The queries that are other ones than an edit's own, each once: what it changes of these says how far it reaches."""
@@ -118,6 +121,7 @@ def receipt_in(entry: Entry) -> Receipt:
             for one in (unsaid if isinstance(unsaid, list) else ())
             if isinstance(one, Mapping)
         ),
+        unprotected=details.get("unprotected") is True,
     )
 
 

@@ -30,7 +30,7 @@ from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
 from errata.session.folding import Folded, folded, frozen, kept
-from errata.session.pools import pool_in
+from errata.session.pools import pool_in, unprotected
 from errata.session.receipts import Answer, Moved, Receipt, Status, beyond, receipt_under, stays_out
 
 SNAPSHOT_EVERY = 25
@@ -409,10 +409,11 @@ class Session:
         supersedes = self._superseding(edit, supersede)
         leaving = {*supersedes, edit.id} & {*self.log.ids_in_force()}
         base = self.without(leaving).state if leaving else self.state
-        return attempt(
+        tried = attempt(
             self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=self.log,
             beside=self._beside,
         )  # fmt: skip
+        return replace(tried, unprotected=unprotected(self.log, self.editor))
 
     def _withdrawal(self, ids: tuple[EditId, ...], asked: Sequence[Query]) -> tuple[Rebuilt, tuple[Receipt, ...]]:
         """The state without these edits, and the receipts that taking them back would have."""

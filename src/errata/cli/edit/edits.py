@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from errata.cli._given import Recent, Rules, recent_in, rules_for, until_of
+from errata.cli._given import Pool, Recent, Rules, pool_for, recent_in, rules_for, until_of
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit, session_to_propose
 from errata.cli._options import AsJson, By, Place, Turn, Where
@@ -51,6 +51,7 @@ def add(
     until: Until = None,
     rules: Rules = None,
     recent: Recent = None,
+    pool: Pool = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the receipt that it would have; change nothing.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Keep it in the log for somebody to approve; don't apply it.")] = False,
     supersede: Annotated[
@@ -73,23 +74,22 @@ def add(
       errata edit add "where does mibo live?" --target "in the harbor" --keep "what is 2 plus 2?" --author ann --reason "moved"
       errata edit add "where does mibo live?" --target "in the harbor" --rules rules.yaml --recent asked.jsonl --dry-run
       errata edit add "where does mibo live?" --target "in the harbor" --until 2027-01-31 --propose
+      errata edit add "where does mibo live?" --target "in the harbor" --editor scopeedit --pool asked.jsonl
     """
-    if dry_run and propose:
-        raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
+    _check_together(dry_run, propose, supersede)
     images = [picture(path) for path in image or ()]
     about, end = subject and words(subject, "subject"), until and until_of(until)
     other, kept = (tuple(asked(text, images) for text in texts or ()) for texts in (also, keep))
     made = Edit(asked(question, images), words(target, "target"), other, kept, reach, about, end)
     given = by.provenance
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
-    if propose and supersede:
-        raise BadInput("A proposal can't say what it supersedes: who approves it sees what it would take away. Leave one out.")
+    ordinary = pool_for(pool, but=(made.query, *made.also))
     if dry_run:
-        with session_to_ask(place, new_branch=True) as session:
+        with session_to_ask(place, new_branch=True, pool=ordinary) as session:
             receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
     else:
         opened = session_to_propose if propose else session_to_edit
-        with opened(place, turn, partial(_check, made)) as session:
+        with opened(place, turn, partial(_check, made), pool=ordinary) as session:
             if propose:
                 from errata.session.proposals import propose as put_forward
 
@@ -99,6 +99,14 @@ def add(
     show_receipt(receipt, as_json)
     if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
+
+
+def _check_together(dry_run: bool, propose: bool, supersede: list[str] | None) -> None:
+    """Whether these options can be given together."""
+    if dry_run and propose:
+        raise BadInput("--dry-run changes nothing and --propose writes an entry. Give one of them.")
+    if propose and supersede:
+        raise BadInput("A proposal can't say what it supersedes: who approves it sees what it would take away. Leave one out.")
 
 
 @app.command()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from errata.cli._given import Rules, rules_for
+from errata.cli._given import Pool, Rules, pool_for, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_edit
 from errata.cli._options import By, Place, Turn, Where
 from errata.cli._print import complain, note, say, watched
+from errata.cli.edit.receipts import UNPROTECTED
 from errata.core.counted import counted
 from errata.core.records import Provenance
 from errata.log.conflicts import Conflicts, Disagreement
@@ -58,6 +59,7 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read and count: no model, no store.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Put what an earlier run refused to the model again.")] = False,
     rules: Rules = None,
+    pool: Pool = None,
     by: By = By(),
     turn: Turn = Turn(),
     place: Place = Place(),
@@ -75,6 +77,7 @@ def import_(
       errata edit import vqa_eval.json --format easyedit --images data/images --limit 10
       errata edit import corrected.jsonl --format langfuse --dry-run
       errata edit import tasks.json --images uploads --ignore filename
+      errata edit import corrections.csv --editor scopeedit --pool ordinary.txt
     """
     default = by.provenance
     known = settled(file, format)
@@ -87,10 +90,8 @@ def import_(
         _count(file, known, chain((first,), lines), limit)
         return
     how = _How(limit, retry, rules_for(rules), default)
-    with session_to_edit(place, turn) as session:
+    with session_to_edit(place, turn, pool=pool_for(pool)) as session:
         run = _applied(session, file, known, chain((first,), lines), how)
-    if run.full:
-        note(f"Stopped after {counted(limit or 0, 'correction')}, as --limit says. Run it again to go on.")
     if run.done["bad"]:
         raise typer.Exit(SOME_BAD)
 
@@ -107,6 +108,7 @@ class _How(NamedTuple):
 def _applied(session: Session, file: Path, format: Format, lines: Iterator[Line], how: _How) -> Import:
     """The import of a file, done."""
     from errata.session.imports import OUTCOMES, Import
+    from errata.session.pools import unprotected
 
     size = max(1, file.stat().st_size)
     digest = digest_of_file(file)
@@ -119,6 +121,10 @@ def _applied(session: Session, file: Path, format: Format, lines: Iterator[Line]
         run.finish(file, format, how.by)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
     _say_conflicts(run.conflicts)
+    if unprotected(session.log, session.editor):
+        note(f"protected: {UNPROTECTED}")
+    if run.full:
+        note(f"Stopped after {counted(how.limit or 0, 'correction')}, as --limit says. Run it again to go on.")
     return run
 
 

@@ -22,6 +22,9 @@ FEW = 10
 _MOVED = 20
 """Answers that change which are shown; the rest are counted."""
 
+UNPROTECTED = "nothing: the branch began without ordinary questions (--pool), so any other answer may have moved"
+"""Of an edit that nothing kept off ordinary answers."""
+
 
 def show_receipts(receipts: Sequence[Receipt], as_json: bool) -> None:
     """What became of several edits: each receipt where they are few, else what they have in common and the first of them."""
@@ -59,6 +62,7 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
             "kept": kept,
             "beside": f"{counted(receipt.beside, 'other correction')} asked again" if receipt.beside else "",
             "took away": ", ".join(edit[:SHORT] for edit in receipt.lost) if receipt.status == "applied" else "",
+            "protected": UNPROTECTED if receipt.unprotected else "",
             "time": timed,
         }
     )
@@ -93,6 +97,7 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "beside": receipt.beside,
         "lost": list(receipt.lost),
         "unsaid": [one.to_json() for one in receipt.unsaid],
+        "unprotected": receipt.unprotected,
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON, digest_of_json
-from errata.core.editor import Editor, Explains, Merges, protected
+from errata.core.editor import Editor, Explains, Merges, protected, takes_pool
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model, Patch, Spoken
 from errata.core.records import Edit, Query, Spec
@@ -92,6 +92,10 @@ class Odedit:
     def protecting(self, pool: Sequence[Query]) -> Odedit:
         """With this pool, for the inner editor too."""
         return replace(self, pool=tuple(pool), made=protected(self._inner(), pool))
+
+    def heeds_pool(self) -> bool:
+        """See `core.editor.Heeds`: its queries stand for what an edit doesn't concern, and the inner editor may protect them."""
+        return (self.pool_size > 0 and self.outside > 0) or takes_pool(self._inner())
 
     def spec(self, model: Model) -> Spec:
         """Every field, the pool's digest, and the inner editor's spec."""

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Scope, Tools, protected
+from errata.core.editor import Editor, Scope, Tools, protected, takes_pool
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Query, Spec
@@ -115,6 +115,10 @@ class ByScope(Remembers):
         """With an inner editor that keeps out of the way of these queries, where it is of that kind."""
         memory = self._memory()
         return replace(self, made=replace(memory, editor=protected(memory.editor, pool)))
+
+    def heeds_pool(self) -> bool:
+        """See `core.editor.Heeds`: as the inner editor does."""
+        return takes_pool(self._memory().editor)
 
     def _memory(self) -> Scoped:
         if self.made is None:

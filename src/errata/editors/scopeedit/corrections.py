@@ -41,6 +41,11 @@ CORRECTIONS: tuple[Correction, ...] = (
         "A user's other wordings and views are part of the correction. No difference on a stream that gives none.",
     ),
     Correction(
+        "the end of the answer is learned too",
+        ("learns_end",),
+        "The published loss is of the target's tokens alone: an answer that is generated doesn't know where to end.",
+    ),
+    Correction(
         "keys where the answer is predicted",
         ("key_positions",),
         "The gradient enters one position to the left of the answer's own tokens; a one-token answer's own key gets none of it.",

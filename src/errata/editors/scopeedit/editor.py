@@ -18,8 +18,9 @@ There is no gate when reading.
 
 `ScopeEdit.preset("paper")` computes what the published code computes, its flaws included, with two differences: protection keys
 come from a given pool and never from a benchmark's probes, and no warm-up edits stay in the weights. (That code reuses a
-projector's last key when a text-only query is protected; here the projector didn't run, so it has no key.) The defaults mend the
-flaws, each by a field of its own. Sizes are shares of the published model's (`_sites`), so that model gets the published numbers.
+projector's last key when a text-only query is protected; here the projector didn't run, so it has no key. And it tokenizes a target
+by itself, where it is tokenized in its place here: a token that only begins a word is neither learned nor a key.) The defaults mend
+the flaws, each by a field of its own. Sizes are shares of the published model's (`_sites`): that model gets the published numbers.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from statistics import fmean
+from types import MappingProxyType
 from typing import Literal, Self, final
 
 import torch
 
 from errata.core.canonical import JSON, digest_of_json, finite
+from errata.core.editor import BEFORE
 from errata.core.errors import BadInput, Unknown
 from errata.core.model import Model
 from errata.core.records import Edit, Query, Spec
@@ -43,7 +46,7 @@ from errata.editors.scopeedit.keys import KeyPositions, Protected
 from errata.editors.scopeedit.measure import measure
 from errata.editors.scopeedit.state import State, Written, told_of_sites
 from errata.editors.scopeedit.write import Ordinary, Writer
-from errata.nn.lowrank import orthonormal_rows, xavier_rows
+from errata.nn.lowrank import orthonormal_rows, xavier_normal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank, Replaced, merged
 from errata.nn.recursion import plasticity, untouched
 
@@ -124,6 +127,10 @@ class ScopeEdit:
     """What a step learns: the mean loss of the edit's query and of every other wording and view that its user gave, or of the query
     alone, as published. The keys of all of them are remembered."""
 
+    learns_end: bool = field(default=True, metadata={BEFORE: True})
+    """Whether the loss counts the end of the answer beside the target's tokens: without it an answer is learned, and not where it
+    ends. Published: the target's tokens alone, so that of K of them a step is (K + 1) / K as long."""
+
     key_positions: KeyPositions = "predicting"
     """Where the answer's key is read. Published: "own", the answer's own tokens, one to the right of where the gradient enters."""
 
@@ -175,11 +182,12 @@ class ScopeEdit:
     """The dtype B is kept in; published: the model's, in which small steps round away if that is a half precision."""
 
     preconditioner: Literal["earlier", "current"] = "earlier"
-    """Which keys a step's P knows: those of earlier steps (ScopeEdit), or its own as well, which shortens it along its own key by
-    lambda / (lambda + z^T P z) (M-ORE)."""
+    """Which keys a step's P knows: those of earlier steps, as published (M-ORE too, equations 12 and 13), or its own as well, which
+    shortens it along its own key by lambda / (lambda + z^T P z)."""
 
-    basis: Literal["orthonormal", "xavier"] = "orthonormal"
-    """The frozen rows A: orthonormal, or M-ORE's, drawn entry by entry; those can't be cut into two branches, so r_s must be 0."""
+    basis: Literal["orthonormal", "xavier_normal", "xavier"] = "orthonormal"
+    """The frozen rows A: orthonormal, or drawn entry by entry, from a normal distribution as M-ORE's or from a uniform one of the
+    same variance ("xavier"); those can't be cut into two branches, so r_s must be 0."""
 
     seed: int = 42
     """Draws bases, pool and protected queries."""
@@ -213,12 +221,21 @@ class ScopeEdit:
         above(who, 0, lambda_local=self.lambda_local, lambda_shared=self.lambda_shared, beta=self.beta)
         if self.rank_share > 1 or self.gate_floor >= 1 or not -1 <= self.tau <= 1:
             raise BadInput("ScopeEdit's rank_share must be at most 1, its gate_floor below 1, its tau between -1 and 1.")
-        if self.basis == "xavier" and self.rank_shared:
-            raise BadInput("ScopeEdit's basis xavier has no rows to share: set rank_shared=0, or basis=orthonormal.")
+        if self.basis != "orthonormal" and self.rank_shared:
+            raise BadInput(f"ScopeEdit's basis {self.basis} has no rows to share: set rank_shared=0, or basis=orthonormal.")
 
     def protecting(self, pool: Sequence[Query]) -> Self:
         """The same editor with a pool of ordinary queries."""
         return replace(self, pool=tuple(pool))
+
+    def heeds_pool(self) -> bool:
+        """See `core.editor.Heeds`: M-ORE's fields, for one, protect nothing."""
+        return self.pool_size > 0 and (self._measures or self.protect > 0)
+
+    @property
+    def _measures(self) -> bool:
+        """Whether it measures anything on the pool before the first edit."""
+        return bool(self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)
 
     def lowering(self, objective: Objective) -> Self:
         """See `_objective.Lowers`."""
@@ -256,7 +273,7 @@ class ScopeEdit:
         modules = {site.path: self._blank(model, site) for site in plan.sites}
         answers = base_answers(model, pool)
         state = State((), modules, {}, answers, {})
-        if not (pool and (self.centre or self.normalise_keys or self.normalise_step or self.traffic or self.outward)):
+        if not (pool and self._measures):
             return state
         return measure(
             model,
@@ -309,8 +326,7 @@ class ScopeEdit:
     def _blank(self, model: Model, site: _sites.Site) -> Written:
         weight = _sites.linear(model, site.path).weight
         kept = weight.dtype if self.factors == "model" else torch.float32
-        rows = orthonormal_rows if self.basis == "orthonormal" else xavier_rows
-        basis_RI = rows(site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
+        basis_RI = _ROWS[self.basis](site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
         delta = Delta(basis_RI, torch.zeros(site.out, site.rank, device=weight.device, dtype=kept))
         return Written(
             delta,
@@ -331,6 +347,9 @@ class ScopeEdit:
         return tuple(usable[query] for each in (texts, pictures) for query in draw(each, self.protect, place))
 
 
+_ROWS = MappingProxyType({"orthonormal": orthonormal_rows, "xavier_normal": xavier_normal_rows, "xavier": xavier_rows})
+
+
 def _written(state: State) -> LowRank:
     return LowRank({path: module.delta for path, module in state.modules.items() if module.edits}, state.edits)
 
@@ -347,6 +366,7 @@ _PAPER = ScopeEdit(
     steps=5,
     stop_nats=None,
     environments="query",
+    learns_end=False,
     key_positions="own",
     keys_each=False,
     downdate="step",
@@ -373,10 +393,11 @@ PRESETS: Mapping[str, ScopeEdit] = {
         _PAPER,
         rank_local=512,
         rank_shared=0,
+        eta_vision=0.1,
         lambda_local=2000.0,
-        preconditioner="current",
-        basis="xavier",
+        protect=0,
+        basis="xavier_normal",
     ),
 }
 """Paper: the published LLaVA configuration, every field in which the defaults mend it. More: M-ORE (arXiv 2605.20273) by the same
-repository's LLaVA configuration: one branch, its own lambda and basis, P_t instead of P_{t-1}."""
+repository's LLaVA configuration: one branch, one step size for both sides, its own lambda and basis, and no protected queries."""

@@ -17,6 +17,9 @@ class Terms(Protocol):
         ...
 
     @property
+    def learns_end(self) -> bool: ...
+
+    @property
     def relaxation(self) -> float: ...
 
     @property

@@ -20,7 +20,7 @@ from errata.core.model import Model, Positions, Spoken
 from errata.core.records import Edit, Query
 from errata.editors._sites import Plan, Site, linear
 from errata.editors.scopeedit.gate import SHUT, Gate, judge, shared_key
-from errata.editors.scopeedit.keys import Keys, Looked, Seen, Wanted, in_units, keys_of, look, protection_key
+from errata.editors.scopeedit.keys import Keys, Looked, Seen, Speak, Wanted, in_units, keys_of, look, protection_key
 from errata.editors.scopeedit.state import State, Written
 from errata.editors.scopeedit.terms import Terms
 from errata.nn.patches import Delta
@@ -95,8 +95,8 @@ class Writer:
     def learn(self, edit: Edit) -> None:
         """The inner steps: look, choose groups, write, and let P take the keys in."""
         asked = self.terms.asked(edit)
-        positions = [self.model.positions(query, edit.target) for query in asked]
-        speaking = [self.model.speaking(query, edit.target, changing=tuple(self.modules)) for query in asked]
+        positions = [self._positions(query, edit.target) for query in asked]
+        speaking = [self._speaking(query, edit.target) for query in asked]
         wanted = self._wanted(edit)
         for _ in range(self.terms.steps):
             looked = look(self.model, self.modules, speaking, wanted)
@@ -141,6 +141,16 @@ class Writer:
         for path in self.codes:
             self.modules[path] = replace(self.modules[path], edits=self.modules[path].edits + 1)
         return replace(self.state, edits=(*self.state.edits, edit.id), modules=self.modules, last=self._telemetry())
+
+    def _speaking(self, query: Query, target: str) -> Speak:
+        """What the model gives to what is learned: the target, and its end where that is learned too."""
+        speak = self.model.speaking(query, target, changing=tuple(self.modules))
+        return speak if self.terms.learns_end else lambda: speak().unended
+
+    def _positions(self, query: Query, target: str) -> Positions:
+        """Those of a query and target. The last one predicts the end alone: where that isn't learned no gradient enters there."""
+        found = self.model.positions(query, target)
+        return found if self.terms.learns_end else replace(found, predicting=found.predicting[:-1])
 
     def _wanted(self, edit: Edit) -> Wanted:
         """What the steps lower: the views' mean loss, to which one that is learned adds nothing, or the editor's own objective."""
