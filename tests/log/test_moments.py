@@ -50,9 +50,9 @@ def test_a_time_up_to_the_latest_entry_names_the_same_entry_for_ever(old: list[i
     for ms in old:  # as earlier versions wrote: whatever the clock showed
         grown(store, written(at(ms)))
     log, named = EditLog(store), dict[str, int]()
-    for ms in [None, *new]:
-        if ms is not None:
-            grown(store, stamped(at(ms), max((entry.time for entry in log.entries()), default="")))
+    for step in [None, *new]:
+        if step is not None:
+            grown(store, stamped(at(step), max((entry.time for entry in log.entries()), default="")))
         times = [entry.time for entry in log.entries()]
         for time in [*times, *(written(instant(time) - timedelta(milliseconds=1)) for time in times)]:
             named.setdefault(time, log.point(time))

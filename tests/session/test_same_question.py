@@ -50,7 +50,7 @@ def test_the_receipt_and_the_log_say_which_typing_of_it_the_edit_does_not_speak_
     assert told == ([] if now == "nine" else [(SUM, "9", now)])
     assert session.log.head is not None
     applied = next(entry for entry in session.log.entries(3))
-    assert [one["query"] for one in applied.details.get("unsaid", [])] == [one.query for one in receipt.unsaid]
+    assert applied.details.get("unsaid", []) == [one.to_json() for one in receipt.unsaid]
     both = session.edit(Edit(Query.ask("What is 4 plus 4"), "nine", also=(Query.ask(SUM), typed)))
     assert (both.status, both.unsaid) == ("applied", ())
     assert [answer.text for answer in session.ask([Query.ask(SUM), typed])] == ["nine", "nine"]
