@@ -21,9 +21,7 @@ SAME = {
     "two question marks": f"{HOME}?",
     "a full stop": f"{HOME[:-1]}.",
     "letters and accents apart": unicodedata.normalize("NFD", HOME),
-    "compatible forms": unicodedata.normalize("NFKC", HOME),
     "wide letters": "Ｗｈｅｒｅ does café number ７ live？",
-    "a ligature": HOME,
     "marks that nobody sees": "\ufeffWhere does ca\u00adfé number\u200b 7 live?",
 }
 OTHER = {

@@ -75,7 +75,7 @@ def alone(session: Session) -> dict[str, Callable[[], object]]:
         "edit": lambda: session.edit(SECOND, ANN),
         "edit without a guard": lambda: session.edit(SECOND, ANN, guard=False),
         "restore": lambda: restore(session, FIRST.id, ANN),
-        "go back": lambda: to_point(session, 4, ANN),
+        "go back": lambda: to_point(session, 5, ANN),
         "import": lambda: Import(session, "digest"),
         "append": lambda: session.log.append("applied", SECOND, ANN),
         "approve what is only said to be proposed": lambda: session.log.append("approved", None, ANN, edit_id=SECOND.id),
