@@ -7,7 +7,7 @@ import pytest
 from errata.core.benchmark import UNCHANGED, Case, Outcome, Probe
 from errata.core.records import Query
 from errata.measure.results import Rate
-from errata.measure.scoring import classes, forced_target, rates, retention, scored
+from errata.measure.scoring import ASIDE, classes, forced_target, rates, retention, scored
 from tests.editors.samples import EDITS
 
 
@@ -80,6 +80,14 @@ def test_one_entailed_answer_of_several_that_is_not_given_is_not_strict(missed):
     ]
     case = scored(Case(EDITS[0], tuple(o.probe for o in found)), found, committed=True)
     assert (case.label, case.strict) == ("proper", False)
+
+
+@pytest.mark.parametrize("kind", ASIDE)
+def test_no_class_asks_for_what_is_asked_beside(kind):
+    found = [outcome("reliability", good=True), outcome("text_generality", good=True), outcome(kind, good=False, stays=True)]
+    case = scored(Case(EDITS[0], tuple(o.probe for o in found)), found, committed=True)
+    assert (case.label, case.strict) == ("proper", True)
+    assert rates([case], [kind])[kind] == Rate(0, 1)
 
 
 def test_an_edit_that_nothing_was_asked_of_is_never_proper():
