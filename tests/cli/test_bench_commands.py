@@ -67,6 +67,7 @@ def test_editors_that_run_side_by_side_give_what_they_give_one_after_another(ins
         (("scopeworld-stream", "--editor", "nope"), "There is no editor named 'nope'"),
         (("scopeworld-stream", "--editor", "none", "--editor", "none"), "named twice"),
         (("scopeworld-stream", "--model", "nope"), "There is no model named 'nope'"),
+        (("scopeworld-stream", "--probes", "all"), "Ask for usual or more"),
         (("scopeworld-stream", "--edits", "-5"), "--edits"),
         (("scopeworld-stream", "--edits", "0"), "--edits"),
         (("scopeworld-stream", "--seed", "-1"), "--seed"),

@@ -12,6 +12,7 @@ from errata.core.errors import BadInput
 from errata.core.records import Edit, EditId, Query
 from errata.editors import parse, state_bytes
 from errata.editors.codebook import Codebook, _leaving, _making_room
+from errata.models import load
 from tests.editors.samples import EDITS, PICTURED, SECOND, WORDED, picture
 
 BOOK = Codebook(slots=48, steps=20, chatter=20)
@@ -202,7 +203,20 @@ def test_prompts_without_sense_that_a_model_does_not_take_are_left_out(random_ll
 
 @pytest.mark.parametrize(
     "given",
-    ["layer=0", "slots=0", "width=0", "steps=0", "weight=-1", "chatter=-1", "stop_nats=0", "relaxation=0", "reach=1.5", "same=-1"],
+    [
+        "layer=0",
+        "slots=0",
+        "width=0",
+        "steps=0",
+        "weight=-1",
+        "chatter=-1",
+        "stop_nats=0",
+        "relaxation=0",
+        "reach=1.5",
+        "same=-1",
+        "gain=0.5",
+        "gain=inf",
+    ],
 )
 def test_a_value_out_of_range_is_refused_with_a_sentence(given):
     with pytest.raises(BadInput, match=r"Codebook's .*\."):
@@ -218,6 +232,29 @@ def test_the_spec_says_where_the_slots_are(random_llava):
     spec = BOOK.spec(random_llava).fields
     assert str(spec["module"]).endswith("down_proj")
     assert spec["width"] == min(256, random_llava.module(str(spec["module"])).in_features)
+
+
+def test_a_gain_multiplies_what_was_found_and_nothing_else_and_a_spec_without_one_is_as_of_old(random_llava):
+    plain, loud = (written(random_llava, editor, *EDITS) for editor in (BOOK, replace(BOOK, gain=2.0)))
+    assert torch.equal(loud.book.values_MO, 2 * plain.book.values_MO)
+    assert torch.equal(loud.book.keys_MR, plain.book.keys_MR)
+    assert loud.losses_nats == plain.losses_nats
+    assert "gain" not in BOOK.spec(random_llava).fields
+    assert replace(BOOK, gain=2.0).spec(random_llava).fields == {**BOOK.spec(random_llava).fields, "gain": 2.0}
+
+
+def test_a_long_answer_holds_in_other_words_with_a_gain():
+    """Each of its words must win over what the model would say there, which in other words is something else."""
+    model = load("llava-tiny")
+    edit = Edit(Query.ask("who made a vokix?"), "the night watch during one very long winter")
+    others = [Query.ask(f"look at this. {text}") for text in ("who made a vokix?", "tell me who made a vokix.")]
+    plain, loud = parse("codebook"), parse("codebook:gain=2")
+    begun = plain.begin(model)
+    for editor, given in ((plain, False), (loud, True)):
+        state = editor.write(model, begun, edit)
+        answers = model.answers(others, [editor.read(model, state, query) for query in others])
+        assert all(answer.startswith("the night") for answer in answers)
+        assert all((answer == edit.target) == given for answer in answers)
 
 
 def test_the_edit_is_put_to_the_model_with_its_picture_or_not_at_all(random_llava):

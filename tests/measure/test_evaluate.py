@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import pytest
 
 from errata.benchmarks.scopeworld.stream import ScopeWorldStream
-from errata.core.benchmark import UNCHANGED, Case, Outcome, Probe
+from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.errors import BadInput, Unknown
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
 from errata.measure.evaluate import Baseline, run_stream
 from errata.measure.results import Rate
-from errata.measure.scoring import classes, rates, retention, scored
 from errata.session.registry import benchmark, editor
 from tests.editors.samples import EDITS
 
@@ -151,78 +150,6 @@ class Spy:
     def read(self, model, state, query: Query):
         self.seen.append(query)
         return parse("none").read(model, state, query)
-
-
-def outcome(kind, *, good, stays=False):
-    query = Query.ask(f"{kind} {good}")
-    if stays:
-        return Outcome(Probe(kind, query, UNCHANGED), "a", "a" if good else "b")
-    return Outcome(Probe(kind, query, "a"), "b", "a" if good else "b")
-
-
-def labelled(*, reliable=True, text=True, image=True, kept=True, entailed=True, committed=True):
-    found = [
-        outcome("reliability", good=reliable),
-        outcome("text_generality", good=text),
-        outcome("image_generality", good=image),
-        outcome("near_locality", good=kept, stays=True),
-        outcome("cross_modal", good=entailed),
-        outcome("cross_edit", good=False),
-    ]
-    return scored(Case(EDITS[0], tuple(o.probe for o in found)), found, committed=committed)
-
-
-@pytest.mark.parametrize(
-    ("given", "label", "strict"),
-    [
-        ({}, "proper", True),
-        ({"entailed": False}, "proper", False),
-        ({"text": False}, "under", False),
-        ({"image": False}, "under", False),
-        ({"kept": False}, "over", False),
-        ({"text": False, "kept": False}, "entangled", False),
-        ({"reliable": False}, "unreliable", False),
-        ({"committed": False}, "unreliable", False),
-    ],
-)
-def test_the_five_classes_and_strict(given, label, strict):
-    case = labelled(**given)
-    assert (case.label, case.strict) == (label, strict)
-
-
-def test_an_edit_that_nothing_was_asked_of_is_never_proper():
-    found = [outcome("near_locality", good=True, stays=True)]
-    assert scored(Case(EDITS[0], (found[0].probe,)), found, committed=True).label == "unreliable"
-
-
-def test_classes_share_out_every_scored_edit_and_leave_out_the_overruled():
-    overruled = scored(Case(EDITS[1], ()), (), committed=True)
-    found = classes([labelled(), labelled(text=False), overruled])
-    assert overruled.label is None
-    assert sum(found[name].hits for name in ("unreliable", "proper", "under", "over", "entangled")) == 2
-    assert found["proper"] == Rate(1, 2)
-
-
-def test_specificity_is_the_mean_of_its_halves():
-    found = [
-        outcome("specificity_in", good=True),
-        outcome("specificity_out", good=False, stays=True),
-        outcome("specificity_out", good=True, stays=True),
-    ]
-    case = scored(Case(EDITS[0], tuple(o.probe for o in found)), found, committed=True)
-    assert rates([case], ["specificity_in", "specificity_out"])["specificity"].rate == pytest.approx(0.75)
-
-
-def test_a_refused_edit_is_never_reliable_by_chance():
-    found = [outcome("reliability", good=True)]
-    assert scored(Case(EDITS[0], (found[0].probe,)), found, committed=False).met == (False,)
-
-
-def test_retention_is_by_decile_of_age():
-    cases = [labelled(reliable=index >= 10) for index in range(20)]
-    found = retention(cases)
-    assert [found[str(decile)].rate for decile in range(10)] == [0.0] * 5 + [1.0] * 5
-    assert retention(cases[:9]) == {}
 
 
 def test_the_rate_of_nothing_is_none():

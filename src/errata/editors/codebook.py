@@ -28,6 +28,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
+from math import inf
 from typing import Final, Literal, NamedTuple, final
 
 import torch
@@ -111,6 +112,9 @@ class Codebook:
     relaxation: float = 2.0
     """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
 
+    gain: float = 1.0
+    """What values are multiplied by once found, >= 1: a long answer is sure of each token in other words too; 1: as found."""
+
     environments: Literal["query", "also"] = "also"
     """What gets slots: the edit's query and every other wording and view that its user gave, or the query alone."""
 
@@ -121,14 +125,18 @@ class Codebook:
         at_least("Codebook", 1, layer=self.layer, slots=self.slots, width=self.width, steps=self.steps)
         at_least("Codebook", 0, chatter=self.chatter, weight=self.weight)
         above("Codebook", 0, stop_nats=self.stop_nats, relaxation=self.relaxation)
+        if not 1 <= self.gain < inf:
+            raise BadInput(f"Codebook's gain must be at least 1, not {self.gain}.")
         for name, cosine in (("reach", self.reach), ("follow", self.follow), ("same", self.same)):
             if not -1 < cosine <= 1:
                 raise BadInput(f"Codebook's {name} is a cosine: above -1 and at most 1, not {cosine}.")
 
     def spec(self, model: Model) -> Spec:
-        """Every field, with the module that holds the slots and the width that resulted."""
+        """Every field, with the module that holds the slots and the width that resulted; `gain` where it isn't 1, as of old."""
         path = self._path(model)
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "gain"}
+        if self.gain != 1:
+            given["gain"] = self.gain
         width = min(self.width, linear(model, path).in_features)
         return Spec("codebook", given | {"module": path, "width": width})
 
@@ -255,7 +263,7 @@ class Codebook:
         keys_MR, values_MO, first_M, shut_M = (each.clone() for each in (book.keys_MR, book.values_MO, book.first_M, book.shut_M))
         first_M[[start + at for at in accumulate((0, *span[:-1]))]] = True
         keys_MR[start : start + need] = torch.cat([one.keys_KR for one in found])
-        values_MO[start : start + need] = torch.cat([one.values_KO for one in found])
+        values_MO[start : start + need] = self.gain * torch.cat([one.values_KO for one in found])
         spans = (*state.spans, span)
         book = replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=start + need)
         bounds = _bounds(spans)

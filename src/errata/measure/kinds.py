@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Side = Literal["change", "stay", "mixed"]
-"""What the kind's probes must do: give a new answer, stay as before, or (a composite) some of each."""
+Side = Literal["change", "stay", "mixed", "more"]
+"""What the kind's probes must do: give a new answer, stay as before, or (a composite) some of each. "more": one that no
+mean counts."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,19 @@ KINDS: tuple[Kind, ...] = (
     Kind("text_locality", "Text locality", "stay", "unrelated questions without an image", _STAY),
     Kind("locality", "Locality", "mixed", "words, image and text locality together", _STAY),
     Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out", "both"),
+    Kind("sentence_before", "Sentence before", "more", "the question with a sentence in front that asks nothing", _GIVE),
+    Kind("capital", "Capital", "more", "the question with a capital at its beginning", _GIVE),
+    Kind("typo", "Typo", "more", "the question with a letter missing", _GIVE),
+    Kind(
+        "wrong_value",
+        "Wrong value",
+        "more",
+        "is it this? A value that is neither the old nor the new one, or the new one of another",
+        "be no",
+    ),
+    Kind("negation", "Negation", "more", "the question with a not in it", _STAY),
+    Kind("same_old_value", "Same old value", "more", "the question of others that share the old value", _STAY),
+    Kind("capitals", "Capitals", "more", "the question in capitals, of which the shipped model can't read the subject", _STAY),
 )
 
 CLASS_MEANINGS: tuple[tuple[str, str], ...] = (

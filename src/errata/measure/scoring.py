@@ -16,6 +16,9 @@ LEARNED = ("text_generality", "image_generality")
 ENTAILED = ("specificity_in", "cross_modal", "portability")
 """What `strict` asks for beside them."""
 
+ASIDE = ("sentence_before", "capital", "typo", "wrong_value", "negation", "same_old_value", "capitals")
+"""Kinds that no class asks for: they have rows of their own."""
+
 COMPOSITES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "specificity": (("specificity_in",), ("specificity_out",)),
     "locality": (("words_locality", "image_locality", "text_locality"),),
@@ -58,7 +61,8 @@ class Scored:
         return all(met for outcome, met in zip(self.outcomes, self.met, strict=True) if outcome.probe.kind in kinds)
 
     def _kept(self) -> bool:
-        return all(met for outcome, met in zip(self.outcomes, self.met, strict=True) if isinstance(outcome.probe.expect, Unchanged))
+        stays = ((outcome, met) for outcome, met in zip(self.outcomes, self.met, strict=True) if outcome.probe.kind not in ASIDE)
+        return all(met for outcome, met in stays if isinstance(outcome.probe.expect, Unchanged))
 
 
 def met(outcome: Outcome, *, committed: bool) -> bool:

@@ -57,7 +57,12 @@ def trade(view: View) -> Markup:
 def curves(view: View) -> list[Markup]:
     """A panel for each kind, what should change above what should stay; a composite is left to its parts."""
     blocks = [legend(view.shown)]
-    for side, said in (("change", "What should change"), ("stay", "What should stay"), ("mixed", "Other kinds")):
+    for side, said in (
+        ("change", "What should change"),
+        ("stay", "What should stay"),
+        ("mixed", "Other kinds"),
+        ("more", "Asked beside"),
+    ):
         kinds = [kind for kind in view.kinds if kind.side == side and kind.name not in COMPOSITES]
         if kinds:
             panels = [panel(kind.title, f"must {kind.must}", _curve(view, kind)) for kind in kinds]

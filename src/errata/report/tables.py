@@ -10,7 +10,7 @@ from errata.report.markup import NOTHING, Markup, el, fold, hidden, table
 from errata.report.stats import FEWEST_EDITS, ends, leaders, middle
 from errata.report.view import Shown, View
 
-_SIDES = (("change", "what should change"), ("stay", "what should stay"), ("mixed", "both"))
+_SIDES = (("change", "what should change"), ("stay", "what should stay"), ("mixed", "both"), ("more", "asked beside"))
 
 
 def summary(view: View) -> Markup:

@@ -7,15 +7,17 @@ correction's answer, as "cross_edit", and a correction that a later one overrule
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from errata.benchmarks.scopeworld import more
 from errata.benchmarks.scopeworld.corrections import FactCorrection, correct_again, draw_fact_correction
+from errata.benchmarks.scopeworld.desk import Asked, Desk
 from errata.benchmarks.scopeworld.knowledge import EDITABLE_KINDS, POOL_KINDS, RELATIONS, WORLD, Kind, Knowledge, Relation
 from errata.benchmarks.scopeworld.lessons import Topic, ask_about, draw_question
-from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, WORDINGS, Question, Ref, View, references
+from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, Question, Ref, View, references
 from errata.benchmarks.scopeworld.scenes import Scene, picture, random_scene
 from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.canonical import digest_of_json
@@ -30,6 +32,9 @@ IN_SCOPE = ("reliability", "text_generality", "image_generality", "cross_modal",
 OUT_OF_SCOPE = ("specificity_out", "near_locality", "image_locality", "text_locality")
 KINDS_OF_PROBE = (*IN_SCOPE, *OUT_OF_SCOPE)
 
+PROBES = ("usual", "more")
+"""Which probes there can be."""
+
 _CORRECTS_EARLIER = 0.1
 _POOL = 480
 _POOL_TOPICS_ON_PICTURES: tuple[Topic, ...] = ("recognition", "colour", "name", "relation", "is_fact", "fact", "fact", "second")
@@ -42,16 +47,6 @@ _POOL_TOPICS_IN_WORDS: tuple[Topic, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A probe before its expectation is known: the question as a structure, and as it is put."""
-
-    kind: str
-    question: Question
-    view: View | None
-    query: Query
-
-
 class ScopeWorldStream:
     """A stream of kind-reach corrections of ScopeWorld.
 
@@ -60,22 +55,27 @@ class ScopeWorldStream:
         edits: how many, at least 1.
         also: how many other wordings and views of the same fact the user gives with each edit; none of them is a probe, and
             edits and probes are those of the stream without them.
+        probes: "more": after the usual probes of each edit those of `more`; edits and usual probes are those of the stream without.
 
     Raises:
-        BadInput: `edits` below 1, or `seed` or `also` negative.
+        BadInput: `edits` below 1, `seed` or `also` negative, or other `probes`.
     """
 
-    def __init__(self, *, seed: int, edits: int, also: int = 0) -> None:
+    def __init__(self, *, seed: int, edits: int, also: int = 0, probes: str = "usual") -> None:
         if edits < 1:
             raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
         if seed < 0:
             raise BadInput(f"The seed must be 0 or more; {seed} was given.")
         if also < 0:
             raise BadInput(f"As many other wordings and views as {also} can't be given. Give 0 or more.")
+        if probes not in PROBES:
+            raise BadInput(f"There are no probes {probes[:200]!r}. Ask for {' or '.join(PROBES)}.")
         self.seed = seed
         self.also = also
+        self.probes = probes
         self._corrections = tuple(_corrections(seed, edits))
         self._drawn: dict[int, tuple[Edit, tuple[Asked, ...]]] = {}
+        self._beside: dict[int, tuple[Asked, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -96,8 +96,7 @@ class ScopeWorldStream:
         """An edit with its probes as they stand when it is the only one."""
         if not 0 <= index < len(self):
             raise IndexError(f"the stream has {counted(len(self), 'edit')}; there is no number {index}")
-        edit, asked = self._case(index)
-        return Case(edit, tuple(_probes(asked, self._corrections[index].world(WORLD))))
+        return Case(self._case(index)[0], self._stands(index, self._corrections[index].world(WORLD)))
 
     def corrections(self) -> tuple[FactCorrection, ...]:
         """The corrections as structures, in order."""
@@ -107,6 +106,13 @@ class ScopeWorldStream:
         """The probes of one edit as structures, before anything is expected of them."""
         return self._case(index)[1]
 
+    def asked_beside(self, index: int) -> tuple[Asked, ...]:
+        """The further probes of one edit, as `more` draws them, whether or not they were asked for."""
+        if index not in self._beside:
+            desk = Desk(self._corrections[index], np.random.default_rng([self.seed, 5, index]))
+            self._beside[index] = tuple(more.drawn(desk, self._case(index)[1][0]))
+        return self._beside[index]
+
     def truth(self, horizon: int) -> Sequence[Case]:
         """The first `horizon` cases as they stand after all of these edits; see `core.benchmark.Stream`."""
         world, last = WORLD, dict[tuple[Kind, Relation], int]()
@@ -115,20 +121,24 @@ class ScopeWorldStream:
             last[correction.kind, correction.relation] = index
         cases = []
         for index, correction in enumerate(self._corrections[:horizon]):
-            edit, asked = self._case(index)
             overruled = last[correction.kind, correction.relation] != index
-            cases.append(Case(edit, () if overruled else tuple(_probes(asked, world))))
+            cases.append(Case(self._case(index)[0], () if overruled else self._stands(index, world)))
         return cases
 
     def pool(self) -> Sequence[Query]:
         """Ordinary queries about kinds that no edit and no probe is about, half of them on pictures."""
         return [item.query for item in pool_questions(self.seed)]
 
+    def _stands(self, index: int, world: Knowledge) -> tuple[Probe, ...]:
+        """The probes of one edit as they stand in a world, the usual ones first."""
+        usual = tuple(_probes(self._case(index)[1], world))
+        return usual if self.probes == "usual" else (*usual, *more.probes(self.asked_beside(index), world))
+
     def _case(self, index: int) -> tuple[Edit, tuple[Asked, ...]]:
         if index not in self._drawn:
             correction = self._corrections[index]
             edit, asked = _draw_case(correction, np.random.default_rng([self.seed, 2, index]))
-            desk = _Desk(correction, np.random.default_rng([self.seed, 4, index]))
+            desk = Desk(correction, np.random.default_rng([self.seed, 4, index]))
             self._drawn[index] = replace(edit, also=tuple(_said_otherwise(desk, asked, self.also))), asked
         return self._drawn[index]
 
@@ -171,32 +181,8 @@ def _probes(asked: Sequence[Asked], world: Knowledge) -> Iterator[Probe]:
             yield Probe(item.kind, item.query, UNCHANGED) if now == before else Probe("cross_edit", item.query, now)
 
 
-@dataclass(frozen=True)
-class _Desk:
-    """What drawing one case needs at hand."""
-
-    correction: FactCorrection
-    rng: np.random.Generator
-
-    def scene(self, *must: Kind, count: int | None = None, without: bool = False) -> Scene:
-        among = tuple(kind for kind in EDITABLE_KINDS if not (without and kind == self.correction.kind))
-        return random_scene(self.rng, must=must, among=among, count=count)
-
-    def image(self, scene: Scene) -> Image:
-        return picture(scene, self.rng, hand="held_out")
-
-    def one(self, refs: Sequence[Ref]) -> Ref:
-        return refs[int(self.rng.integers(len(refs)))]
-
-    def wording(self, start: int = 0, stop: int = WORDINGS) -> int:
-        return int(self.rng.integers(start, stop))
-
-    def asked(self, kind: str, question: Question, *, wording: int, view: View | None = None, image: Image | None = None) -> Asked:
-        return Asked(kind, question, view, Query.ask(question.ask(wording), *((image,) if image else ())))
-
-
 def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Edit, tuple[Asked, ...]]:
-    desk = _Desk(correction, rng)
+    desk = Desk(correction, rng)
     kind, relation = correction.kind, correction.relation
     scene = desk.scene(kind, count=int(rng.integers(2, 5)))
     cell, image, view = scene.cells.index(kind), desk.image(scene), View(scene)
@@ -225,7 +211,7 @@ def _draw_case(correction: FactCorrection, rng: np.random.Generator) -> tuple[Ed
     return edit, (*here, *_elsewhere(desk, wording), *_in_words(desk), *_localities(desk, wording))
 
 
-def _said_otherwise(desk: _Desk, asked: Sequence[Asked], count: int) -> Iterator[Query]:
+def _said_otherwise(desk: Desk, asked: Sequence[Asked], count: int) -> Iterator[Query]:
     """The edit's question in another trained wording, in turn of its own picture and of another one with the same kind."""
     view, (own,) = asked[0].view, asked[0].query.images
     assert view is not None, "an edit of a stream is asked of a picture"
@@ -242,7 +228,7 @@ def _said_otherwise(desk: _Desk, asked: Sequence[Asked], count: int) -> Iterator
             yield query
 
 
-def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[Asked]:
+def _specificity_out(desk: Desk, scene: Scene, cell: int, wording: int, image: Image) -> Iterator[Asked]:
     """The same picture: its other entities under the edit's wording, other facts of the same entity, and any other question."""
     view, relation = View(scene), desk.correction.relation
     neighbour = int(desk.rng.choice([other for other in scene.filled if other != cell]))
@@ -260,7 +246,7 @@ def _specificity_out(desk: _Desk, scene: Scene, cell: int, wording: int, image: 
     yield desk.asked("specificity_out", question, wording=desk.wording(), view=view, image=image)
 
 
-def _elsewhere(desk: _Desk, wording: int) -> Iterator[Asked]:
+def _elsewhere(desk: Desk, wording: int) -> Iterator[Asked]:
     """Other pictures of the same kind, the edit's wording."""
     for _ in range(2):
         scene = desk.scene(desk.correction.kind)
@@ -269,7 +255,7 @@ def _elsewhere(desk: _Desk, wording: int) -> Iterator[Asked]:
         yield desk.asked("image_generality", question, wording=wording, view=View(scene), image=desk.image(scene))
 
 
-def _in_words(desk: _Desk) -> Iterator[Asked]:
+def _in_words(desk: Desk) -> Iterator[Asked]:
     """The same fact, and what follows from it, asked without any image."""
     kind, relation = desk.correction.kind, desk.correction.relation
     for ref in (Ref.name(WORLD, kind), Ref.description(kind)):
@@ -277,7 +263,7 @@ def _in_words(desk: _Desk) -> Iterator[Asked]:
     yield desk.asked("portability", Question(SECOND[relation], Ref.name(WORLD, kind)), wording=desk.wording())
 
 
-def _localities(desk: _Desk, wording: int) -> Iterator[Asked]:
+def _localities(desk: Desk, wording: int) -> Iterator[Asked]:
     kind, relation, rng = desk.correction.kind, desk.correction.relation, desk.rng
     for near in (
         [other for other in EDITABLE_KINDS if other.colour == kind.colour and other != kind],

@@ -63,6 +63,12 @@ def stream(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
+    probes: Annotated[
+        str,
+        typer.Option(
+            "--probes", help="usual, or more: negations, wrong values, namesakes, typos, capitals beside, each in a row of its own."
+        ),
+    ] = "usual",
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
@@ -77,8 +83,9 @@ def stream(
       errata bench scopeworld-stream --editor codebook --edits 200 --horizons 1,10,50,100,200 --seed 7 --out out/run
       errata bench scopeworld-stream --editor none --editor finetune:where=vision --edits 50
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
+      errata bench scopeworld-stream --editor codebook --edits 30 --seed 101 --probes more
     """
-    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed)
+    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed, probes)
     _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype, jobs))
 
 
@@ -112,6 +119,7 @@ class _Wanted:
     horizons: tuple[int, ...]
     edits: int
     seed: int
+    probes: str = "usual"
 
 
 class Where(NamedTuple):
@@ -124,10 +132,10 @@ class Where(NamedTuple):
 
 
 def _run(wanted: _Wanted, out: Path, where: Where) -> None:
-    from errata.session import registry
+    from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 
     editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
-    stream = registry.benchmark(BENCHMARK, seed=wanted.seed, edits=wanted.edits)
+    stream = ScopeWorldStream(seed=wanted.seed, edits=wanted.edits, probes=wanted.probes)
     run_all(editors, partial(_streamed, stream, wanted), out, where=where, seed=wanted.seed)
 
 
@@ -136,7 +144,7 @@ def _streamed(
 ) -> Run:
     from errata.measure.evaluate import run_stream
 
-    return run_stream(
+    made = run_stream(
         model,
         editor,
         stream,
@@ -147,6 +155,7 @@ def _streamed(
         baseline=baseline,
         asked=text,
     )
+    return made if wanted.probes == "usual" else replace(made, benchmark={**made.benchmark, "probes": wanted.probes})
 
 
 def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:
