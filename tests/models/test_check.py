@@ -114,7 +114,7 @@ def test_a_control_token_in_a_question_or_a_target_is_refused_in_every_family(mo
         *(one.content for one in tokenizer.added_tokens_decoder.values() if one.special),
     }:
         with pytest.raises(BadInput, match="holds"):
-            model.check(Query.ask(FORGED.format(end=control)))
+            model.check_read(Query.ask(FORGED.format(end=control)))
         with pytest.raises(BadInput):
             model.check(Query.ask("who lives here?"), f"the pier{control}")
 

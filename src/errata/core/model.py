@@ -287,11 +287,11 @@ class Model(Protocol):
         ...
 
     def check_read(self, query: Query) -> None:
-        """Whether the model reads the query's words as they are written, so that it can tell them from others.
+        """Whether the model reads the query's words as words, not as a command, and can tell them from others.
 
         Apart from `check`, because a log may hold corrections of words that it doesn't: they are folded as they always were.
 
         Raises:
-            BadInput: a character is unknown to the tokenizer, or lost by it.
+            BadInput: a control token stands in it, or a character is unknown to the tokenizer, or lost by it.
         """
         ...

@@ -117,7 +117,7 @@ def run_stream(
 def _ask(session: Session, base: Baseline, cases: Sequence[Case], receipts: dict[EditId, Receipt]) -> list[Scored]:
     probes = [probe for case in cases for probe in case.probes]
     before = base.answers([probe.query for probe in probes])
-    after = [answer.text for answer in session.ask([probe.query for probe in probes], max_new_tokens=ANSWER_TOKENS)]
+    after = [answer.text for answer in session.ask([probe.query for probe in probes], max_new_tokens=ANSWER_TOKENS, words=False)]
     outcomes = iter([Outcome(probe, was, now) for probe, was, now in zip(probes, before, after, strict=True)])
     return [
         scored(case, [next(outcomes) for _ in case.probes], committed=receipts[case.edit.id].status == "applied") for case in cases

@@ -316,6 +316,7 @@ class TransformersModel:
         self._checked(query, target, reserve=RESERVE)
 
     def check_read(self, query: Query) -> None:
+        check_words(self.processor, query.texts)
         check_read(self.processor, query.texts)
 
     def _checked(self, query: Query, target: str | None, *, reserve: int) -> _Row:
@@ -348,7 +349,6 @@ class TransformersModel:
             raise BadInput(
                 f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
             )
-        check_words(self.processor, texts)
         inputs = self.family.encode(self.processor, query, target)
         if target is not None:
             check_target(self.processor, target, inputs.target)

@@ -221,7 +221,7 @@ def _quarantined(session: Session, found: Audit, by: Provenance, findings: Mappi
 def _given_again(session: Session, one: Audited) -> bool:
     """Whether everything that an edit must give, and didn't, is given now."""
     missed = [breach for breach in one.breaches if not breach.leaks]
-    answers = session.ask([breach.query for breach in missed])
+    answers = session.ask([breach.query for breach in missed], words=False)
     return all(same(answer.text, breach.expected) for answer, breach in zip(answers, missed, strict=True))
 
 
@@ -280,7 +280,7 @@ class _Asker:
         self.must_stay |= {one.query.digest for one in bound if isinstance(one.expect, Unchanged)}
         self.bare |= ask_all(self.session.model, asked, unedited, targets=targets_of(bound))
         for some in batches(asked):
-            answers = self.session.ask(some)
+            answers = self.session.ask(some, words=False)
             self.now |= {query.digest: answer for query, answer in zip(some, answers, strict=True)}
         found = breaches(bound, bare=self.bare, now=self.now)
         return tuple(breach for breach in found if not (self._found_so(breach) or self._written_over(breach)))

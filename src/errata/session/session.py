@@ -294,17 +294,18 @@ class Session:
             self._follow()
         return ended
 
-    def ask(self, queries: Sequence[Query], *, max_new_tokens: int | None = None) -> list[Answer]:
+    def ask(self, queries: Sequence[Query], *, max_new_tokens: int | None = None, words: bool = True) -> list[Answer]:
         """What the corrected model says to each query, with the edits that spoke.
 
         Args:
             queries: what is asked, in one batch.
             max_new_tokens: the longest answer; None: 64, and what a correction that speaks needs.
+            words: False: not whether they are read as written: a log may hold questions that no one could ask today.
 
         Raises:
             BadInput: a prompt is empty or too long for the model, or has characters that its tokens don't know.
         """
-        for query in queries:
+        for query in queries if words else ():
             self.model.check_read(query)
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
