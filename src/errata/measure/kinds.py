@@ -52,11 +52,11 @@ KINDS: tuple[Kind, ...] = (
     Kind("image_locality", "Image locality", "stay", "unrelated images and questions", _STAY),
     Kind("text_locality", "Text locality", "stay", "unrelated questions without an image", _STAY),
     Kind("locality", "Locality", "mixed", "words, image and text locality together", _STAY),
-    Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out", "both"),
+    Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out; doing nothing gives about 50", "do both"),
 )
 
 CLASS_MEANINGS: tuple[tuple[str, str], ...] = (
-    ("proper", "given where it should be, and nothing else moved"),
+    ("proper", "its own question, other wordings and other pictures get the target, and nothing else moved"),
     ("under", "nothing else moved, but another wording or picture doesn't get the target"),
     ("over", "given where it should be, but something that should have stayed has moved"),
     ("entangled", "both faults at once"),
