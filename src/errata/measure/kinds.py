@@ -53,7 +53,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("image_locality", "Image locality", "stay", "unrelated images and questions", _STAY),
     Kind("text_locality", "Text locality", "stay", "unrelated questions without an image", _STAY),
     Kind("locality", "Locality", "mixed", "words, image and text locality together", _STAY),
-    Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out", "both"),
+    Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out; doing nothing gives about 50", "do both"),
     Kind("sentence_before", "Sentence before", "more", "the question with a sentence in front that asks nothing", _GIVE),
     Kind("capital", "Capital", "more", "the question with a capital at its beginning", _GIVE),
     Kind("typo", "Typo", "more", "the question with a letter missing", _GIVE),
@@ -70,7 +70,7 @@ KINDS: tuple[Kind, ...] = (
 )
 
 CLASS_MEANINGS: tuple[tuple[str, str], ...] = (
-    ("proper", "given where it should be, and nothing else moved"),
+    ("proper", "its own question, other wordings and other pictures get the target, and nothing else moved"),
     ("under", "nothing else moved, but another wording or picture doesn't get the target"),
     ("over", "given where it should be, but something that should have stayed has moved"),
     ("entangled", "both faults at once"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errata.report.charts import ALONE, Series, percent_panel
+from errata.report.charts import ALONE, WHOLE, Series, percent_panel
 from errata.report.figures import legend
 from errata.report.markup import NOTHING, Markup, el
 from errata.report.stats import mean_rate, rate_of
@@ -37,6 +37,7 @@ def room(view: View) -> Markup:
         series.append(Series(one.label, one.css, one.slot, tuple((place, 100 * free) for place, free in dict(drawn).items())))
     chart = percent_panel(
         series,
+        axis=WHOLE,
         frame=ALONE,
         ticks=sorted({1, (view.edits + 1) // 2, view.edits}),
         x_title="edit, in order",
@@ -59,7 +60,7 @@ def _carried(view: View, one: Shown) -> str:
     stay = [kind.name for kind in view.kinds if kind.side == "stay"]
 
     held = []
-    for horizon in one.run.horizons:
+    for horizon in one.course:
         rates = [rate for rate in (rate_of(horizon, "reliability"), mean_rate(horizon, stay)) if rate is not None]
         if rates and min(rates) >= _HELD:
             held.append(horizon.edits)

@@ -7,7 +7,7 @@ dark and paper; markers differ by shape as well, so that no reading rests on col
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -78,20 +78,54 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The part of 0 to 100 percent that a chart shows, and where its rules lie."""
+
+    low: int
+    high: int
+    step: int
+
+    @property
+    def levels(self) -> list[float]:
+        return [float(level) for level in range(self.low, self.high + 1, self.step)]
+
+    @property
+    def said(self) -> str:
+        """That it isn't the whole; empty where it is."""
+        return "" if (self.low, self.high) == (0, 100) else f"axis {self.low} to {self.high}"
+
+
+WHOLE = Axis(0, 100, 25)
+
+
+def axis_for(values: Iterable[float]) -> Axis:
+    """The part that has room for these percentages: a fifth, a half, or the whole. Never less, or noise would look like a fall."""
+    known = list(values)
+    for step, width in ((5, 20), (10, 50)):
+        low = min(int(min(known, default=0) // step) * step, 100 - width)
+        if known and max(known) <= low + width:
+            return Axis(low, low + width, step)
+    return WHOLE
+
+
 def wide(low: float, high: float) -> bool:
     """Whether a range is so wide that a straight scale would squeeze its small end."""
     return low > 0 and high / low >= 20
 
 
-def percent_panel(series: Sequence[Series], *, frame: Frame, ticks: Sequence[float], x_title: str, name: str, log: bool) -> Markup:
-    """Lines of percentages (0 to 100) over `ticks`; `name` is what a screen reader says before the values."""
-    x, y = Scale(ticks[0], ticks[-1], *frame.across, log), Scale(0, 100, frame.base, frame.top)
+def percent_panel(
+    series: Sequence[Series], *, axis: Axis, frame: Frame, ticks: Sequence[float], x_title: str, name: str, log: bool
+) -> Markup:
+    """Lines of percentages over `ticks`; `name` is what a screen reader says before the values. A logarithmic scale says so."""
+    x, y = Scale(ticks[0], ticks[-1], *frame.across, log), Scale(axis.low, axis.high, frame.base, frame.top)
+    x_title = f"{x_title} (logarithmic)" if log else x_title
     said = "; ".join(f"{one.label}: " + ", ".join(f"{b:.0f} at {_plain(a)}" for a, b in one.points) for one in series)
     lines = [_line(one, x, y) for one in series]
     finals = [(one, y(one.points[-1][1]), f"{one.points[-1][1]:.0f}") for one in series if one.points]
     return _svg(
         f"{name}. {x_title}, in percent. {said}.",
-        *_grid(frame, y, [0, 25, 50, 75, 100]),
+        *_grid(frame, y, axis.levels),
         *_x_axis(frame, x, ticks=ticks, title=x_title),
         *lines,
         *_end_labels(frame, finals),
@@ -116,22 +150,23 @@ def dots_panel(dots: Sequence[float], trend: Series, *, y: Scale, levels: Sequen
     )
 
 
-def trade_chart(series: Sequence[Series]) -> Markup:
+def trade_chart(series: Sequence[Series], *, across: Axis, up: Axis) -> Markup:
     """A path for each editor over its horizons: across, what stayed (percent); up, what changed as it should (percent)."""
     frame = SQUARE
-    x, y = Scale(0, 100, frame.left, frame.width - frame.right), Scale(0, 100, frame.base, frame.top)
+    x = Scale(across.low, across.high, frame.left + 4, frame.width - frame.right - 6)
+    y = Scale(up.low, up.high, frame.base - 4, frame.top)
     ends = [(one.label, one.points[0], one.points[-1]) for one in series if one.points]
     said = "; ".join(f"{label} from {a[1]:.0f} changed and {a[0]:.0f} stayed to {b[1]:.0f} and {b[0]:.0f}" for label, a, b in ends)
     upright = [
         el("line", {"class": "grid", "x1": f"{x(v):.1f}", "x2": f"{x(v):.1f}", "y1": frame.top, "y2": frame.base})
-        for v in range(0, 101, 25)
+        for v in across.levels
     ]
     turned = f"translate(12 {(frame.top + frame.base) / 2:.0f}) rotate(-90)"
     return _svg(
         f"What changed against what stayed, in percent, along the stream: {said}.",
         *upright,
-        *_grid(frame, y, [0, 25, 50, 75, 100]),
-        *_x_axis(frame, x, ticks=[0, 25, 50, 75, 100], title="what should stay, stayed (%)"),
+        *_grid(frame, y, up.levels),
+        *_x_axis(frame, x, ticks=across.levels, title="what should stay, stayed (%)"),
         el("text", {"class": "axis mid", "transform": turned}, "what should change, changed (%)"),
         *(_line(one, x, y, grow=True) for one in series),
         frame=frame,

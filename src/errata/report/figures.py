@@ -12,8 +12,10 @@ from errata.report.charts import (
     ALONE,
     CARET,
     PANEL,
+    WHOLE,
     Scale,
     Series,
+    axis_for,
     dots_panel,
     key,
     percent_panel,
@@ -47,11 +49,15 @@ def trade(view: View) -> Markup:
     for one in view.shown:
         points = tuple(
             (100 * stayed, 100 * taught)
-            for horizon in one.run.horizons
+            for horizon in one.course
             if (stayed := mean_rate(horizon, stay)) is not None and (taught := mean_rate(horizon, change)) is not None
         )
         series.append(Series(one.label, one.css, one.slot, points))
-    return el("figure", {"class": "trade"}, legend(view.shown), trade_chart(series))
+    placed = [point for one in series for point in one.points]
+    across, up = axis_for(stayed for stayed, _ in placed), axis_for(taught for _, taught in placed)
+    cut = [f"{way}, {axis.said}" for way, axis in (("across", across), ("up", up)) if axis.said]
+    told = [el("figcaption", {"class": "note"}, f"Only the part that the paths take is drawn: {'; '.join(cut)}.")] if cut else []
+    return el("figure", {"class": "trade"}, legend(view.shown), trade_chart(series, across=across, up=up), *told)
 
 
 def curves(view: View) -> list[Markup]:
@@ -65,7 +71,7 @@ def curves(view: View) -> list[Markup]:
     ):
         kinds = [kind for kind in view.kinds if kind.side == side and kind.name not in COMPOSITES]
         if kinds:
-            panels = [panel(kind.title, f"must {kind.must}", _curve(view, kind)) for kind in kinds]
+            panels = [_curve(view, kind) for kind in kinds]
             blocks.append(el("figure", {}, el("h3", {}, said), el("div", {"class": "panels"}, *panels)))
     return blocks
 
@@ -115,6 +121,7 @@ def retention(view: View) -> Markup:
         return NOTHING
     chart = percent_panel(
         series,
+        axis=WHOLE,
         frame=ALONE,
         ticks=range(1, 11),
         x_title="tenth of the stream, oldest first",
@@ -145,7 +152,7 @@ def cost_figure(view: View) -> Markup:
             f"{one.label}: write time over one pass, along {counted(len(relative), 'write')}; median {middle(relative) or 0:.3g}."
         )
         chart = dots_panel(thinned, trend, y=scale, levels=levels, name=name, x_title=f"write, in order{said}")
-        panels.append(panel(one.label, "write time / pass time", chart))
+        panels.append(panel(one.label, f"write time / pass time{', logarithmic scale' if log else ''}", chart))
     return el("figure", {}, el("div", {"class": "panels"}, *panels))
 
 
@@ -172,17 +179,16 @@ def _curve(view: View, kind: Kind) -> Markup:
     horizons = _horizons(view)
     series = []
     for one in view.shown:
-        points = tuple(
-            (horizon.edits, 100 * rate) for horizon in one.run.horizons if (rate := rate_of(horizon, kind.name)) is not None
-        )
+        points = tuple((horizon.edits, 100 * rate) for horizon in one.course if (rate := rate_of(horizon, kind.name)) is not None)
         series.append(Series(one.label, one.css, one.slot, points))
-    return percent_panel(
-        series, frame=PANEL, ticks=horizons, x_title="edits so far", name=kind.title, log=wide(horizons[0], horizons[-1])
-    )
+    axis = axis_for(rate for one in series for _, rate in one.points)
+    log = wide(horizons[0], horizons[-1])
+    chart = percent_panel(series, axis=axis, frame=PANEL, ticks=horizons, x_title="edits so far", name=kind.title, log=log)
+    return panel(kind.title, f"must {kind.must}{'; ' if axis.said else ''}{axis.said}", chart)
 
 
 def _horizons(view: View) -> list[int]:
-    return [horizon.edits for horizon in view.shown[0].run.horizons]
+    return [horizon.edits for horizon in view.shown[0].course]
 
 
 def _relative(one: Shown) -> list[float]:

@@ -44,7 +44,7 @@ def gallery(one: Shown, drawn: Sequence[Judged]) -> Markup:
     said = f"{len(drawn)} of {counted(len(scored), 'scored edit')}, {shown} of the {counted(failed, 'failure')} among them"
     swatch = el("span", {"class": f"swatch {one.css}", "aria-hidden": "true"})
     summary = join([swatch, el("span", {"class": "who"}, one.label), " ", el("span", {"class": "quiet"}, said)])
-    return fold(summary, *(_card(judged) for judged in drawn), opened=True)
+    return fold(summary, *(_card(judged) for judged in drawn))
 
 
 def _card(judged: Judged) -> Markup:
@@ -87,7 +87,7 @@ def _probes(judged: Judged) -> Markup:
         rows.append(_probe(outcome, met=met, own=own, title=titles[kind], repeated=kind == last))
         last = kind
     head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Met", "Probe", "Asked", "Expected", "Before", "After")))]
-    return table(f"{sum(judged.met)} of {counted(len(judged.met), 'probe')} met", head=head, body=rows, css="probes")
+    return table(f"{sum(judged.met)} of {counted(len(judged.met), 'probe')} met", head=head, body=rows, css="probes", wide=True)
 
 
 def _probe(outcome: Outcome, *, met: bool, own: set[str], title: str, repeated: bool) -> Markup:

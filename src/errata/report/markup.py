@@ -48,13 +48,19 @@ def hidden(text: str) -> Markup:
     return el("span", {"class": "sr"}, text)
 
 
-def table(caption: Markup | str, *, head: Iterable[Markup], body: Iterable[Markup], css: str = "") -> Markup:
-    """A table of rows, in a box that scrolls sideways when the page is narrow. `caption` says what it holds."""
+def table(caption: Markup | str, *, head: Iterable[Markup], body: Iterable[Markup], css: str = "", wide: bool = False) -> Markup:
+    """A table of rows, in a box that scrolls sideways when the page is narrow. `caption` says what it holds.
+
+    Args:
+        wide: whether it has so many columns that a narrow page must say that it scrolls.
+    """
     parts = el("table", {"class": css}, el("caption", {}, el("span", {}, caption)), el("thead", {}, *head), el("tbody", {}, *body))
     # Focusable, so that a keyboard can scroll it.
-    return el("div", {"class": "scroll", "tabindex": 0, "role": "group", "aria-label": "table, scrolls sideways"}, parts)
+    box = el("div", {"class": "scroll", "tabindex": 0, "role": "group", "aria-label": "table, scrolls sideways"}, parts)
+    hint = el("p", {"class": "hint", "aria-hidden": "true"}, "Scroll the table sideways for the rest →")
+    return join([hint, box]) if wide else box
 
 
-def fold(summary: Markup | str, *children: Markup, opened: bool = False) -> Markup:
-    """A block that opens and closes without any script."""
-    return el("details", {"open": ""} if opened else {}, el("summary", {}, summary), *children)
+def fold(summary: Markup | str, *children: Markup) -> Markup:
+    """A block that opens and closes without any script; closed at first."""
+    return el("details", {}, el("summary", {}, summary), *children)

@@ -15,7 +15,7 @@ from errata.core.matching import same
 from errata.core.records import Edit, EditId, Query
 from errata.log import EditLog, Entry
 from errata.log.listing import FATES, Listed, Page
-from errata.report.markup import NOTHING, Markup, el, fold, join, table
+from errata.report.markup import NOTHING, Attributes, Markup, el, fold, join, table
 from errata.report.page import listed_facts, masthead, note, page
 from errata.report.pictures import embedded
 
@@ -67,7 +67,7 @@ class _Shots:
 
     def held(self) -> Markup:
         """The pictures themselves, for the cards to point to."""
-        box: dict[str, str | int] = {"width": 0, "height": 0, "style": "position:absolute", "aria-hidden": "true"}
+        box: Attributes = {"width": 0, "height": 0, "style": "position:absolute", "aria-hidden": "true"}
         return el("svg", box, *self._symbols) if self._symbols else NOTHING
 
     def _made(self, digest: str) -> Markup:

@@ -6,40 +6,33 @@ from collections.abc import Sequence
 
 from errata.measure.kinds import CLASS_MEANINGS, Kind
 from errata.measure.results import Rate
+from errata.measure.scoring import COMPOSITES
 from errata.report.markup import NOTHING, Markup, el, fold, hidden, table
 from errata.report.stats import FEWEST_EDITS, ends, leaders, middle
 from errata.report.view import Shown, View
 
-_SIDES = (("change", "what should change"), ("stay", "what should stay"), ("mixed", "both"), ("more", "asked beside"))
+_FITTING = 3
+"""Columns of editors that a narrow page has room for."""
+
+_SIDES = (("change", "What should change"), ("stay", "What should stay"), ("mixed", "Both"), ("more", "Asked beside"))
 
 
 def summary(view: View) -> Markup:
-    """Rows are editors, columns are probe kinds, each with its n; a meaningful lead is bold."""
-    groups = [(said, [kind for kind in view.kinds if kind.side == side]) for side, said in _SIDES]
-    kinds = [kind for _, group in groups for kind in group]
-    starts = {group[0].name for _, group in groups if group}
-    top = [el("th", {"colspan": len(group), "scope": "colgroup", "class": "first"}, said) for said, group in groups if group]
-    names = [
-        el("th", {"scope": "col", "class": _first(kind, starts), "title": f"{kind.asks}: must {kind.must}"}, kind.title)
-        for kind in kinds
-    ]
-    bold = {kind.name: leaders(view.editors, kind.name) for kind in kinds}
-    body = []
-    for one in view.shown:
-        cells = [_rate_cell(one, kind, strong=one.label in bold[kind.name], css=_first(kind, starts)) for kind in kinds]
-        body.append(
-            el(
-                "tr",
-                {"class": f"{one.css} baseline" if one.baseline else one.css},
-                _row_head(one, note=f"{one.last.refused} refused"),
-                *cells,
-            )
-        )
-    head = [
-        el("tr", {}, el("td", {}), *top),
-        el("tr", {}, el("th", {"scope": "col"}, "Editor"), *names),
-    ]
-    return table(f"Probes that met their expectation after {view.after}, in percent.", head=head, body=body, css="rates")
+    """Rows are probe kinds, each with what it asks and must do, columns are editors; a meaningful lead is bold."""
+    heads = [_editor_head(one) for one in view.shown]
+    body: list[Markup] = []
+    for side, said in _SIDES:
+        kinds = [kind for kind in view.kinds if kind.side == side]
+        if kinds:
+            body.append(el("tr", {"class": "side"}, el("th", {"scope": "rowgroup", "colspan": 1 + len(heads)}, said)))
+        for kind in kinds:
+            bold = leaders(view.editors, kind.name)
+            cells = [_rate_cell(one, kind, strong=one.label in bold) for one in view.shown]
+            means = el("small", {}, f"{kind.asks}: must {kind.must}")
+            body.append(el("tr", {}, el("th", {"scope": "row"}, kind.title, means), *cells))
+    head = [el("tr", {}, el("th", {"scope": "col"}, "Probe kind"), *heads)]
+    caption = f"Probes that met their expectation after {view.after}, in percent."
+    return table(caption, head=head, body=body, css="rates kinds", wide=len(heads) > _FITTING)
 
 
 def every_rate(view: View) -> Markup:
@@ -63,7 +56,10 @@ def every_rate(view: View) -> Markup:
         for kind in view.kinds
         for one in view.shown
     ]
-    return fold("The numbers behind the curves", table("Percent met at each horizon; n in small type.", head=head, body=body))
+    return fold(
+        "The numbers behind the curves",
+        table("Percent met at each horizon; n in small type.", head=head, body=body, wide=len(horizons) > _FITTING),
+    )
 
 
 def classes(view: View) -> Markup:
@@ -79,7 +75,7 @@ def classes(view: View) -> Markup:
             tail = [el("td", {}, str(scored)), el("td", {}, str(horizon.refused))]
             body.append(el("tr", {}, _row_head(one), el("td", {}, str(horizon.edits)), *cells, *tail))
     caption = "Classes at each horizon, in percent of the edits still scored. Strict is a part of proper."
-    return fold("The numbers behind the bars", table(caption, head=head, body=body))
+    return fold("The numbers behind the bars", table(caption, head=head, body=body, wide=True))
 
 
 def cost(view: View) -> Markup:
@@ -111,7 +107,7 @@ def cost(view: View) -> Markup:
     together = max(one.run.cost.at_a_time for one in view.shown)
     if together > 1:
         caption += f" {together} runs shared the machine's cores."
-    return table(caption, head=head, body=body)
+    return table(caption, head=head, body=body, wide=True)
 
 
 def forcing(view: View) -> Markup:
@@ -129,7 +125,7 @@ def forcing(view: View) -> Markup:
         body.append(el("tr", {}, el("th", {"scope": "row"}, kind.title), *cells))
     head = [el("tr", {}, *top), el("tr", {}, el("th", {"scope": "col"}, "Probe kind"), *pair)]
     caption = f"Probes met by generated answers, and answer tokens predicted under teacher forcing, after {view.after}, in percent."
-    return fold("The numbers behind the rails", table(caption, head=head, body=body))
+    return fold("The numbers behind the rails", table(caption, head=head, body=body, wide=True))
 
 
 def forced_kinds(view: View) -> list[Kind]:
@@ -161,20 +157,25 @@ def size(count: float) -> str:
     return f"{count:.0f} B"
 
 
-def _first(kind: Kind, starts: set[str]) -> str:
-    return "first" if kind.name in starts else ""
-
-
 def _row_head(one: Shown, note: str = "") -> Markup:
     small = el("small", {}, note) if note else NOTHING
     return el("th", {"scope": "row", "class": one.css}, el("span", {"class": "swatch", "aria-hidden": "true"}), one.label, small)
 
 
-def _rate_cell(one: Shown, kind: Kind, *, strong: bool, css: str) -> Markup:
+def _editor_head(one: Shown) -> Markup:
+    swatch, refused = el("span", {"class": "swatch", "aria-hidden": "true"}), el("small", {}, f"{one.last.refused} refused")
+    return el("th", {"scope": "col", "class": f"{one.css} baseline" if one.baseline else one.css}, swatch, one.label, refused)
+
+
+def _rate_cell(one: Shown, kind: Kind, *, strong: bool) -> Markup:
+    """A rate with its bar. What the unedited model gets of a mean of both sides it gets by doing nothing, so it has no bar."""
+    css = f"{one.css} baseline" if one.baseline else one.css
     rate = one.last.rates.get(kind.name)
     if rate is None or rate.rate is None:
         return el("td", {"class": f"{css} void"}, "–", hidden(" not asked"))
     number = f"{100 * rate.rate:.1f}"
+    if one.baseline and len(COMPOSITES.get(kind.name, ())) > 1:
+        return el("td", {"class": css}, number, el("small", {}, "by doing nothing"))
     shown = el("strong", {}, number, hidden(" clear lead")) if strong else number
     return el("td", {"class": css, "style": f"--r:{100 * rate.rate:.1f}%"}, shown, el("small", {}, f"n {rate.n}"))
 

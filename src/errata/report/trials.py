@@ -111,7 +111,7 @@ def _rails(rows: Sequence[Trial]) -> Markup:
                 drawn = whisker(100 * one.mean(figure), 100 * one.error(figure), mark=100 * other.mean(figure))
             cells.append(el("td", {}, drawn, _number(one, other, figure)))
         body.append(el("tr", {"class": "s0"}, el("th", {"scope": "row"}, one.name), *cells))
-    return table("Percent, mean over the seeds with its standard error.", head=head, body=body, css="rails")
+    return table("Percent, mean over the seeds with its standard error.", head=head, body=body, css="rails", wide=True)
 
 
 def _figures(rows: Sequence[Trial], kinds: Sequence[Kind]) -> Markup:
@@ -124,7 +124,8 @@ def _figures(rows: Sequence[Trial], kinds: Sequence[Kind]) -> Markup:
         )
         for one in rows
     ]  # fmt: skip
-    return table("Percent, mean with its standard error; the last column in full passes.", head=head, body=body, css="rates")
+    caption = "Percent, mean with its standard error; the last column in full passes."
+    return table(caption, head=head, body=body, css="rates", wide=True)
 
 
 def _number(one: Trial, other: Trial, figure: str) -> Markup | str:

@@ -33,6 +33,12 @@ class Shown:
         return self.run.horizons[-1]
 
     @property
+    def course(self) -> tuple[Horizon, ...]:
+        """The horizons that a curve goes through: that of a single edit, whose rates are a handful of answers, is left to the
+        tables where there are others."""
+        return tuple(horizon for horizon in self.run.horizons if horizon.edits > 1) or self.run.horizons
+
+    @property
     def css(self) -> str:
         """The class that sets the colour."""
         return "sn" if self.baseline else f"s{self.slot % 8}"

@@ -50,7 +50,7 @@ def of_curves(view: View) -> str:
     """How reliability moves between the first horizon that has it and the last."""
     moves = []
     for one in view.editors:
-        course = [(horizon.edits, rate) for horizon in one.run.horizons if (rate := rate_of(horizon, "reliability")) is not None]
+        course = [(horizon.edits, rate) for horizon in one.course if (rate := rate_of(horizon, "reliability")) is not None]
         if len(course) > 1:
             moves.append((course[0][0], f"{one.label} from {percent(course[0][1])} to {percent(course[-1][1])}"))
     if not moves:
@@ -94,7 +94,8 @@ def of_classes(view: View) -> str:
         return "No edit was scored, so there are no classes to show."
     best, share = max(proper, key=lambda pair: pair[1])
     sentences = [
-        f"{best.label} makes {percent(share)} of its edits proper: given wherever they should be, with nothing else moved."
+        f"{best.label} makes {percent(share)} of its edits proper: given in their own question, its other wordings and its other "
+        "pictures, with nothing else moved."
     ]
     faults = []
     for one, _ in proper:
