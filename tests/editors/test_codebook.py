@@ -260,3 +260,8 @@ def test_a_long_answer_holds_in_other_words_with_a_gain():
 def test_the_edit_is_put_to_the_model_with_its_picture_or_not_at_all(random_llava):
     with pytest.raises(BadInput):
         BOOK.write(random_llava, BOOK.begin(random_llava), Edit(Query.ask("<image> What is it?"), "a ring"))
+
+
+def test_a_gain_is_named_in_the_spec_where_it_does_anything(random_llava):
+    assert "gain" not in BOOK.spec(random_llava).fields
+    assert replace(BOOK, gain=2.0).spec(random_llava).fields["gain"] == 2.0
