@@ -25,7 +25,7 @@ from errata.editors import parse
 from errata.measure.evaluate import ANSWER_TOKENS, Baseline
 from errata.measure.trials import standard_error
 from errata.models import load
-from errata.session.registry import Loader, equipped
+from errata.session.ready import Loader, equipped
 
 ON_PICTURES = ("reliability", "text_generality", "image_generality")
 

@@ -38,9 +38,8 @@ from errata.session import audit as audits
 from errata.session import proposals, registry, takeback
 from errata.session.imports import Import
 from errata.session.pools import check_takes
-from errata.session.ready import Otherwise, Ready
+from errata.session.ready import Otherwise, Ready, equipped
 from errata.session.receipts import Answer, Receipt
-from errata.session.registry import equipped
 from errata.session.rules_file import read_rules
 from errata.session.session import Session as Inner
 

@@ -16,7 +16,7 @@ from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query
 from errata.editors import EDITORS, from_tensors, parse, state_bytes, to_tensors
 from errata.models import TransformersModel
-from errata.session.registry import equipped
+from errata.session.ready import equipped
 from tests.conftest import BUILT
 from tests.editors.samples import EDITS, PICTURED, POOL, SECOND, WORDED
 from tests.editors.trained import filled_in

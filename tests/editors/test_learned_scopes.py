@@ -18,7 +18,7 @@ from errata.log import EditLog, MemoryStore
 from errata.models.clip import build_clip, load_encoder
 from errata.models.small.build import LlavaSizes, build_llava
 from errata.nn.patches import Handed, NoPatch
-from errata.session.registry import Loader, equipped
+from errata.session.ready import Loader, equipped
 from errata.session.session import Session
 from tests.conftest import WORDS as LLAVA_WORDS
 from tests.editors.samples import EDITS, PICTURED, SECOND

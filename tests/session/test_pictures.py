@@ -20,8 +20,7 @@ from errata.core.records import Edit, Provenance, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore, open_store
 from errata.models.clip import ClipSizes, build_clip
-from errata.session.ready import Otherwise, Ready
-from errata.session.registry import Loader
+from errata.session.ready import Loader, Otherwise, Ready
 from errata.session.session import Session
 from errata.session.takeback import erase_image
 from tests.session.test_lifecycle import LEARNS, opened

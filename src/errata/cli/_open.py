@@ -200,7 +200,7 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
 
 def tools_at(*, device: str, dtype: DtypeName, decoder: int = NEWEST) -> Tools:
     """What loads the encoders and second models that editors name; a log's `decoder` where they are for one."""
-    from errata.session.registry import Loader
+    from errata.session.ready import Loader
 
     return Loader(device, None if dtype == "auto" else dtype, decoder)
 

@@ -61,7 +61,7 @@ def cost(
     from errata.cli.bench.stream import BENCHMARK
     from errata.measure.cost import costs
     from errata.session import registry
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
 
     made, stream = registry.editor(editor), registry.benchmark(BENCHMARK, seed=seed, edits=edits)
     with _loading(model, device, dtype) as load, watched("cost") as progress:

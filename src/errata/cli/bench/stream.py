@@ -224,7 +224,7 @@ class _Desk:
         return _Desk(model, tools_at(device=where.device, dtype=where.dtype), Baseline(model))
 
     def equipped(self, editor: Editor[Any]) -> Editor[Any]:
-        from errata.session.registry import equipped
+        from errata.session.ready import equipped
 
         return equipped(editor, self.tools)
 

@@ -38,7 +38,7 @@ def costs(
       errata table fgvedit-4 --editor serac:checkpoint=out/serac --editor mscke:checkpoint=out/mscke --model blip2-tiny
       errata table fgvedit-4 --editor mscke:checkpoint=out/mscke,speaker=llava-tiny --model minigpt4-tiny
     """
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
     from errata.tables.costs import HEADER, NAME, headline, measure_all, questions, rows, write_table
 
     made, names = editors_named(editor), models_named(model)

@@ -37,7 +37,7 @@ def fourth(
       errata table fgvedit-figure-4 --editor serac:checkpoint=out/serac --editor mscke:checkpoint=out/mscke --seeds 101,102,103
     """
     from errata.core.benchmark import FineGrained
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
     from errata.tables.decided import NAME, fill, headline, said, write_table
 
     made, wanted = editors_named(editor), seeds_in(seeds)

@@ -95,7 +95,7 @@ def _stream(
     from errata.measure.trials import against, run_trials
     from errata.report.trials import write_trials_report
     from errata.session import registry
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
 
     wanted, folder = seeds_in(seeds), out or Path("out") / name
     taken = model_at(model, device=device, dtype=dtype)

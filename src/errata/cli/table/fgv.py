@@ -143,7 +143,7 @@ def compare(
 
 def _ready(editors: Mapping[str, Editor[Any]], later: Sequence[Callable[[], Model]], tools: Tools) -> dict[str, Editor[Any]]:
     """The editors with what they name; a later model that can't be, or that one can't work on, is told before hours go by."""
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
 
     ready = {text: equipped(each, tools) for text, each in editors.items()}
     for load in later:

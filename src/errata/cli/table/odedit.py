@@ -51,7 +51,7 @@ def odedit(
       errata table odedit --seeds 101,102,103 --edits 100
       errata table odedit --editor finetune:steps=10 --mend out/mend --mend-odedit out/mend-odedit
     """
-    from errata.session.registry import equipped
+    from errata.session.ready import equipped
     from errata.tables.odedit import NAME, fill, said, with_and_without, write_table
 
     wanted, tools = seeds_in(seeds), tools_at(device=device, dtype=dtype)
