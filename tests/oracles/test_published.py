@@ -178,7 +178,7 @@ def deep(tmp_path_factory):
 
 
 def close(found, wanted) -> float:
-    return float(np.linalg.norm(found - wanted) / max(np.linalg.norm(wanted), 1e-12))
+    return float(np.linalg.norm(found - wanted)) / max(float(np.linalg.norm(wanted)), 1e-12)
 
 
 def follow(model, editor, told: Published) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from errata.cli._print import complain, note, say, watched
 from errata.cli.edit.receipts import UNPROTECTED
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Format, Line, Options, digest_of_file, guess, read, write
+
+if TYPE_CHECKING:
+    from errata.session.session import Session
 
 SOME_BAD = 3
 """Exit code: an import met bad records, or an export edits that it couldn't write."""
@@ -71,7 +74,6 @@ def import_(
     digest, held, ordinary = digest_of_file(file), rules_for(rules), pool_for(pool)
     with session_to_edit(place, pool=ordinary) as session, watched("import") as progress:
         from errata.session.imports import OUTCOMES, Import
-        from errata.session.pools import unprotected
 
         size = max(1, file.stat().st_size)
         run = Import(session, digest, limit=limit, retry=retry, rules=held, bad=complain, refused=note)
@@ -80,10 +82,8 @@ def import_(
                 break
             progress(line.place, line.read_bytes, size)
         run.finish(file, known, default)
-        bare = unprotected(session.log, session.editor)
+        _tell_bare(session)
     say(f"{file}: {_said(run.done, OUTCOMES)}")
-    if bare:
-        note(f"protected: {UNPROTECTED}")
     if run.full:
         note(f"Stopped after {limit} corrections, as --limit says. Run it again to go on.")
     if run.done["bad"]:
@@ -122,6 +122,13 @@ def export(
         note(f"{format} has no place for: {what} ({count} of {len(chosen)} edits)")
     if missing:
         raise typer.Exit(SOME_BAD)
+
+
+def _tell_bare(session: Session) -> None:
+    from errata.session.pools import unprotected
+
+    if unprotected(session.log, session.editor):
+        note(f"protected: {UNPROTECTED}")
 
 
 def _count(file: Path, format: Format, lines: Iterator[Line], limit: int | None) -> None:
