@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs bench proof clean
+.PHONY: help demo test check docs bench proof mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z]+:.*## ' Makefile
@@ -48,6 +48,9 @@ bench: $(VENV)/.run ## one full stream: 200 edits, figures in out/bench
 proof: $(VENV)/.test ## the long proofs: the tests marked proof at full size, results in out/proof
 	$(PY) -m pytest -m proof --proof-out $(OUT)/proof/results.json
 
+mutants: $(VENV)/.mutants ## small changes to what judges and guards edits: which does no test notice? results in out/mutants.json
+	$(PY) -m tools.mutants --out $(OUT)/mutants.json
+
 clean: ## remove the environment, caches and everything under out
 	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -76,4 +79,9 @@ $(VENV)/.test: $(VENV)/.run
 $(VENV)/.dev: $(VENV)/.test
 	@echo "Installing what the checks need"
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.test
+	@echo "Installing what makes the mutants"
+	@$(PIP) --no-build-isolation --editable '.[mutants]'
 	@touch $@

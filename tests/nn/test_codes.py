@@ -141,3 +141,67 @@ def test_without_a_weight_or_inputs_the_lens_is_the_rows():
     basis = orthonormal_rows(3, 12, seed=1, name="test")
     assert torch.equal(lens(torch.ones(2, 12), basis, weight=0.0), basis)
     assert torch.equal(lens(torch.zeros(0, 12), basis, weight=9.0), basis)
+
+
+def axes(*, reach, follow, used=3, first=(0,)):
+    """Keys along the axes of the inputs, so that a cosine is what one reads off; slot j adds j + 1."""
+    keys, values = torch.eye(4)[[1, 2, 3, 0]], torch.arange(1.0, 5.0)[:, None].expand(4, OUT)
+    first_M = torch.tensor([slot in first for slot in range(4)])
+    return Codes(torch.eye(4), keys, values.clone(), first_M, torch.zeros(4, dtype=torch.bool), reach, follow, used)
+
+
+def spoken(book, *rows):
+    """What is added at each position of some rows, given as (axis, how far from it towards a direction that no key has)."""
+    x = torch.stack([torch.stack([torch.eye(4)[axis] + far * torch.eye(4)[0] for axis, far in row]) for row in rows])
+    return Reading(book).moved(x, torch.zeros(*x.shape[:2], OUT))[..., 0].tolist()
+
+
+def test_a_key_speaks_and_a_run_goes_on_at_the_very_cosine_that_is_asked_for():
+    assert spoken(axes(reach=1.0, follow=1.0), [(1, 0), (2, 0), (3, 0)]) == [[1, 2, 3]]
+    assert spoken(axes(reach=1.0, follow=1.0, first=(0, 1, 2)), [(1, 0), (2, 0.1), (3, 0)]) == [[1, 0, 3]]
+
+
+def test_a_run_that_begins_at_the_first_position_goes_on_at_the_second_in_whatever_row():
+    run, silent = [(1, 0), (2, 2), (3, 2)], [(0, 0), (0, 0), (0, 0)]
+    book = axes(reach=0.9, follow=0.3)
+    assert spoken(book, run) == [[1, 2, 3]]
+    assert spoken(book, run, run) == [[1, 2, 3]] * 2
+    assert spoken(book, silent, silent, run) == [[0, 0, 0], [0, 0, 0], [1, 2, 3]]
+    assert spoken(book, silent, [(0, 0), *run[:2]], run) == [[0, 0, 0], [0, 1, 2], [1, 2, 3]]
+
+
+def test_what_does_not_fit_together_is_no_book_and_a_full_one_is():
+    book = axes(reach=0.9, follow=0.3, used=4)
+    assert spoken(book, [(1, 0)]) == [[1]]
+    for wrong in (
+        {"used": 5},
+        {"lens_RI": torch.eye(3, 4)},
+        {"values_MO": book.values_MO[:3]},
+        {"first_M": book.first_M[:3]},
+        {"shut_M": book.shut_M[:3]},
+    ):
+        with pytest.raises(AssertionError, match="don't fit"):
+            replace(book, **wrong)
+
+
+def test_two_books_are_the_same_only_when_they_are_one():
+    book = axes(reach=0.9, follow=0.3)
+    assert book == book  # noqa: PLR0124
+    assert replace(book) != book
+    assert len({book, replace(book)}) == 2
+
+
+def test_who_spoke_in_a_row_is_told_for_the_tokens_that_were_chosen_there():
+    """Of the first call as many positions as count, from its end; then a call for each token."""
+    x = torch.eye(4)[torch.tensor([[1, 0, 0, 2], [0, 0, 1, 0]])]
+    reading = Reading(axes(reach=0.9, follow=0.3, first=(0, 1, 2)))
+    reading.moved(x, torch.zeros(2, 4, OUT))
+    assert [reading.spoke(row, prompt=4, calls=1) for row in (0, 1)] == [{0, 1}, {0}]
+    assert [reading.spoke(row, prompt=1, calls=1) for row in (0, 1)] == [{1}, set()]
+    assert [reading.spoke(row, prompt=2, calls=1) for row in (0, 1)] == [{1}, {0}]
+    reading.moved(torch.eye(4)[torch.tensor([[0], [3]])], torch.zeros(2, 1, OUT))
+    reading.moved(torch.eye(4)[torch.tensor([[3], [0]])], torch.zeros(2, 1, OUT))
+    assert [reading.spoke(row, prompt=1, calls=2) for row in (0, 1)] == [{1}, {2}]
+    assert [reading.spoke(row, prompt=1, calls=3) for row in (0, 1)] == [{1, 2}, {2}]
+    assert reading.spoke(0, prompt=1, calls=0) == set()
+    assert Reading(axes(reach=0.9, follow=0.3, used=0)).spoke(1, prompt=3, calls=2) == set()

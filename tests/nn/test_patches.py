@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from errata.core.errors import Unknown
+from errata.core.model import Decision
 from errata.core.records import EditId, Query
 from errata.nn.codes import Codes
-from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite, in_rows, merged
+from errata.nn.patches import Delta, Handed, LowRank, NoPatch, Replaced, Rewrite, Through, decided, in_rows, merged
+from tests.conftest import picture
 
 TEXT = "model.language_model.layers.1.mlp.up_proj"
 PROJECTOR = "model.multi_modal_projector.linear_1"
@@ -113,6 +115,10 @@ def test_a_call_that_is_no_batch_of_these_rows_is_noticed(random_llava):
     patches = (LowRank({TEXT: delta(random_llava, TEXT)}), NoPatch())
     with in_rows(random_llava, patches, role="text"), pytest.raises(AssertionError, match="isn't a batch of 2 rows"):
         random_llava.module(TEXT)(torch.randn(3, 4, 64))
+    with in_rows(random_llava, patches, role="text"), pytest.raises(AssertionError, match="isn't a batch of 2 rows"):
+        random_llava.module(TEXT)(torch.randn(4, 4, 64))
+    with in_rows(random_llava, patches, role="text"), pytest.raises(AssertionError, match="isn't a batch of 2 rows"):
+        random_llava.module(TEXT)(torch.randn(7, 64))
 
 
 @pytest.mark.parametrize("path", ["model.language_model.layers.9.mlp.up_proj", "lm_head"])
@@ -154,3 +160,34 @@ def test_a_rewritten_model_reads_the_other_query_and_is_otherwise_the_same(rando
         assert model.module(TEXT) is random_llava.module(TEXT)
         model.check(asked, "mibo")
     assert random_llava.loss(asked, "mibo") != random_llava.loss(instead, "mibo")
+
+
+def test_a_rewritten_model_looks_at_the_other_querys_picture_unless_it_is_told_not_to(random_llava):
+    asked, instead = Query.ask("what is it?"), Query.ask("what is it?", picture(1))
+    with Rewrite(instead).on(random_llava) as model:
+        seen = model.features(asked).image_D
+        assert seen is not None
+        assert torch.equal(seen, random_llava.features(instead).image_D)
+        assert model.features(asked, look=False).image_D is None
+
+
+def test_patches_that_hold_tensors_or_models_are_the_same_only_when_they_are_one(random_llava):
+    change, weight = delta(random_llava, TEXT), torch.zeros(1)
+    for make in (
+        lambda: Delta(change.a_RI, change.b_OR),
+        lambda: LowRank({TEXT: change}),
+        lambda: Replaced({TEXT: weight}),
+        lambda: Handed(random_llava, Query.ask("who?")),
+        lambda: Through(random_llava),
+    ):
+        assert make() != make()
+        assert len({make(), make()}) == 2
+
+
+def test_what_a_scope_said_stands_on_every_patch_that_it_decides_on_and_on_nothing_else(random_llava):
+    said = Decision(EditId("an edit"), 0.25, inside=False)
+    for patch in (NoPatch(), LowRank({}), Replaced({}), Rewrite(Query.ask("who?")), Handed(random_llava, Query.ask("who?"))):
+        found = decided(patch, said)
+        assert (type(found), found.decision, patch.decision) == (type(patch), said, None)
+    with pytest.raises(AssertionError, match="Through is none of the patches"):
+        decided(Through(random_llava), said)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,6 +11,7 @@ from errata.core.editor import Editor
 from errata.core.model import Model
 from errata.core.records import Edit, Query
 from errata.session.guard import Verdict, read_back
+from tests.session.clerks import Clerk, Said
 
 EDIT = Edit(
     Query.ask("where does it live?"),
@@ -35,24 +35,13 @@ AFTER = {
 }
 
 
-@dataclass(frozen=True)
-class Clerk:
-    """A model and an editor in one: a state is what each question is answered with, and so is a patch."""
-
-    def read(self, model: object, state: Mapping[str, str], query: Query) -> Mapping[str, str]:
-        return state
-
-    def answers(self, queries: list[Query], patches: list[Mapping[str, str]]) -> list[str]:
-        return [patch[query.text] for query, patch in zip(queries, patches, strict=True)]
-
-
 def judged(edit: Edit = EDIT, **answers: str) -> Verdict:
     """What the read-back finds where some answers after the write are others: w0 is the edit's, w1 and w2 its wordings', k1 to k3
     what is to stay."""
     named = dict(zip(("w0", "w1", "w2", "k1", "k2", "k3"), AFTER, strict=True))
     after = {**AFTER, **{named[name]: answer for name, answer in answers.items()}}
     clerk = Clerk()
-    return read_back(cast(Model, clerk), cast(Editor[Any], clerk), before=BEFORE, after=after, edit=edit)
+    return read_back(cast(Model, clerk), cast(Editor[Any], clerk), before=Said(BEFORE), after=Said(after), edit=edit)
 
 
 def test_an_edit_that_gives_its_target_and_keeps_what_must_stay_passes_and_all_answers_are_told():
