@@ -29,7 +29,7 @@ def test_a_bench_of_two_editors_writes_figures_and_a_report_and_its_rates_come_a
     options = ("--model", untrained, "--edits", 1, "--horizons", 1, "--seed", 7)
     done = inside("bench", "scopeworld-stream", *options, "--editor", "none", "--editor", "finetune:steps=1", "--out", "run")
     assert done.code == 0, done.err
-    assert [part in done.out for part in ("after 1 edits", "reliability", "class: proper", "report: run/report.html")] == [True] * 4
+    assert [part in done.out for part in ("after 1 edit", "reliability", "class: proper", "report: run/report.html")] == [True] * 4
     results = {name: json.loads((tmp_path / "run" / name / "result.json").read_text()) for name in ("none", "finetune-steps-1")}
     for result in results.values():
         assert (result["benchmark"]["seed"], [horizon["edits"] for horizon in result["horizons"]]) == (7, [1])
@@ -196,7 +196,7 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
     )
     done = inside(*words, "--seeds", "7,8")
     assert done.code == 0, done.err
-    assert "after 1 edits, seeds 7, 8" in done.out
+    assert "after 1 edit, seeds 7, 8" in done.out
     rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
     assert "100.0 ± 0.0" in rows["none"]  # nothing moves where nothing is edited
     assert "*" not in rows["finetune:steps=1"]  # two seeds are too few for a difference to count

@@ -190,7 +190,7 @@ def test_an_export_imported_into_an_empty_store_is_the_same_edits(world, inside,
     written(tmp_path, {**GOOD, "author": "bob", "reason": "seen"}, LIVES, EATS)
     assert world("import", "in.jsonl").code == 0
     ids = in_force(inside)
-    assert inside("edit", "export", "out.jsonl").out == "out.jsonl: 3 edits, 1 pictures\n"
+    assert inside("edit", "export", "out.jsonl").out == "out.jsonl: 3 edits, 1 picture\n"
     again = inside("edit", "export", "out.jsonl")
     assert (again.code, "--force" in again.err) == (2, True)
     (tmp_path / "elsewhere").mkdir()
@@ -235,7 +235,7 @@ def test_what_is_out_of_force_is_exported_only_when_everything_is(world, inside,
     assert world("import", "in.jsonl").code == 0
     first, _ = in_force(inside)
     assert world("revert", first).code == 0
-    assert inside("edit", "export", "some.csv", "--format", "csv").out == "some.csv: 1 edits, 0 pictures\n"
+    assert inside("edit", "export", "some.csv", "--format", "csv").out == "some.csv: 1 edit, 0 pictures\n"
     assert inside("edit", "export", "all.csv", "--format", "csv", "--all").out == "all.csv: 2 edits, 0 pictures\n"
     assert LIVES["question"] not in (tmp_path / "some.csv").read_text()
     assert LIVES["question"] in (tmp_path / "all.csv").read_text()
@@ -247,7 +247,7 @@ def test_an_edit_whose_picture_is_gone_is_named_and_the_others_exported(world, i
     with SqliteStore(tmp_path / "errata.db", create=False) as store:
         assert store.blobs.erase(picture(1).digest)
     done = inside("edit", "export", "out.json", "--format", "easyedit")
-    assert (done.code, done.out) == (3, "out.json: 1 edits, 0 pictures\n")
+    assert (done.code, done.out) == (3, "out.json: 1 edit, 0 pictures\n")
     assert "is left out: The image" in done.err
     assert [record["alt"] for record in json.loads((tmp_path / "out.json").read_text())] == ["harbor"]
 

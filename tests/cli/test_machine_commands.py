@@ -78,7 +78,7 @@ def test_the_cost_of_an_editor_is_told_in_passes_and_answers(inside, untrained):
 def test_an_editor_that_can_not_be_merged_says_nothing_of_it_and_a_random_model_is_made_on_the_spot(inside, tmp_path):
     done = inside("bench", "cost", "--model", "random-5m", "--editor", "none", "--edits", 1)
     assert done.code == 0, done.err
-    assert "random-5m, 5 million parameters, none, 1 edits, seed 7" in done.out
+    assert "random-5m, 5 million parameters, none, 1 edit, seed 7" in done.out
     assert "merg" not in done.out
     assert list(tmp_path.iterdir()) == []
 
