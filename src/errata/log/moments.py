@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from errata.core.counted import counted
 from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.records import EditId, instant
 
@@ -65,5 +66,5 @@ def resolved(prefix: str, known: Sequence[EditId]) -> EditId:
         raise Unknown("edit", prefix, [edit[:_SHOWN] for edit in known[-_SHOWN:]])
     if len(found) > 1:
         named = ", ".join(edit[:_SHOWN] for edit in found[:_SHOWN])
-        raise BadInput(f"{quoted(prefix)} fits {len(found)} edits: {named}. Give more digits.")
+        raise BadInput(f"{quoted(prefix)} fits {counted(len(found), 'edit')}: {named}. Give more digits.")
     return found[0]

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from errata.core import given
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
 from errata.core.records import Message, Query, Speaker
@@ -257,7 +258,7 @@ def _filled(turns: Sequence[_Turn], pictures: Sequence[Image], what: str) -> tup
     holes = sum(isinstance(part, Hole) for turn in turns for part in turn.parts)
     if holes and holes != len(pictures):
         raise BadInput(
-            f"It marks the places of {holes} pictures, and {len(pictures)} are given with the {what}. Give one for each place."
+            f"It marks {counted(holes, 'place')} for a picture, and {counted(len(pictures), 'picture')} came with the {what}. Give one for each place."
         )
     left = iter(pictures)
     messages = [Message(turn.role, tuple(next(left) if isinstance(part, Hole) else part for part in turn.parts)) for turn in turns]
