@@ -111,7 +111,7 @@ def test_pictures_go_where_their_places_are_marked(folder):
     first, _, last = edit.query.messages
     assert (first.parts, last.parts) == ((picture(1), "first?"), ("and ", picture(2), " second?"))
     assert "no picture is given" in why(written(folder, {**record, "images": []}), "chat")
-    assert "marks the places of 2 pictures, and 1 are given with the conversation in 'images'" in why(
+    assert "marks 2 places for pictures, and 1 picture came with the conversation in 'images'" in why(
         written(folder, {**record, "images": ["a.png"]}), "chat"
     )
 

@@ -257,9 +257,8 @@ def _filled(turns: Sequence[_Turn], pictures: Sequence[Image], what: str) -> tup
         turns = [turn._replace(parts=tuple(_marked(turn.parts))) for turn in turns]
     holes = sum(isinstance(part, Hole) for turn in turns for part in turn.parts)
     if holes and holes != len(pictures):
-        raise BadInput(
-            f"It marks {counted(holes, 'place')} for a picture, and {counted(len(pictures), 'picture')} came with the {what}. Give one for each place."
-        )
+        given_are = f"{counted(len(pictures), 'picture')} came with the {what}"
+        raise BadInput(f"It marks {counted(holes, 'place')} for pictures, and {given_are}. Give one for each place.")
     left = iter(pictures)
     messages = [Message(turn.role, tuple(next(left) if isinstance(part, Hole) else part for part in turn.parts)) for turn in turns]
     return tuple(messages) if holes else shown_in(messages, pictures, what)
