@@ -99,8 +99,8 @@ def test_an_edit_that_moves_a_kept_answer_is_refused_whole(random_llava):
 
 
 def test_a_wording_that_the_user_gave_must_give_the_target_too(random_llava):
-    session = opened(random_llava, editor="none")
-    receipt = session.edit(replace(EDITS[0], target=session.ask([EDITS[0].query])[0].text, also=(EDITS[1].query,)))
+    session = opened(random_llava, editor="codebook:environments=query,slots=64,chatter=4,reach=0.99")
+    receipt = session.edit(replace(EDITS[0], also=(EDITS[1].query,)))
     assert receipt.status == "refused"
     assert "wording 1" in receipt.why
 
