@@ -34,7 +34,7 @@ def told(done):
 def test_an_audit_where_all_holds_exits_with_0_and_writes_nothing(world):
     before = world("log", "show", "--json").out
     done = world("audit")
-    assert (done.code, done.out) == (0, "1 holds, 0 obsolete, 0 faded, 0 leaks, 0 expired, 0 unasked\n")
+    assert (done.code, done.out) == (0, "1 holds, 0 obsolete, 0 faded, no leak checks defined, 0 expired, 0 unasked\n")
     (edit,), summary = told(world("audit", "--json"))
     assert (edit["verdict"], edit["target"], edit["now"], edit["findings"], edit["quarantined"]) == (
         "holds",

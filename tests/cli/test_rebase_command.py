@@ -41,7 +41,7 @@ def test_a_rebase_carries_what_the_new_model_needs_and_drops_what_it_knows(world
     assert done.code == 0
     edit, summary = lines(done)
     assert (edit["fate"], edit["unedited"]) == ("dropped", KNOWN.target)
-    assert (summary["summary"], summary["onto"]) == ({"carried": 0, "dropped": 1, "failed": 0}, "newer")
+    assert (summary["summary"], summary["onto"]) == ({"carried": 0, "dropped": 1, "failed": 0, "lost": 0}, "newer")
     assert world("log", "show", "--json").out == before
     assert world("log", "verify", "--branch", "newer").code == 0
 

@@ -42,7 +42,7 @@ def test_a_file_alone_is_checked_without_a_store(world, tmp_path):
     done = world("scope", "check", "rules.yaml", rules=text)
     assert (done.code, done.out.splitlines()[0]) == (
         0,
-        "The rules can be used: 1 must, 2 must not, 1 never; rules for 1 single edits.",
+        "The rules can be used: 1 must, 2 must not, 1 never; rules for 1 single edit.",
     )
     told = json.loads(world("scope", "check", "rules.yaml", "--json").out)
     assert (told["must"], told["must_not"], told["never"], told["edits"], len(told["rules"])) == (1, 2, 1, 1, 64)
