@@ -122,7 +122,7 @@ def test_a_log_that_decodes_as_no_version_here_does_is_refused(random_llava):
     session = opened(random_llava)
     later = EditLog(MemoryStore())
     later.append("begun", None, BY, details={**session.log.head.details, "decoder": 3})
-    with pytest.raises(LogError, match=r"doesn't know \(3\). Upgrade errata"):
+    with pytest.raises(LogError, match=r"version 3, not known here. Upgrade errata"):
         Session.open(random_llava, parse(LEARNS), later)
 
 
