@@ -44,7 +44,8 @@ import os, sys
 from errata.core.errors import LogError
 from errata.log import EditLog, SqliteStore, holding
 from tests.log.worlds import BY, edit, words
-new, pictured = words(1), edit(100)  # what is imported late is there now
+new, pictured = words(1), edit(100)
+had = set(sys.modules) | set(sys.builtin_module_names)
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(int(sys.argv[2]))
@@ -62,6 +63,8 @@ with SqliteStore(sys.argv[1], create=False) as store:
             print("it went well")
         except LogError as error:
             print(error)
+late = set(sys.modules) - had
+assert not late, f"{late}: whoever has no rights to the interpreter's folder can't import these now"
 """
 
 

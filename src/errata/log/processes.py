@@ -45,7 +45,7 @@ def is_gone(token: str) -> bool:
 def _world() -> str:
     """Names what process numbers are counted in; "" where it can't be named."""
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         space = os.stat(_PROC / "self/ns/pid").st_ino
     except (OSError, ValueError):
         return ""
@@ -58,5 +58,5 @@ def _started(pid: int) -> str | None:
         told = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    state, *rest = told[told.rindex(b")") + 1 :].decode("ascii").split()  # the name before may hold anything
+    state, *rest = told[told.rindex(b")") + 1 :].decode("utf-8").split()  # the name before may hold anything
     return "over" if state in _OVER else rest[18]
