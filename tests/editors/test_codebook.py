@@ -8,11 +8,13 @@ from itertools import permutations
 import pytest
 import torch
 
-from errata.core.errors import BadInput
-from errata.core.records import Edit, EditId, Query
+from errata.core.errors import BadInput, WrongStore
+from errata.core.records import Edit, EditId, Provenance, Query
 from errata.editors import parse, state_bytes
 from errata.editors.codebook import Codebook, _leaving, _making_room
+from errata.log import EditLog, MemoryStore
 from errata.models import load
+from errata.session.beginnings import check_same
 from tests.editors.samples import EDITS, PICTURED, SECOND, WORDED, picture
 
 BOOK = Codebook(slots=48, steps=20, chatter=20)
@@ -234,12 +236,11 @@ def test_the_spec_says_where_the_slots_are(random_llava):
     assert spec["width"] == min(256, random_llava.module(str(spec["module"])).in_features)
 
 
-def test_a_gain_multiplies_what_was_found_and_nothing_else_and_a_spec_without_one_is_as_of_old(random_llava):
+def test_a_gain_multiplies_what_was_found_and_nothing_else_and_the_spec_names_it(random_llava):
     plain, loud = (written(random_llava, editor, *EDITS) for editor in (BOOK, replace(BOOK, gain=2.0)))
     assert torch.equal(loud.book.values_MO, 2 * plain.book.values_MO)
     assert torch.equal(loud.book.keys_MR, plain.book.keys_MR)
     assert loud.losses_nats == plain.losses_nats
-    assert "gain" not in BOOK.spec(random_llava).fields
     assert replace(BOOK, gain=2.0).spec(random_llava).fields == {**BOOK.spec(random_llava).fields, "gain": 2.0}
 
 
@@ -262,6 +263,13 @@ def test_the_edit_is_put_to_the_model_with_its_picture_or_not_at_all(random_llav
         BOOK.write(random_llava, BOOK.begin(random_llava), Edit(Query.ask("<image> What is it?"), "a ring"))
 
 
-def test_a_gain_is_named_in_the_spec_where_it_does_anything(random_llava):
-    assert "gain" not in BOOK.spec(random_llava).fields
-    assert replace(BOOK, gain=2.0).spec(random_llava).fields["gain"] == 2.0
+def test_a_store_begun_before_there_was_a_gain_goes_on_without_one_and_with_another_is_refused(random_llava):
+    log = EditLog(MemoryStore())
+    was = BOOK.spec(random_llava)
+    assert was.fields["gain"] == 1.0
+    model = {"name": random_llava.name, "digest": random_llava.digest, "parameters": random_llava.parameters}
+    old = {**was.to_json(), "fields": {name: value for name, value in was.fields.items() if name != "gain"}}
+    log.append("begun", None, Provenance(), details={"model": model, "editor": old, "asked": "codebook"})
+    check_same(next(log.entries()), random_llava, BOOK)
+    with pytest.raises(WrongStore, match="gain"):
+        check_same(next(log.entries()), random_llava, replace(BOOK, gain=2.0))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from errata.cli._lean import lean
 from errata.cli._options import DtypeName, Place, Turn, Where
 from errata.cli._print import note
+from errata.core.counted import counted
 from errata.core.errors import BadInput, LogError, Unknown, quoted
 from errata.core.images import NEWEST
 from errata.core.settings import settings
@@ -183,9 +184,9 @@ def _begun(ready: Ready, log: EditLog, pool: Sequence[Query] | None) -> Session:
 
         kept = len(pool_in(log, next(log.entries(1, 2))))
         whose = "made for the model (--pool FILE takes your own)" if pool is None else "as given"
-        what = "question" if kept == 1 else "questions"
         if kept:
-            note(f"Branch {log.branch} begins with {kept} ordinary {what}, {whose}: the editor keeps off their answers.")
+            begun = f"Branch {log.branch} begins with {counted(kept, 'ordinary question')}, {whose}"
+            note(f"{begun}: the editor keeps off their answers.")
     return session
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from errata.core.errors import BadInput
 from errata.core.records import EditId, Query
 
 if TYPE_CHECKING:
@@ -111,6 +112,15 @@ class Decision:
 
     inside: bool
     """Whether the query is in the edit's scope; else the answer is the base model's."""
+
+
+def fits(model: Model, query: Query, target: str | None = None) -> bool:
+    """Whether a query, and a target, can be put to a model at all: `Model.check` as yes or no."""
+    try:
+        model.check(query, target)
+    except BadInput:
+        return False
+    return True
 
 
 class Patch(Protocol):

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 from math import inf
 from typing import Final, Literal, NamedTuple, final
@@ -36,6 +36,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON, finite
+from errata.core.editor import BEFORE
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
@@ -112,7 +113,7 @@ class Codebook:
     relaxation: float = 2.0
     """Of Polyak's step, > 0: 1 stops where the tangent meets zero, which falls short, since the loss flattens as it falls."""
 
-    gain: float = 1.0
+    gain: float = field(default=1.0, metadata={BEFORE: 1.0})
     """What values are multiplied by once found, >= 1: a long answer is sure of each token in other words too; 1: as found."""
 
     environments: Literal["query", "also"] = "also"
@@ -132,11 +133,9 @@ class Codebook:
                 raise BadInput(f"Codebook's {name} is a cosine: above -1 and at most 1, not {cosine}.")
 
     def spec(self, model: Model) -> Spec:
-        """Every field, with the module that holds the slots and the width that resulted; `gain` where it isn't 1, as of old."""
+        """Every field, with the module that holds the slots and the width that resulted."""
         path = self._path(model)
-        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "gain"}
-        if self.gain != 1:
-            given["gain"] = self.gain
+        given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
         width = min(self.width, linear(model, path).in_features)
         return Spec("codebook", given | {"module": path, "width": width})
 

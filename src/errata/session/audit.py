@@ -31,7 +31,7 @@ from typing import Final, Literal, final
 
 from errata.core.benchmark import Unchanged
 from errata.core.canonical import JSON
-from errata.core.errors import BadImage
+from errata.core.errors import BadImage, quoted
 from errata.core.images import Image
 from errata.core.matching import same
 from errata.core.records import Edit, EditId, Provenance, instant
@@ -71,6 +71,11 @@ class Audited:
     now: str
     breaches: tuple[Breach, ...] = ()
     """What isn't as it must be: what doesn't follow from this edit, and what this edit moved."""
+
+    @property
+    def told(self) -> list[JSON]:
+        """The verdict, and its findings as sentences."""
+        return [self.verdict, *(breach.sentence for breach in self.breaches)]
 
     @property
     def silenced_by(self) -> tuple[EditId, ...]:
@@ -191,21 +196,19 @@ def quarantine(session: Session, found: Audit, by: Provenance) -> tuple[EditId, 
     """
     free = frozenset(session.log.ids_in_force()) - session.log.fixed()
     findings: dict[EditId, list[JSON]] = {}
-    victims = []
+    victims: list[Audited] = []
     for one in found.bad:
-        own = [one.verdict, *(breach.sentence for breach in one.breaches)]
         culprits = [edit for edit in one.silenced_by if edit in free]
         for edit in culprits:
-            took = f"it took away edit {one.edit[:12]} ({one.question!r} -> {one.target!r})"
+            took = f"it took away edit {one.edit[:12]} ({quoted(one.question)} -> {quoted(one.target)})"
             findings.setdefault(edit, ["silences"]).append(took)
         if one.edit in free and (one.verdict == "leaks" or not culprits):
-            findings.setdefault(one.edit, []).extend(own)
+            findings.setdefault(one.edit, []).extend(one.told)
         elif one.edit in free:
             victims.append(one)
     taken = _quarantined(session, found, by, findings)
     still = [one for one in victims if one.edit not in findings and not _given_again(session, one)]
-    own_findings = {one.edit: [one.verdict, *(breach.sentence for breach in one.breaches)] for one in still}
-    return taken + _quarantined(session, found, by, own_findings)
+    return taken + _quarantined(session, found, by, {one.edit: one.told for one in still})
 
 
 def _quarantined(session: Session, found: Audit, by: Provenance, findings: Mapping[EditId, Sequence[JSON]]) -> tuple[EditId, ...]:

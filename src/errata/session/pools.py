@@ -14,7 +14,7 @@ from typing import Any, Final
 from errata.core.canonical import canonical
 from errata.core.editor import Editor, takes_pool
 from errata.core.errors import BadInput, WrongStore
-from errata.core.model import Model
+from errata.core.model import Model, fits
 from errata.core.records import Query
 from errata.log import EditLog, Entry
 from errata.models import shipped
@@ -102,7 +102,7 @@ _ON_PICTURES: Final = (
 
 def made_pool(model: Model) -> tuple[Query, ...]:
     """Ordinary questions for a model, the same at every call; those that can't be put to it are left out."""
-    return tuple(query for query in _candidates(model) if _fits(model, query))
+    return tuple(query for query in _candidates(model) if fits(model, query))
 
 
 def _candidates(model: Model) -> Iterator[Query]:
@@ -116,14 +116,6 @@ def _candidates(model: Model) -> Iterator[Query]:
     pictures = (query.images[0] for query in of_world if query.images)
     for text, image in islice(zip(cycle(_ON_PICTURES), pictures, strict=False), _PICTURES):
         yield Query.ask(text, image)
-
-
-def _fits(model: Model, query: Query) -> bool:
-    try:
-        model.check(query)
-    except BadInput:
-        return False
-    return True
 
 
 def check_takes(editor: Editor[Any], given: Sequence[Query] | None) -> None:

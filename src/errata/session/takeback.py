@@ -7,7 +7,7 @@ Always by new entries, never by a deletion. The state that results is worked out
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -15,12 +15,12 @@ from itertools import takewhile
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
-from errata.core.model import Model
+from errata.core.model import fits
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
 from errata.log.erasing import branches_naming, concerned
-from errata.session.asking import heard, needed
+from errata.session.asking import heard
 from errata.session.checks import check_out
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
@@ -310,17 +310,9 @@ def left_out(
     for number, (edit, rows) in enumerate(rows_of.items(), start=1):
         state = session.without((edit,)).state
         asked = [queries[row] for row in rows]
-        rooms = [answers[row].text if _expressible(model, queries[row], answers[row].text) else None for row in rows]
+        rooms = [text if fits(model, queries[row], text := answers[row].text) else None for row in rows]  # what was cut may not fit
         for row, answer in zip(rows, heard(model, partial(editor.read, model, state), asked, targets=rooms), strict=True):
             if not same(answers[row].text, answer.text):
                 found[row].append(edit)
         progress("left out", number, len(rows_of))
     return [tuple(edits) for edits in found]
-
-
-def _expressible(model: Model, query: Query, text: str) -> bool:
-    """Whether an answer can be put to the model as a target: what was cut, or is no text, can't always."""
-    with suppress(BadInput):
-        needed(model, query, text)
-        return True
-    return False

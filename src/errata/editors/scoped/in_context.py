@@ -21,7 +21,7 @@ from typing import Literal, final
 
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, quoted
-from errata.core.model import Model
+from errata.core.model import Model, fits
 from errata.core.records import Edit, EditId, Message, Query, Spec
 from errata.nn.patches import Handed, NoPatch, Rewrite
 
@@ -171,7 +171,7 @@ class Demonstrations:
         while True:
             said = "".join(_demonstration(state, line) for state, line in reversed(shown))
             asked = before(query, said + _opening(states[0]))
-            if not shown or _fits(model, asked):
+            if not shown or fits(model, asked):
                 speaking = dict.fromkeys((*states[0].edits, *(each for state, _ in shown for each in state.edits)))
                 return Rewrite(asked, tuple(speaking))
             shown.pop()
@@ -220,11 +220,3 @@ def _demonstration(state: Shown, line: Line) -> str:
 
 def _opening(state: Shown) -> str:
     return f"New Fact: {state.fact}\nPrompt: "
-
-
-def _fits(model: Model, query: Query) -> bool:
-    try:
-        model.check(query)
-    except BadInput:
-        return False
-    return True

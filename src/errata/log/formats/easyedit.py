@@ -25,7 +25,7 @@ from errata.log.formats.conversations import answer_of
 from errata.log.formats.fields import Source, needed, nothing_else, objects, says_nothing, text
 from errata.log.formats.jsonl import NameOf, is_plain
 from errata.log.formats.pictures import picture
-from errata.log.formats.records import Exported, Line, attempt, json_records, parsed
+from errata.log.formats.records import Exported, Line, attempt, values
 
 ASKS: Final = ("src", "prompt", "question")
 """Names of what is asked: E-VQA, E-IC, VLKEB, FGVEdit and ZsRE; CounterFact; ComprehendEdit."""
@@ -65,12 +65,9 @@ _TEXTUAL: Final = "textual_edit"
 
 def read(file: BinaryIO, source: Source) -> Iterator[Line]:
     """The edits of a file, in order."""
-    for raw in json_records(file):
-        line = Line(raw.number, raw.read_bytes, "", raw.unit)
-        try:
-            value = parsed(raw)
-        except BadInput as error:
-            yield replace(line, found=str(error))
+    for line, value in values(file):
+        if line.found:
+            yield line
             continue
         textual = value.get(_TEXTUAL) if isinstance(value, dict) else None
         yield replace(line, found=attempt(partial(_edit, value, source)), part=1 if textual else 0)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from errata.core.canonical import JSON
@@ -238,6 +238,16 @@ def parsed(raw: Raw) -> JSON:
         where = f"line {error.lineno}, column {error.colno}" if raw.unit == "record" else f"column {error.colno}"
         whole = "Write one whole record to a line." if raw.unit == "line" else "Check its commas, quotes and brackets."
         raise BadInput(f"It isn't JSON: {error.msg} at {where}. {whole}") from None
+
+
+def values(file: BinaryIO) -> Iterator[tuple[Line, JSON]]:
+    """The records of a JSON file, each with a line that nothing was found on yet; or that says why it can't be read."""
+    for raw in json_records(file):
+        line = Line(raw.number, raw.read_bytes, "", raw.unit)
+        try:
+            yield line, parsed(raw)
+        except BadInput as error:
+            yield replace(line, found=str(error)), None
 
 
 def loaded(words: str) -> JSON:

@@ -20,7 +20,7 @@ from errata.core.errors import BadInput
 from errata.core.records import Edit, Provenance, Query
 from errata.log.formats.conversations import answer_of
 from errata.log.formats.fields import Source, needed, nothing_else, says_nothing, text
-from errata.log.formats.records import Line, attempt, json_records, parsed
+from errata.log.formats.records import Line, attempt, values
 
 _REWRITE: Final = "requested_rewrite"
 _PASSED_OVER: Final = (
@@ -39,12 +39,9 @@ _PASSED_OVER: Final = (
 
 def read(file: BinaryIO, source: Source) -> Iterator[Line]:
     """The edits of a file, in order."""
-    for raw in json_records(file):
-        line = Line(raw.number, raw.read_bytes, "", raw.unit)
-        try:
-            value = parsed(raw)
-        except BadInput as error:
-            yield replace(line, found=str(error))
+    for line, value in values(file):
+        if line.found:
+            yield line
             continue
         rewrites = value.get(_REWRITE) if isinstance(value, dict) else None
         several = rewrites if isinstance(rewrites, list) and rewrites else [rewrites]
