@@ -60,7 +60,7 @@ def written_out(model, query, target):
 
 def asked(model, query):
     """What of the library takes the query: BLIP-2's own classes want a picture, and without one its language model is asked."""
-    return model.net if query.images else model.family.speaker(model.net)
+    return model.net if query.images else model.front.speaker
 
 
 def rows_of_patches(model):
@@ -97,7 +97,7 @@ def test_templates_resolve_to_linear_modules_in_depth_order(model):
         assert len(paths) >= (1 if role == "projector" else 2), role
         assert len(set(paths)) == len(paths)
         assert all(isinstance(model.module(path), torch.nn.Linear) for path in paths)
-        assert all(path.startswith(tuple(f"{part}." for part in model.family.tower)) == (role == "vision") for path in paths)
+        assert all(path.startswith(tuple(f"{part}." for part in model.front.tower)) == (role == "vision") for path in paths)
     assert tuple(model.groups) == model.writable["text"]
     assert sorted(set(model.groups.values())) == list(range(model.net.config.get_text_config().num_hidden_layers))
     assert list(model.groups.values()) == sorted(model.groups.values())
@@ -108,7 +108,7 @@ def test_the_tokens_are_the_processors_own(model, query):
     prompt, _ = whole(model, query, TARGET)
     positions = model.positions(query, TARGET)
     ids = prompt["input_ids"][0].tolist()
-    token = model.family.image_token(model.net)
+    token = model.front.image_token
     assert positions.predicting[0] == len(ids) - 1
     assert positions.image == tuple(i for i, id_ in enumerate(ids) if id_ == token)
 

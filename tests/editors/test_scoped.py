@@ -271,7 +271,7 @@ def test_who_contradicts_the_nearest_edit_speaks_in_its_place(random_llava, aske
 
 
 def test_a_key_of_words_alone_looks_at_no_picture(random_llava):
-    tower = random_llava.net.get_submodule(random_llava.family.tower[0])
+    tower = random_llava.net.get_submodule(random_llava.front.tower[0])
     looked: list[int] = []
     handle = tower.register_forward_hook(lambda module, given, output: looked.append(1))
     query = Query.ask("what is there?", picture(7, 9, 11))

@@ -79,7 +79,7 @@ def test_kept_vision_features_are_bit_for_bit_what_the_tower_gives(model_folder)
     first = fresh.loss(SEEN, "mibo")
     fresh.answers([SEEN] * 3, [NoPatch()] * 3, max_new_tokens=2)
     assert torch.equal(fresh.loss(SEEN, "mibo"), first)
-    tower = fresh.net.get_submodule(fresh.family.tower[0])
+    tower = fresh.net.get_submodule(fresh.front.tower[0])
     calls = []
     handle = tower.register_forward_hook(lambda *_: calls.append(1))
     assert torch.equal(fresh.loss(SEEN, "mibo"), first)
@@ -91,7 +91,7 @@ def test_kept_vision_features_are_bit_for_bit_what_the_tower_gives(model_folder)
 
 def test_the_tower_runs_once_for_a_picture_however_often_it_is_asked_about(model_folder, monkeypatch):
     fresh, runs = load(model_folder), []
-    tower = fresh.net.get_submodule(fresh.family.tower[0])
+    tower = fresh.net.get_submodule(fresh.front.tower[0])
     forward = tower.forward
 
     def counted(*args, **kwargs):  # no hook: a listener makes the tower run afresh

@@ -76,8 +76,8 @@ def change_config(folder, **fields):
 
 
 def test_a_family_that_is_not_known_is_refused_with_those_that_are(folder):
-    change_config(folder, model_type="llava_onevision")
-    with pytest.raises(Unknown, match="no model family named 'llava_onevision'.*Known: .*llava"):
+    change_config(folder, model_type="llava_twovision")
+    with pytest.raises(Unknown, match="no model family named 'llava_twovision'.*Known: .*llava_onevision"):
         load(folder)
 
 

@@ -7,10 +7,12 @@ The template and the tokenizer are the checkpoint's own. What is added here is c
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
 
 from errata.core.errors import BadInput, quoted
 from errata.core.images import Image
@@ -21,6 +23,10 @@ from errata.models.families.family import Inputs
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
+
+_THINKS = "enable_thinking"
+_PLAINLY: Mapping[str, Any] = MappingProxyType({_THINKS: False})
+"""What templates are told that know of it: the answer comes at once, with no thoughts before it."""
 
 _NAMED = 8
 """Characters that a refusal names."""
@@ -34,7 +40,7 @@ def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, 
     """
     tokenizer = tokenizer_of(processor)
     text = prompt_text(processor, query, plain=plain)
-    before = () if text.startswith(tokenizer.bos_token or "\0") else _put_in_front(tokenizer)
+    before = () if text.startswith(tokenizer.bos_token or "\0") else put_in_front(tokenizer)
     prompt = (*before, *_ids(tokenizer, text))
     if target is None:
         return Inputs(prompt, (), query.images)
@@ -43,6 +49,15 @@ def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, 
     together = (*before, *_ids(tokenizer, f"{text} {target.strip()}"))
     apart = together[: len(prompt)] != prompt
     return Inputs(prompt, tuple(_ids(tokenizer, target.strip())) if apart else together[len(prompt) :], query.images)
+
+
+def in_place(tokenizer: Any, text: str, before: str, target: str) -> tuple[int, ...]:
+    """A target's ids where it stands after a prompt's text, with what the template writes before it.
+
+    Tokenized in its place, unless the prompt's last token would merge with the target's first one; then apart.
+    """
+    prompt, together = _ids(tokenizer, text), _ids(tokenizer, f"{text}{before}{target.strip()}")
+    return tuple(together[len(prompt) :] if together[: len(prompt)] == prompt else _ids(tokenizer, target.strip()))
 
 
 def prompt_text(processor: ProcessorMixin, query: Query, *, plain: Callable[[Query], str]) -> str:
@@ -54,9 +69,15 @@ def prompt_text(processor: ProcessorMixin, query: Query, *, plain: Callable[[Que
     template: str | dict[str, str] | None = processor.chat_template
     if template is None:
         return plain(query)
-    conversation = [{"role": message.role, "content": [_part(part) for part in message.parts]} for message in query.messages]
+    words = tokenizer_of(processor) is processor  # templates of language models take a text, not parts
+    conversation = [
+        {"role": message.role, "content": message.text if words else [_part(part) for part in message.parts]}
+        for message in query.messages
+    ]
     try:
-        text: str = processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)  # type: ignore[arg-type]
+        text: str = processor.apply_chat_template(
+            conversation, add_generation_prompt=True, tokenize=False, **(_PLAINLY if _THINKS in str(template) else {})
+        )  # type: ignore[arg-type]
     except TemplateError as error:
         raise BadInput(f"The model's chat template refuses this conversation: {error}. Ask in the form it was made for.") from None
     return text
@@ -76,9 +97,9 @@ def chatter(processor: ProcessorMixin, count: int, *, seed: int) -> list[str]:
     return found
 
 
-def tokenizer_of(processor: ProcessorMixin) -> Any:
-    """The processor's tokenizer (transformers gives its parts no types)."""
-    return processor.tokenizer
+def tokenizer_of(processor: Any) -> Any:
+    """The processor's tokenizer, or the tokenizer that was given for one (transformers gives its parts no types)."""
+    return processor if isinstance(processor, PreTrainedTokenizerBase) else processor.tokenizer
 
 
 def check_words(processor: ProcessorMixin, texts: Sequence[str]) -> None:
@@ -144,8 +165,15 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
-def _put_in_front(tokenizer: Any) -> tuple[int, ...]:
+def put_in_front(tokenizer: Any) -> tuple[int, ...]:
     """What the tokenizer puts before any text, such as the begin token."""
     bare, dressed = _ids(tokenizer, "a"), list(tokenizer("a")["input_ids"])
     starts = [i for i in range(len(dressed) - len(bare) + 1) if dressed[i : i + len(bare)] == bare]
     return tuple(dressed[: starts[0]]) if starts else ()
+
+
+def brief(error: Exception) -> str:
+    """The first line of another library's message, as a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return first if first.endswith((".", "!", "?")) else f"{first}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -33,14 +33,26 @@ class Group:
     """What each row carries itself."""
 
 
-def group(queries: Sequence[Query], patches: Sequence[Patch]) -> list[Group]:
-    """The batch, shared out. A rewritten query joins the rows that are asked as they stand; another model's rows go together."""
+def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Collection[str]) -> list[Group]:
+    """The batch, shared out. A rewritten query joins the rows that are asked as they stand; another model's rows go together.
+
+    Args:
+        queries: of the rows.
+        patches: one for each.
+        by_row: the paths where each row of a pass can have something of its own added.
+    """
     groups: dict[Hashable, Group] = {}
     for row, (query, patch) in enumerate(zip(queries, patches, strict=True)):
-        own = patch if isinstance(patch, NoPatch | LowRank) else NoPatch()
-        by_row = isinstance(patch, NoPatch | LowRank | Rewrite)
-        around = NoPatch() if by_row else Through(patch.speaker) if isinstance(patch, Handed) else patch
-        found = groups.setdefault(_key(patch), Group(around))
+        apart = isinstance(patch, LowRank) and not all(path in by_row for path in patch.deltas)
+        own = patch if isinstance(patch, NoPatch | LowRank) and not apart else NoPatch()
+        around = (
+            NoPatch()
+            if isinstance(patch, NoPatch | LowRank | Rewrite) and not apart
+            else Through(patch.speaker)
+            if isinstance(patch, Handed)
+            else patch
+        )
+        found = groups.setdefault(("patch", id(patch)) if apart else _key(patch), Group(around))
         found.rows.append(row)
         found.queries.append(patch.query if isinstance(patch, Rewrite | Handed) else query)
         found.each.append(own)

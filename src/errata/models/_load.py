@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -10,28 +11,44 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoProcessor, PretrainedConfig
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from errata.core.errors import BadInput, Unknown, quoted
+from errata.models._borrowed import SMOLLM2, smollm2
+from errata.models._chat import brief
+from errata.models._processors import processor_of
 from errata.models._quiet import quiet
+from errata.models._spliced import Spliced
+from errata.models._structure import straighten
 from errata.models._transformers import TransformersModel
+from errata.models._whole import Whole
 from errata.models.families.blip2 import BLIP2
-from errata.models.families.family import Family
+from errata.models.families.family import Family, Hub
+from errata.models.families.instructblip import INSTRUCTBLIP
 from errata.models.families.llava import LLAVA
 from errata.models.families.minigpt4 import MINIGPT4
+from errata.models.families.paligemma import PALIGEMMA
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedModel
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (LLAVA, BLIP2, MINIGPT4)})
-"""Name -> family. A checkpoint's is found by the `model_type` of its config.json, and of its language model's part."""
+"""Name -> family with a table of its own, found by the `model_type` of its config.json, and of its language model's part."""
+
+ODD: Mapping[str, Hub] = MappingProxyType({hub.name: hub for hub in (PALIGEMMA, INSTRUCTBLIP)})
+"""`model_type` -> what is odd about it. Any other that transformers knows is asked as its checkpoint says, and nothing is."""
 
 _UNSAID = MappingProxyType({"blip-2": "opt"})
 """`model_type` -> that of the language model where config.json leaves it out."""
 
+COMMON = ("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "internvl", "smolvlm", "llama", "qwen3", "gpt2")
+"""Some of the `model_type`s that transformers knows, for who asks."""
+
 _SHIPPED = ("llava-tiny", "minigpt4-tiny", "blip2-tiny")
 
-_NAMEABLE = (*_SHIPPED, "a checkpoint folder", "owner/name on the hub when it can be reached")
+_NAMEABLE = (*_SHIPPED, SMOLLM2, "a checkpoint folder", "owner/name on the hub when it can be reached")
 
 _DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
 
@@ -61,12 +78,18 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     source = source_of(name)
     with quiet():
         family = family_of(source, name)
-        processor = _processor(source, name)
-        net = _net(source, name, family=family, dtype=precision)
-    why = family.refuse(net)
-    if why is not None:
-        raise BadInput(f"The model {name} is of the family {family.name!r} and can't be used: {why}.")
-    return TransformersModel(net.to(place), processor=processor, name=name, family=family)  # type: ignore[arg-type]
+        processor = processor_of(source, name, eyes=isinstance(family, Family) or family.eyes)
+        net = _net(source, name, family=family, dtype=precision).to(place)  # type: ignore[arg-type]
+    net.requires_grad_(False)
+    front: Spliced | Whole
+    if isinstance(family, Family):
+        why = family.refuse(net)
+        if why is not None:
+            raise BadInput(f"The model {name} is of the family {family.name!r} and can't be used: {why}.")
+        front = Spliced(net, processor=processor, name=name, family=family)
+    else:
+        front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))
+    return TransformersModel(net, processor=processor, name=name, family=family, front=front)
 
 
 def asset(name: str) -> str:
@@ -80,6 +103,8 @@ def source_of(name: str) -> str:
         raise Unknown("model", name, _NAMEABLE)
     if name in _SHIPPED:
         return asset(name)
+    if name == SMOLLM2 and not Path(name).is_dir():
+        return str(smollm2())
     if Path(name).is_dir():
         return name
     if Path(name).exists():
@@ -90,12 +115,12 @@ def source_of(name: str) -> str:
     return name
 
 
-def family_of(source: str, name: str) -> Family:
+def family_of(source: str, name: str) -> Family | Hub:
     """The family that the config.json at `source` is of.
 
     Raises:
-        Unknown: nothing is there, or it is of a model_type that isn't known.
-        BadInput: it can't be read, or its language model isn't known.
+        Unknown: nothing is there, or it is of a model_type that transformers doesn't know.
+        BadInput: it can't be read, or is of a kind that can't be edited.
     """
     try:
         config, _ = PretrainedConfig.get_config_dict(source)
@@ -108,32 +133,50 @@ def family_of(source: str, name: str) -> Family:
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
         raise BadInput(f"The folder {name} is no checkpoint: its config.json names no model_type. Save it again.")
-    like = [family for family in FAMILIES.values() if family.model_type == model_type]
-    if not like:
-        raise Unknown("model family", model_type, sorted({family.model_type for family in FAMILIES.values()}))
     text_type = (config.get("text_config") or {}).get("model_type", _UNSAID.get(model_type))
+    like = [family for family in FAMILIES.values() if family.model_type == model_type]
     fitting = [family for family in like if family.text_type in (None, text_type)]
-    if not fitting:
+    if like and not fitting:
         known = " or ".join(sorted(str(family.text_type) for family in like))
         raise BadInput(
             f"The model {name} is a {model_type} with a language model of the type {text_type!r}; {known} is known. Use another."
         )
-    return fitting[0]
+    return fitting[0] if fitting else _hub(model_type, config, name)
 
 
-def _processor(source: str, name: str) -> ProcessorMixin:
-    try:
-        # Pillow's resizing whatever else is installed: the same picture gives the same pixels everywhere.
-        return cast("ProcessorMixin", AutoProcessor.from_pretrained(source, backend="pil"))  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+def _hub(model_type: str, config: Mapping[str, Any], name: str) -> Hub:
+    """How a checkpoint without a table of its own is asked.
+
+    Raises:
+        Unknown: transformers doesn't know the model_type.
+        BadInput: what it knows isn't a model that answers in words.
+    """
+    if model_type in ODD:
+        return ODD[model_type]
+    if model_type not in CONFIG_MAPPING:
+        all_ = sorted({*MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES})
+        raise Unknown("model family", model_type, get_close_matches(model_type, all_, n=6, cutoff=0.4) or COMMON)
+    parts = [config, *(part for part in (config.get("text_config"), config.get("llm_config")) if isinstance(part, dict))]
+    if any(part.get("is_encoder_decoder") or part.get("model_type") in ("t5", "bart", "mbart") for part in parts):
         raise BadInput(
-            f"The model {name} has no usable processor (tokenizer and image settings): {brief(error)} Save it again."
-        ) from error
+            f"The model {name} reads its question in an encoder ({model_type}), and errata edits decoders. "
+            "Use a checkpoint whose language model is one."
+        )
+    eyes = model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    if eyes and (model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or "vision_config" in config):
+        return Hub(model_type)
+    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise BadInput(
+            f"The model {name} is a {model_type}, which transformers doesn't open as one that answers in words. "
+            "Use a vision-language model or a language model."
+        )
+    return Hub(model_type, eyes=False)
 
 
-def _net(source: str, name: str, *, family: Family, dtype: torch.dtype | str) -> PreTrainedModel:
+def _net(source: str, name: str, *, family: Family | Hub, dtype: torch.dtype | str) -> PreTrainedModel:
+    kind: Any = family.net if isinstance(family, Family) else AutoModelForImageTextToText if family.eyes else AutoModelForCausalLM
     try:
-        loaded: Any = family.net.from_pretrained(source, dtype=dtype, output_loading_info=True)
+        loaded: Any = kind.from_pretrained(source, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
     return cast("PreTrainedModel", fitting(loaded, name))
@@ -162,10 +205,3 @@ def device_at(device: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise BadInput(f"The device {quoted(device)} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
     return place
-
-
-def brief(error: Exception) -> str:
-    """The first line of another library's message, as a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0] if lines else type(error).__name__
-    return first if first.endswith((".", "!", "?")) else f"{first}."

@@ -7,8 +7,9 @@ both, later ones say them again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -29,10 +30,14 @@ class Lower:
         layers: of the decoder, lowest first.
         count: how many of them nothing changes.
         changing: every module of the next layer that may change; none: that layer runs whole each time.
+        still: modules outside the layers that nothing changes either, such as a vision tower.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], count: int, changing: Collection[nn.Module] = ()) -> None:
+    def __init__(
+        self, layers: Sequence[nn.Module], count: int, changing: Collection[nn.Module] = (), still: Sequence[nn.Module] = ()
+    ) -> None:
         self._lower = tuple(layers[:count])
+        self._still = _Said(still)
         self._said: list[object] = []
         self._before = _Before(layers[count], changing) if changing and count < len(layers) else None
 
@@ -40,6 +45,7 @@ class Lower:
     def on(self) -> Iterator[None]:
         """Within the block what nothing changes runs once at most."""
         with ExitStack() as stack:
+            stack.enter_context(self._still.on())
             if self._before is not None:
                 stack.enter_context(self._before.on())
             if self._said:
@@ -54,6 +60,37 @@ class Lower:
         (said,) = self._said
         with _saying([(layer, lambda *given, **named: said) for layer in self._lower]):
             yield
+
+
+@final
+class _Said:
+    """Modules that say again what they said in the first pass."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._modules = tuple(modules)
+        self._said: dict[int, list[_Kept]] | None = None
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        if self._said is None:
+            said: dict[int, list[_Kept]] = {}
+            with ExitStack() as stack:
+                for place, module in enumerate(self._modules):
+                    stack.callback(module.register_forward_hook(_keeper(said.setdefault(place, []))).remove)
+                yield
+            self._said = said
+        elif all(one.whole for kept in self._said.values() for one in kept):
+            with _saying([(module, _in_turn(module, self._said[place])) for place, module in enumerate(self._modules)]):
+                yield
+        else:
+            yield
+
+
+def _keeper(kept: list[_Kept]) -> Callable[[nn.Module, Any, Any], None]:
+    def keep(module: nn.Module, given: Any, output: Any) -> None:
+        kept.append(_Kept(output))
+
+    return keep
 
 
 @final
@@ -114,8 +151,13 @@ class _Kept:
     """What a module returned, and whether its tensors are still as they were."""
 
     def __init__(self, output: object) -> None:
-        self.output = output
+        self._output = copy(output) if isinstance(output, Mapping) else output
         self._versions = [(tensor, tensor._version) for tensor in _tensors(output)]
+
+    @property
+    def output(self) -> object:
+        """What it returned; of named outputs a copy, since whoever gets one may put another tensor in it."""
+        return copy(self._output) if isinstance(self._output, Mapping) else self._output
 
     @property
     def whole(self) -> bool:
@@ -125,6 +167,7 @@ class _Kept:
 def _tensors(value: object) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value]
+    value = tuple(value.values()) if isinstance(value, Mapping) else value
     return [tensor for each in value for tensor in _tensors(each)] if isinstance(value, tuple | list) else []
 
 

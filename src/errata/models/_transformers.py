@@ -1,7 +1,7 @@
-"""The one real model: any multimodal model of transformers whose family is in the table.
+"""The one real model: any multimodal or language model of transformers that a front can ask (`_front`).
 
-Words become embeddings, pictures become frozen features (kept), features pass the projector into the places of the image tokens;
-from there on the model's own code runs on the embeddings. Batches are padded on the left: what is to be predicted ends every row.
+The front makes rows of queries and puts them; from there on the model's own code runs. Batches are padded on the left: what is to
+be predicted ends every row.
 
 Shapes: B rows, T positions, D width of the text stack, K positions at the end, V vocabulary.
 """
@@ -13,61 +13,41 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast, final, get_args
+from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import log_softmax
 from transformers import GenerationConfig
 
-from errata.core.errors import BadInput, Unknown, quoted
-from errata.core.images import Image
+from errata.core.errors import BadInput, Unknown
 from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
-from errata.models._chat import chatter, check_read, check_target, check_words, tokenizer_of
-from errata.models._eyes import Eyes
-from errata.models._groups import chunks, group
+from errata.models._chat import chatter, check_read, check_words, tokenizer_of
+from errata.models._front import Front, Put, Row
+from errata.models._groups import group
 from errata.models._lower import Lower
 from errata.models._quiet import quiet
-from errata.models.families.family import Family
+from errata.models._turn import check_turns
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows, voices
 from errata.nn.trace import last_inputs_of
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float
+    from torch import Tensor
     from transformers import PreTrainedModel, ProcessorMixin
+
+    from errata.models.families.family import Family, Hub
 
 RESERVE = 64
 """Positions kept free for an answer when a query is checked; a longer target needs its own length."""
 
-_ROW_CACHE_BYTES = 16 * 1024 * 1024
-
-
-@final
-@dataclass(frozen=True)
-class _Row:
-    """A query and a target as the decoder layers see them: every image as many tokens as it has features."""
-
-    ids: tuple[int, ...]
-    prompt_length: int
-    target: tuple[int, ...]
-    images: tuple[Image, ...]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Pass:
-    """The embeddings of some rows, padded on the left."""
-
-    x_BTD: Float[Tensor, "B T D"]
-    mask_BT: Int[Tensor, "B T"]
-    positions_BT: Int[Tensor, "B T"]
+_ROW_CACHE_BYTES = 64 * 1024 * 1024
 
 
 @final
@@ -75,9 +55,9 @@ class _Pass:
 class _Together:
     """Rows that are asked in one pass, again and again."""
 
-    rows: list[_Row]
+    rows: list[Row]
     lower: Lower
-    held: list[_Pass] = field(default_factory=list)
+    held: list[Put] = field(default_factory=list)
     """Their embeddings, once they are known to stay."""
 
 
@@ -89,31 +69,29 @@ class TransformersModel:
         net: the model, with its weights.
         processor: its processor.
         name: what it was loaded as.
-        family: its family's table.
-
-    Raises:
-        BadInput: a path of the table isn't in this model.
+        family: its family's table, or what is odd about it.
+        front: how it is asked.
     """
 
-    def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family) -> None:
+    def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family | Hub, front: Front) -> None:
         net.train(False)
         self.net = net.requires_grad_(False)
         self.processor = processor
         self.family = family
+        self.front = front
         self._name = name
-        self._writable = {role: _resolve(net, family.modules[role], name) for role in get_args(Role)}
-        self._groups = {path: layer for path, layer in self._writable["text"].items() if layer is not None}
-        self._layers = _layers(net, family.modules["text"])
-        self._paths = frozenset(path for paths in self._writable.values() for path in paths)
+        self._groups = {path: layer for path, layer in front.writable["text"].items() if layer is not None}
+        self._paths = frozenset(path for paths in front.writable.values() for path in paths)
         self._loaded_state = net.state_dict(keep_vars=True)
-        self._eyes = Eyes(net, processor, family)
         self._rows = _no_rows()
         tokenizer = tokenizer_of(processor)
         self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
-        speaker = family.speaker(net)
+        speaker = front.speaker
         said = _ends(speaker)
-        self._end = said[0] if len(said) == 1 else int(tokenizer.eos_token_id)
-        self._stops = sorted({self._end, int(tokenizer.eos_token_id), *said, *_ends(net)})
+        own = int(tokenizer.eos_token_id)
+        self._end = front.end if front.end is not None else said[0] if len(said) == 1 else own
+        # Where a whole checkpoint's generation settings name its ends, they are these and no other: answers are `generate`'s own.
+        self._stops = sorted({self._end, *said, *_ends(net), *(() if said and front.end is not None else (own,))})
         self._saved_generation = speaker.generation_config
         # A checkpoint's own sampling temperature and the like would be merged into every call and warned about: answers are greedy.
         speaker.generation_config = self._greedy(RESERVE)
@@ -137,7 +115,7 @@ class TransformersModel:
 
     @property
     def writable(self) -> Mapping[Role, tuple[str, ...]]:
-        return MappingProxyType({role: tuple(paths) for role, paths in self._writable.items()})
+        return MappingProxyType({role: tuple(paths) for role, paths in self.front.writable.items()})
 
     @property
     def groups(self) -> Mapping[str, int]:
@@ -150,13 +128,13 @@ class TransformersModel:
 
     @property
     def decoder(self) -> int:
-        return self._eyes.decoder
+        return self.front.decoder
 
     def seeing(self, decoder: int) -> TransformersModel:
         if decoder == self.decoder:
             return self
         other = copy(self)  # the weights are shared, and so are hooks: only what is kept of pictures is another
-        other._eyes, other._rows = self._eyes.seeing(decoder), _no_rows()
+        other.front, other._rows = self.front.seeing(decoder), _no_rows()
         return other
 
     def module(self, path: str) -> nn.Module:
@@ -166,11 +144,11 @@ class TransformersModel:
 
     def save(self, folder: Path) -> None:
         """Write an ordinary checkpoint folder: weights, configuration, processor, tokenizer, chat template."""
-        speaker = self.family.speaker(self.net)
+        speaker, straight = self.front.speaker, self.front.straight()
         plain, speaker.generation_config = speaker.generation_config, self._saved_generation
         try:
             with quiet():
-                self.net.save_pretrained(folder)
+                self.net.save_pretrained(folder, state_dict=straight)
             self.processor.save_pretrained(folder)
         finally:
             speaker.generation_config = plain
@@ -186,7 +164,7 @@ class TransformersModel:
         if len(queries) != len(patches):
             raise ValueError(f"{len(queries)} queries came with {len(patches)} patches. Give one patch for each query.")
         found: list[Generated | None] = [None] * len(queries)
-        for rows in group(queries, patches):
+        for rows in group(queries, patches, by_row=self.front.by_row):
             with rows.around.on(self) as model:
                 if isinstance(rows.around, NoPatch):
                     said = self._answer(rows.queries, rows.each, max_new_tokens)
@@ -209,10 +187,13 @@ class TransformersModel:
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         layers = [self._groups[path] for path in changing if path in self._groups]
         outside = len(layers) < len(changing)  # a module that words and pictures pass before any layer
-        order = chunks([len(row.ids) for row in rows])
+        order = self.front.passes(rows, more=0)
         lowest = 0 if outside else min(layers, default=0)
         inside = [] if outside else [self.module(path) for path in changing if self._groups[path] == lowest]
-        together = [_Together([rows[i] for i in chunk], Lower(self._layers, lowest, inside)) for chunk in order]
+        together = [
+            _Together([rows[i] for i in chunk], Lower(self.front.layers, lowest, inside, self.front.still(changing)))
+            for chunk in order
+        ]
 
         def speak() -> list[Spoken]:
             found: dict[int, Spoken] = {}
@@ -223,7 +204,7 @@ class TransformersModel:
         return speak
 
     def _speak(self, chunk: _Together, *, hold: bool) -> list[Spoken]:
-        batch = chunk.held[0] if chunk.held else self._embed(chunk.rows, [NoPatch()] * len(chunk.rows))
+        batch = chunk.held[0] if chunk.held else self.front.put(self, chunk.rows, [NoPatch()] * len(chunk.rows))
         if hold and not chunk.held:
             chunk.held.append(batch)
         with chunk.lower.on():
@@ -242,7 +223,7 @@ class TransformersModel:
             counts = f"{len(queries)} queries, {len(targets)} targets and {len(patches)} patches"
             raise ValueError(f"{counts} came together. Give as many of each.")
         scores: list[TokenScores | None] = [None] * len(queries)
-        for rows in group(queries, patches):
+        for rows in group(queries, patches, by_row=self.front.by_row):
             wanted = [targets[row] for row in rows.rows]
             with rows.around.on(self) as model:
                 if isinstance(rows.around, NoPatch):
@@ -263,11 +244,11 @@ class TransformersModel:
         so there is one more in `predicting` than in `target`. These are exactly the positions where `loss` is taken.
         """
         row = self._checked(query, target, reserve=0)
-        length, token = len(row.ids), self.family.image_token(self.net)
+        length, token = len(row.ids), self.front.image_token
         image = tuple(i for i, id_ in enumerate(row.ids) if id_ == token)
         text = tuple(i for i, id_ in enumerate(row.ids) if id_ != token)
-        expected = sum(self._eyes.length(picture) for picture in row.images)
-        assert len(image) == expected, f"{len(image)} image positions for {expected} image features."
+        expected = self.front.image_positions(row)
+        assert expected in (None, len(image)), f"{len(image)} image positions for {expected} image features."
         assert sorted(image + text) == list(range(length)), "Image and text positions must be disjoint and cover the sequence."
         return Positions(
             image=image,
@@ -285,9 +266,9 @@ class TransformersModel:
                 rows.append(replace(row, ids=row.ids[: row.prompt_length], target=()))
         width = {path: cast("nn.Linear", self.module(path)).in_features for path in paths}
         found = {path: torch.zeros(len(rows), width[path], device=self.net.device) for path in paths}
-        for chunk in chunks([len(row.ids) for row in rows]) if paths else ():
+        for chunk in self.front.passes(rows, more=0) if paths else ():
             with torch.no_grad(), last_inputs_of(self, paths, len(chunk)) as seen:
-                self._logits(self._embed([rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
+                self._logits(self.front.put(self, [rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
             for path, x_NI in seen.items():
                 found[path][chunk] = x_NI
         return found
@@ -301,8 +282,8 @@ class TransformersModel:
             text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.net.device)).float().mean(0) - self._common_D
             if not query.images or not look:
                 return Features(text_D, None)
-            tokens_NKD = self.family.project(self.net, self._look([(image, NoPatch()) for image in query.images]))
-            return Features(text_D, tokens_NKD.float().mean((0, 1)))
+            tokens_NKD = self.front.look(query)
+            return Features(text_D, None if tokens_NKD is None else tokens_NKD.float().mean((0, 1)))
 
     def chatter(self, count: int, *, seed: int) -> list[Query]:
         return [Query.ask(text) for text in chatter(self.processor, count, seed=seed)]
@@ -317,9 +298,10 @@ class TransformersModel:
 
     def check_read(self, query: Query) -> None:
         check_words(self.processor, query.texts)
+        check_turns(self.front.turn, query.texts)
         check_read(self.processor, query.texts)
 
-    def _checked(self, query: Query, target: str | None, *, reserve: int) -> _Row:
+    def _checked(self, query: Query, target: str | None, *, reserve: int) -> Row:
         """The row, if it can be put to this model with `reserve` positions free for an answer.
 
         Raises:
@@ -329,10 +311,12 @@ class TransformersModel:
             raise BadInput("The prompt is empty. Ask a question.")
         if target is not None and not target.strip():
             raise BadInput("The target is empty. Say what the right answer is.")
-        if len(query.images) > self.family.max_images:
-            most = self.family.max_images
+        most = self.front.max_images
+        if query.images and not most:
+            raise BadInput(f"The query has a picture; {self._name} is a language model and sees none. Ask in words.")
+        if len(query.images) > most:
             raise BadInput(f"The query has {len(query.images)} images; {self._name} takes at most {most}. Leave some out.")
-        row = self._rows.get((query, target), lambda: self._row(query, target))
+        row = self._rows.get((query, target), lambda: self.front.row(query, target))
         free = max(reserve, len(row.target) + 1) if target is not None else reserve
         if row.prompt_length + free > self.context:
             raise BadInput(
@@ -341,41 +325,17 @@ class TransformersModel:
             )
         return row
 
-    def _row(self, query: Query, target: str | None) -> _Row:
-        token = self.family.image_token(self.net)
-        word: str = tokenizer_of(self.processor).convert_ids_to_tokens(token)
-        texts = query.texts
-        if any(word in text for text in texts):
-            raise BadInput(
-                f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
-            )
-        inputs = self.family.encode(self.processor, query, target)
-        if target is not None:
-            check_target(self.processor, target, inputs.target)
-        places = inputs.prompt.count(token)
-        if places != len(inputs.images):
-            raise BadInput(
-                f"The model's chat template makes room for {places} images where the query has {len(inputs.images)}. "
-                "Put the images into the user's message."
-            )
-        lengths = iter([self._eyes.length(image) for image in inputs.images])
-        wide = [id_ for token_ in inputs.prompt for id_ in ([token_] * next(lengths) if token_ == token else [token_])]
-        return _Row((*wide, *inputs.target), len(wide), inputs.target, inputs.images)
-
     def _answer(self, queries: Sequence[Query], patches: Sequence[NoPatch | LowRank], max_new_tokens: int) -> list[Generated]:
         rows = [self._checked(query, None, reserve=max_new_tokens) for query in queries]
         settings = self._greedy(max_new_tokens)
-        speaker = cast("Any", self.family.speaker(self.net))
         found: dict[int, Generated] = {}
-        for chunk in chunks([len(row.ids) + max_new_tokens for row in rows]):
+        for chunk in self.front.passes(rows, more=max_new_tokens):
             held = [patches[i] for i in chunk]
             with torch.no_grad():
-                prompts = self._embed([rows[i] for i in chunk], held)
+                put = self.front.put(self, [rows[i] for i in chunk], held)
                 with in_rows(self, held, role="text") as heard:
-                    said_BT = speaker.generate(
-                        inputs_embeds=prompts.x_BTD, attention_mask=prompts.mask_BT, generation_config=settings
-                    )
-            # Given embeddings alone, generate returns the new tokens alone.
+                    given: Any = put.named
+                    said_BT = cast("Any", put.speaker).generate(**given, generation_config=settings)[:, put.prompt :]
             words = tokenizer_of(self.processor).batch_decode(said_BT, skip_special_tokens=True)
             for place, (i, text, ids) in enumerate(zip(chunk, words, said_BT.tolist(), strict=True)):
                 ended = next((at for at, id_ in enumerate(ids, start=1) if id_ in self._stops), None)
@@ -386,104 +346,38 @@ class TransformersModel:
     def _score(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[NoPatch | LowRank]) -> list[TokenScores]:
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         scores: dict[int, TokenScores] = {}
-        for chunk in chunks([len(row.ids) for row in rows]):
+        for chunk in self.front.passes(rows, more=0):
             held, keep = [patches[i] for i in chunk], max(len(rows[i].target) for i in chunk) + 1
             with torch.no_grad():
-                batch = self._embed([rows[i] for i in chunk], held)
+                batch = self.front.put(self, [rows[i] for i in chunk], held)
                 with in_rows(self, held, role="text"):
                     logits_BKV = self._logits(batch, keep=keep)
             for i, logits_KV in zip(chunk, logits_BKV, strict=True):
                 scores[i] = _scores(rows[i].target, logits_KV[-len(rows[i].target) - 1 : -1])
         return [scores[i] for i in range(len(rows))]
 
-    def _embed(self, rows: Sequence[_Row], patches: Sequence[NoPatch | LowRank]) -> _Pass:
-        """Words and pictures side by side. The vision side and the projector run here, each row's under its own patch."""
-        device, longest = self.net.device, max(len(row.ids) for row in rows)
-        ids_BT = torch.tensor([[self._pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
-        mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
-        positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0)
-        x_BTD: Tensor = self.net.get_input_embeddings()(ids_BT)
-        seen = [(image, patch) for row, patch in zip(rows, patches, strict=True) for image in row.images]
-        if seen:
-            spots_BT1: Bool[Tensor, "B T 1"] = (ids_BT == self.family.image_token(self.net))[..., None]
-            with in_rows(self, [patch for _, patch in seen], role="projector"):
-                features_NKD = self.family.project(self.net, self._look(seen))
-            assert spots_BT1.sum() * x_BTD.shape[-1] == features_NKD.numel(), (
-                f"{int(spots_BT1.sum())} image positions for features of shape {tuple(features_NKD.shape)}."
-            )
-            x_BTD = x_BTD.masked_scatter(spots_BT1, features_NKD.to(x_BTD.dtype))
-        return _Pass(x_BTD, mask_BT, positions_BT)
-
-    def _look(self, seen: Sequence[tuple[Image, NoPatch | LowRank]]) -> Float[Tensor, "N P V"]:
-        untouched = self._eyes.as_loaded()
-        features = []
-        for image, patch in seen:
-            inside = isinstance(patch, LowRank) and any(path in self._writable["vision"] for path in patch.deltas)
-            if inside:
-                with patch.on(self):
-                    features.append(self._eyes.features(image, afresh=True))
-            else:
-                features.append(self._eyes.features(image, afresh=not untouched))
-        return torch.stack(features)
-
     def _greedy(self, max_new_tokens: int) -> GenerationConfig:
         return GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=self._pad, eos_token_id=self._stops
         )
 
-    def _logits(self, batch: _Pass, *, keep: int) -> Float[Tensor, "B K V"]:
+    def _logits(self, batch: Put, *, keep: int) -> Float[Tensor, "B K V"]:
         """The last `keep` positions' logits."""
-        speaker = self.family.speaker(self.net)
-        found = speaker(
-            inputs_embeds=batch.x_BTD,
-            attention_mask=batch.mask_BT,
-            position_ids=batch.positions_BT,
-            logits_to_keep=keep,
-            use_cache=False,
-        )
+        named: dict[str, Any] = {**batch.named}
+        if batch.positions_BT is not None:
+            named["position_ids"] = batch.positions_BT
+        found = batch.speaker(**named, logits_to_keep=keep, use_cache=False)
         return cast("Tensor", found.logits)
 
 
-def _no_rows() -> Recent[tuple[Query, str | None], _Row]:
-    return Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids))
+def _no_rows() -> Recent[tuple[Query, str | None], Row]:
+    return Recent(_ROW_CACHE_BYTES, lambda row: 200 + 40 * len(row.ids) + sum(held.nbytes for held in row.given.values()))
 
 
 def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenScores:
     logs_KV = log_softmax(logits_KV.float(), dim=-1)
     taken_K = logs_KV.gather(1, torch.tensor(target, device=logs_KV.device)[:, None])[:, 0]
     return TokenScores(target, tuple(logs_KV.argmax(dim=-1).tolist()), tuple((-taken_K).tolist()))
-
-
-def _resolve(net: PreTrainedModel, templates: tuple[str, ...], name: str) -> dict[str, int | None]:
-    """Templates -> paths in depth order, each with its layer (None for a path without one)."""
-    linears = {path for path, module in net.named_modules() if isinstance(module, nn.Linear)}
-    found: dict[str, int | None] = {}
-    for stack, paths in groupby(templates, key=_stack):
-        together, layer = tuple(paths), 0
-        if stack is None:
-            found.update((path, None) for path in together if path in linears)
-        while stack is not None and all(path.format(layer=layer) in linears for path in together):
-            found.update((path.format(layer=layer), layer) for path in together)
-            layer += 1
-    missing = [path for path in templates if path.format(layer=0) not in found]
-    if missing:
-        raise BadInput(
-            f"The model {name} has no linear module at {missing[0].format(layer=0)}, where its family has one. "
-            "It can't be edited; use a checkpoint of the family's own layout."
-        )
-    return found
-
-
-def _layers(net: PreTrainedModel, templates: tuple[str, ...]) -> tuple[nn.Module, ...]:
-    """The decoder's layers, lowest first: where the table's text side has its `{layer}`."""
-    stack = next(stack for stack in map(_stack, templates) if stack is not None)
-    return tuple(cast("nn.ModuleList", net.get_submodule(stack)))
-
-
-def _stack(template: str) -> str | None:
-    """The path of the layers that a template runs over; None where it names one module."""
-    stack, layered, _ = template.partition(".{layer}")
-    return stack if layered else None
 
 
 def _ends(net: PreTrainedModel) -> list[int]:

@@ -38,5 +38,6 @@ BLIP2 = qformer.family(
     text_type="opt",
     text=("language_model.model.decoder.layers.{layer}.fc1", "language_model.model.decoder.layers.{layer}.fc2"),
     encode=encode,
+    plain=plain,
 )
 """BLIP-2 OPT and every checkpoint of its layout."""

@@ -33,6 +33,33 @@ class Inputs:
 
 @final
 @dataclass(frozen=True)
+class Hub:
+    """A layout that the checkpoint's own processor, `forward` and `generate` know all about; here is only what is odd about it."""
+
+    name: str
+    """What `config.json` calls it."""
+
+    eyes: bool = True
+    """Whether it takes pictures."""
+
+    max_images: int = 8
+    """The most images that one query may hold."""
+
+    plain: Callable[[Query], str] | None = None
+    """The words of a prompt where there is no chat template. None: the last question as it stands, and nothing else."""
+
+    first_position: int = 0
+    """Where positions are counted from."""
+
+    target_kind: int = 0
+    """What `token_type_ids` says of an answer's tokens."""
+
+    blind_part: str | None = None
+    """The part that is asked where the query has no picture, since the whole wants one; None: the whole."""
+
+
+@final
+@dataclass(frozen=True)
 class Family:
     """One layout of multimodal model. A new family is one file that fills this in, and one line in `errata.models.FAMILIES`."""
 
@@ -59,6 +86,9 @@ class Family:
 
     encode: Callable[[ProcessorMixin, Query, str | None], Inputs]
     """The query, and the target, in tokens. May raise `BadInput`."""
+
+    plain: Callable[[Query], str]
+    """The words of a prompt where the processor has no chat template."""
 
     image_token: Callable[[PreTrainedModel], int]
     """The id that stands for one image feature in the sequence."""

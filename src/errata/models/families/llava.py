@@ -98,6 +98,7 @@ LLAVA = Family(
     tower=("model.vision_tower",),
     max_images=8,  # trained with one; demonstrations bring more, and the context is the harder limit
     encode=encode,
+    plain=_plain,
     image_token=_image_token,
     image_length=_image_length,
     look=_look,

@@ -38,5 +38,6 @@ MINIGPT4 = qformer.family(
     text_type="llama",
     text=("language_model.model.layers.{layer}.mlp.up_proj", "language_model.model.layers.{layer}.mlp.down_proj"),
     encode=encode,
+    plain=plain,
 )
 """MiniGPT-4 and every BLIP-2 with a LLaMA language model."""

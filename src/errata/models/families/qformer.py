@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def family(
-    name: str, *, text_type: str, text: tuple[str, ...], encode: Callable[[ProcessorMixin, Query, str | None], Inputs]
+    name: str,
+    *,
+    text_type: str,
+    text: tuple[str, ...],
+    encode: Callable[[ProcessorMixin, Query, str | None], Inputs],
+    plain: Callable[[Query], str],
 ) -> Family:
     """A family of this layout: its language model, with the paths of its modules, and how it is asked."""
     return Family(
@@ -44,6 +49,7 @@ def family(
         tower=("vision_model", "qformer"),
         max_images=8,  # trained with one; the context is the harder limit
         encode=encode,
+        plain=plain,
         image_token=image_token,
         image_length=image_length,
         look=look,

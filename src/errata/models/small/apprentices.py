@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from transformers import Blip2Config, LlavaForConditionalGeneration, LlavaProcessor, PreTrainedTokenizerFast
 
 from errata.core.errors import BadInput
-from errata.models._load import brief, source_of
+from errata.models._chat import brief
+from errata.models._load import source_of
 from errata.models._quiet import quiet
 from errata.models.small.build import Blip2Sizes, assemble, llama_of, opt_of, spare, write
 from errata.models.small.training import normaliser

@@ -1,0 +1,231 @@
+"""The checkpoint's own processor and its own `forward`: how any layout of the hub is asked (see `_front`).
+
+Nothing of a family is worked out again here: how pictures become tokens, where they stand, how positions are counted and what may
+look at what is the checkpoint's own code. What is added is a target after the prompt, and padding on the left.
+
+Shapes: B rows, T positions, N images, K features of one, D width of the text stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final, cast, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from errata.core.errors import BadInput, quoted
+from errata.core.images import NEWEST
+from errata.core.model import Model, Role
+from errata.core.records import Query
+from errata.models._chat import brief, check_target, in_place, prompt_text, put_in_front, tokenizer_of
+from errata.models._front import Put, Row, Turn
+from errata.models._groups import chunks
+from errata.models._structure import structure_of, turned
+from errata.models._turn import turn_of
+from errata.models.families.family import Hub
+from errata.nn.patches import LowRank, NoPatch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from transformers import PreTrainedModel
+
+_BY_TOKEN: Final = ("token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+"""What a processor says of each token of the sequence, beside the ids."""
+
+_DROPPED: Final = ("input_ids", "attention_mask", "labels", "pixel_values_videos", "video_grid_thw")
+"""What isn't kept of what a processor gives: said here, or of no use."""
+
+
+@final
+class Whole:
+    """See `errata.models._front.Front`.
+
+    Args:
+        net: the model, with its weights.
+        processor: its processor, or the tokenizer of a model without eyes.
+        name: what it was loaded as.
+        hub: what is odd about its layout.
+        straightened: paths of modules whose weights the checkpoint holds the other way round.
+
+    Raises:
+        BadInput: it is put together in a way that isn't known.
+    """
+
+    decoder: int = NEWEST
+
+    def __init__(self, net: PreTrainedModel, *, processor: Any, name: str, hub: Hub, straightened: tuple[str, ...] = ()) -> None:
+        self._net, self._processor, self._name, self._hub = net, processor, name, hub
+        self._straightened = straightened
+        self.structure = structure_of(net, name)
+        self.writable: Mapping[Role, Mapping[str, int | None]] = self.structure.writable
+        self.by_row: Collection[str] = frozenset(self.writable["text"])
+        self.layers = tuple(cast("nn.ModuleList", net.get_submodule(self.structure.stack)))
+        self.speaker = net
+        self.tower = self.structure.tower
+        self.max_images = hub.max_images if hub.eyes else 0
+        self.image_token = _image_token(net, processor, name) if hub.eyes else None
+        tokenizer = tokenizer_of(processor)
+        self._tokenizer = tokenizer
+        if tokenizer.eos_token_id is None:
+            raise BadInput(
+                f"The tokenizer of {name} has no token that ends a text (eos_token). Name one in its tokenizer_config.json."
+            )
+        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+        if self._pad == self.image_token:
+            self._pad = int(tokenizer.eos_token_id)
+        self._taken = frozenset(signature(net.forward).parameters)
+
+    @cached_property
+    def turn(self) -> Turn:
+        return turn_of(self._written, self._tokenizer)
+
+    @property
+    def end(self) -> int | None:
+        return int(self._tokenizer.eos_token_id) if self.turn.end is None else self.turn.end
+
+    def seeing(self, decoder: int) -> Whole:
+        other = copy(self)
+        other.decoder = decoder
+        return other
+
+    def row(self, query: Query, target: str | None) -> Row:
+        self._check_words(query)
+        text = self._written(query)
+        given = self._processed(query, text)
+        prompt: list[int] = given.pop("input_ids")[0].tolist()
+        if target is None:
+            return Row(tuple(prompt), len(prompt), (), query.images, given)
+        ids = in_place(self._tokenizer, text, self.turn.before, target)
+        check_target(self._processor, target, ids)
+        grown = {key: _grown(value, len(ids), self._hub.target_kind) if key in _BY_TOKEN else value for key, value in given.items()}
+        return Row((*prompt, *ids), len(prompt), ids, query.images, grown)
+
+    def image_positions(self, row: Row) -> int | None:
+        return None
+
+    def passes(self, rows: Sequence[Row], *, more: int) -> list[list[int]]:
+        """Rows whose pictures stack: those without any, and those whose pixels and the like are of one shape."""
+        alike: dict[object, list[int]] = {}
+        for place, row in enumerate(rows):
+            shapes = tuple((key, tuple(value.shape[2 if key in _BY_TOKEN else 1 :])) for key, value in sorted(row.given.items()))
+            alike.setdefault(shapes, []).append(place)
+        return [
+            [places[i] for i in chunk]
+            for places in alike.values()
+            for chunk in chunks([len(rows[place].ids) + more for place in places])
+        ]
+
+    def put(self, model: Model, rows: Sequence[Row], patches: Sequence[NoPatch | LowRank]) -> Put:
+        return self._put(rows)
+
+    def _put(self, rows: Sequence[Row]) -> Put:
+        device, longest = self._net.device, max(len(row.ids) for row in rows)
+        ids_BT = torch.tensor([[self._pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
+        mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
+        named = {"input_ids": ids_BT, "attention_mask": mask_BT}
+        for key in rows[0].given:
+            stacked = [_padded(row.given[key], longest) if key in _BY_TOKEN else row.given[key] for row in rows]
+            value = torch.cat(stacked).to(device)
+            named[key] = value.to(self._net.dtype) if value.is_floating_point() else value
+        blind = self._hub.blind_part is not None and not rows[0].images
+        speaker = cast("PreTrainedModel", self._net.get_submodule(cast("str", self._hub.blind_part))) if blind else self._net
+        positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0) + self._hub.first_position
+        return Put(speaker, named, positions_BT if blind or self._counts_plainly else None, prompt=longest)
+
+    def still(self, changing: Collection[str]) -> Sequence[nn.Module]:
+        parts = [*self.structure.tower, *([self.structure.connector] if self.structure.connector else [])]
+        outer = [part for part in parts if not any(part != other and part.startswith(f"{other}.") for other in parts)]
+        if any(path.startswith(f"{part}.") or path == part for path in changing for part in outer):
+            return ()
+        return [self._net.get_submodule(part) for part in outer]
+
+    def look(self, query: Query) -> Float[Tensor, "N K D"] | None:
+        if "get_image_features" not in dir(type(self._net)):
+            return None  # its pictures never stand among the words
+        put = self._put([self.row(query, None)])
+        find: Any = self._net.get_image_features
+        wanted = signature(find).parameters
+        found = find(
+            **{key: value for key, value in put.named.items() if key in wanted and key not in ("input_ids", "attention_mask")}
+        )
+        features = found.pooler_output
+        pieces = [features] if isinstance(features, Tensor) else list(features)
+        return torch.cat([piece.flatten(0, -2) for piece in pieces])[None]
+
+    def straight(self) -> dict[str, Tensor] | None:
+        return turned(self._net, self._straightened)
+
+    @cached_property
+    def _counts_plainly(self) -> bool:
+        """Whether positions are told: a model with positions of several kinds (time, height, width) finds its own."""
+        inner = self._net.base_model
+        return (
+            "position_ids" in self._taken
+            and "get_rope_index" not in dir(type(inner))
+            and "get_rope_index" not in dir(type(self._net))
+        )
+
+    def _check_words(self, query: Query) -> None:
+        if self.image_token is None:
+            return
+        word: str = self._tokenizer.convert_ids_to_tokens(self.image_token)
+        if any(word in text for text in query.texts):
+            raise BadInput(
+                f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
+            )
+
+    def _written(self, query: Query) -> str:
+        """The words of the prompt, with what a tokenizer puts before any text, as text."""
+        text = prompt_text(self._processor, query, plain=self._hub.plain or self._alone)
+        before = self._tokenizer.decode(list(put_in_front(self._tokenizer)))
+        return text if not before or text.startswith(before) else before + text
+
+    def _alone(self, query: Query) -> str:
+        """A prompt where there is no template and no custom: what is asked, and nothing around it."""
+        if len(query.messages) > 1:
+            raise BadInput(
+                f"{self._name} has no chat template, so it knows no turns and no system message. "
+                "Ask one question, with no others before it."
+            )
+        return query.text
+
+    def _processed(self, query: Query, text: str) -> dict[str, Tensor]:
+        if not query.images:
+            ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+            return {"input_ids": torch.tensor([ids])}
+        pictures = [image.pixels(self.decoder) for image in query.images]
+        try:
+            found = self._processor(images=pictures, text=[text], return_tensors="pt", add_special_tokens=False)
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
+            why = f"The processor of {self._name} takes no such conversation: {brief(error)}"
+            raise BadInput(f"{why} Ask with one picture in the last message.") from error
+        kept = {key: value for key, value in found.items() if key not in _DROPPED and key in self._taken}
+        return {"input_ids": found["input_ids"], **kept}
+
+
+def _image_token(net: PreTrainedModel, processor: Any, name: str) -> int:
+    config = net.config.to_dict()
+    for said in (config.get("image_token_id"), config.get("image_token_index"), vars(processor).get("image_token_id")):
+        if isinstance(said, int):
+            return said
+    raise BadInput(
+        f"The config.json of {name} doesn't say which token stands for a picture (image_token_id). "
+        "Add the id of its tokenizer's image token."
+    )
+
+
+def _grown(value: Tensor, more: int, kind: int) -> Tensor:
+    """What is said of each token, said of a target's too: the kind of an answer's tokens, or what was said of the last one."""
+    if value.ndim == 2:
+        return torch.cat([value, value.new_full((1, more), kind)], dim=1)
+    return torch.cat([value, value[:, -1:].expand(-1, more, *value.shape[2:])], dim=1)
+
+
+def _padded(value: Tensor, length: int) -> Tensor:
+    """On the left, with zeros, to `length` tokens."""
+    return pad(value, (*(0, 0) * (value.ndim - 2), length - value.shape[1], 0))
