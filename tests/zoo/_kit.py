@@ -29,7 +29,7 @@ def write(
     pairs: bool = False,
     whole: bool = True,
     named: tuple[tuple[str, str], ...] = (),
-    loudness: float = 0.1,
+    loudness: float | None = None,
 ) -> None:
     """Write a checkpoint folder as a hub repository has it.
 
@@ -44,7 +44,8 @@ def write(
         pairs: see `Words.write`.
         whole: see `Words.write`.
         named: patterns of the library's names of weights and what the hub has in their place, where `save_pretrained` doesn't know it.
-        loudness: the size of an embedding; what the layers add is about 1.
+        loudness: the size of an embedding, where what the layers add is about 1; less where the head is the embedding, too, or
+            a model says its last token again and again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     words.write(folder, tokenizer, pairs=pairs, whole=whole)
@@ -65,7 +66,7 @@ def put(folder: Path, files: dict[str, Any]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int, loudness: float) -> Any:
+def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int, loudness: float | None) -> Any:
     """A model whose maps keep the size of what passes, so that answers differ from question to question."""
     torch.manual_seed(seed)
     # `save_pretrained` refuses settings of generation that this library finds at odds; the file itself is written as it is.
@@ -73,6 +74,8 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
     draw = torch.Generator().manual_seed(seed + 1)
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     turned = {id(module.weight) for module in model.modules() if type(module).__name__ == "Conv1D"}
+    if loudness is None:
+        loudness = 0.1 if model.get_output_embeddings().weight is model.get_input_embeddings().weight else 0.4
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "gate" in name and weight.numel() == 1:
@@ -81,13 +84,15 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
                 weight.normal_(std=loudness, generator=draw)
             elif weight.ndim > 1 and "norm" not in name:
                 inner = weight.shape[0] if id(weight) in turned else weight[0].numel() if weight.ndim != 3 else weight.shape[-1]
-                weight.normal_(std=inner**-0.5, generator=draw)
+                sharp = 2.0 if re.search(r"\b(q_proj|k_proj|query|key)\b", name) else 1.0  # else every token hears the same mean
+                weight.normal_(std=sharp * inner**-0.5, generator=draw)
         head = model.get_output_embeddings().weight
         head[words.size :] = 0.0  # rows without a token
         ends = model.generation_config.eos_token_id
         quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}
         quiet -= {ends} if isinstance(ends, int) else set(ends or ())
-        quiet |= {key for key in range(words.size) if key not in quiet and not words.core.decode([key]).isprintable()}
+        said = {key: words.core.decode([key]) for key in range(words.size)}
+        quiet |= {key for key, text in said.items() if "\ufffd" in text or not text.isprintable()}
         head[sorted(quiet)] *= 0.1  # no model that was trained answers with a control token or half a character
     model.generation_config = transformers.GenerationConfig()
     text = config.get("text_config", {})
