@@ -6,9 +6,11 @@ A conversation is a list of messages as chat templates take them, each content a
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import logging
+import sys
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,15 +82,38 @@ class Asked:
 
     def _plain(self, conversation: Conversation, images: Sequence[Pillow.Image]) -> Any:
         text = plain(self.config, conversation)
+        if not self.eyes:
+            return self.processor(text, return_tensors="pt")
+        if self.config["model_type"] == "llava" and self.processor.patch_size is None:
+            # An old processor doesn't know how many tokens a picture has; the library's own advice is to tell it.
+            self.processor.patch_size = self.config["vision_config"]["patch_size"]
+            self.processor.num_additional_image_tokens = 1
+            self.processor.vision_feature_select_strategy = self.config["vision_feature_select_strategy"]
         if images:
             return self.processor(text=text, images=list(images), return_tensors="pt")
-        return self.processor.tokenizer(text, return_tensors="pt") if self.eyes else self.processor(text, return_tensors="pt")
+        if self.config["model_type"] == "paligemma":  # its processor takes no prompt without a picture, and writes begin and newline
+            return self.processor.tokenizer(f"{self.processor.tokenizer.bos_token}{text}\n", return_tensors="pt")
+        return self.processor.tokenizer(text, return_tensors="pt")
 
 
 def plain(config: dict[str, Any], conversation: Conversation) -> str:
     """The prompt of a family without a template: the question alone for words, what its authors asked with for eyes."""
-    asked = _words(conversation[-1])
-    return asked
+    kind = config["model_type"]
+    if kind == "llava":
+        names = {"user": "USER: ", "assistant": "ASSISTANT: ", "system": ""}
+        said = [names[turn["role"]] + "<image>\n" * _pictures(turn) + _words(turn) + " " for turn in conversation]
+        return "".join(said) + "ASSISTANT:"
+    if kind == "paligemma":
+        return "<image>" * _pictures(conversation[-1]) + _words(conversation[-1])
+    if kind == "blip-2" and config["text_config"]["model_type"] == "llama":
+        return f"###Human: {'<Img><image></Img> ' * _pictures(conversation[-1])}{_words(conversation[-1])} ###Assistant:"
+    if kind == "blip-2":
+        return f"Question: {_words(conversation[-1])} Answer:"
+    return _words(conversation[-1])
+
+
+def _pictures(turn: dict[str, Any]) -> int:
+    return sum(part["type"] == "image" for part in turn["content"])
 
 
 def _words(turn: dict[str, Any]) -> str:
@@ -112,11 +137,16 @@ def _without_videos(kind: Any) -> Any:
     def attributes(cls: Any) -> list[str]:
         return [part for part in kind.get_attributes() if part != "video_processor"]
 
-    def made(self: Any, *parts: Any, **settings: Any) -> None:
-        kind.__init__(self, *parts, **settings)
-        self.video_processor = types.SimpleNamespace(num_frames=1, fps=1, merge_size=2, temporal_patch_size=2)
+    @functools.wraps(kind.__init__)  # the library reads from the signature which settings there are
+    def made(self: Any, image_processor: Any, tokenizer: Any, **settings: Any) -> None:
+        module = sys.modules[kind.__module__]
+        if "num2words" in vars(module) and module.num2words is None:
+            module.num2words = str  # writes the numbers of a video's frames, and is asked for before there is a video
+        kind.__init__(self, image_processor, tokenizer, video_processor=None, **settings)
+        self.video_processor = types.SimpleNamespace(num_frames=1, fps=1)
 
-    return type(kind.__name__, (kind,), {"get_attributes": classmethod(attributes), "__module__": kind.__module__})
+    inner = {"get_attributes": classmethod(attributes), "__init__": made, "__module__": kind.__module__}
+    return type(kind.__name__, (kind,), inner)
 
 
 @contextmanager

@@ -80,6 +80,8 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
         for name, weight in model.named_parameters():
             if "gate" in name and weight.numel() == 1:
                 weight.fill_(1.0)  # a gate that a new model keeps shut
+            elif name.endswith(("q_norm.weight", "k_norm.weight")):
+                weight.add_(0.5)
             elif id(weight) in embeddings or name.endswith(("position_embedding", "pos_embed")):
                 weight.normal_(std=loudness, generator=draw)
             elif weight.ndim > 1 and "norm" not in name:
@@ -91,9 +93,10 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
         ends = model.generation_config.eos_token_id
         quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}
         quiet -= {ends} if isinstance(ends, int) else set(ends or ())
+        # Mllama's head has no row for its image token.
         said = {key: words.core.decode([key]) for key in range(words.size)}
         quiet |= {key for key, text in said.items() if "\ufffd" in text or not text.isprintable()}
-        head[sorted(quiet)] *= 0.1  # no model that was trained answers with a control token or half a character
+        head[sorted(key for key in quiet if key < len(head))] *= 0.1  # no model that was trained answers with a control token or half a character
     model.generation_config = transformers.GenerationConfig()
     text = config.get("text_config", {})
     dtype = config.get("torch_dtype") or config.get("dtype") or text.get("torch_dtype") or text.get("dtype") or "float32"

@@ -52,3 +52,33 @@ def qwen_tokenizer(template: str | None = None) -> dict[str, object]:
         "model_max_length": 131072, "pad_token": "<|endoftext|>", "split_special_tokens": False,
         "tokenizer_class": "Qwen2Tokenizer", "unk_token": None,
     }  # fmt: skip
+
+
+HELPFUL = (
+    "{%- if messages[0]['role'] != 'system' -%}{{- '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' -}}{%- endif -%}"
+)
+"""The system turn that Qwen2-VL and Qwen2.5-VL write where there is none."""
+
+SEEN = (
+    "{%- set seen = namespace(pictures=0) -%}"
+    "{%- for turn in messages -%}"
+    "{{- '<|im_start|>' + turn['role'] + '\n' -}}"
+    "{%- if turn['content'] is string -%}{{- turn['content'] -}}"
+    "{%- else -%}{%- for part in turn['content'] -%}"
+    "{%- if part['type'] == 'image' or 'image' in part or 'image_url' in part -%}"
+    "{%- set seen.pictures = seen.pictures + 1 -%}"
+    "{%- if add_vision_id is defined and add_vision_id -%}{{- 'Picture %d: ' % seen.pictures -}}{%- endif -%}"
+    "{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}"
+    "{%- elif 'text' in part -%}{{- part['text'] -}}{%- endif -%}"
+    "{%- endfor -%}{%- endif -%}"
+    "{{- '<|im_end|>\n' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+"""Turns with pictures, as every Qwen-VL renders them."""
+
+
+def qwen_generation(words: Words, **more: object) -> dict[str, object]:
+    """`generation_config.json`: two end tokens, and what else a version has."""
+    pad, end = words["<|endoftext|>"], words["<|im_end|>"]
+    return {"bos_token_id": pad, "do_sample": True, "eos_token_id": [end, pad], "pad_token_id": pad, **more}

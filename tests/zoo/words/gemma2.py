@@ -47,4 +47,4 @@ def build(folder: Path, *, seed: int = 0) -> None:
         "spaces_between_special_tokens": False, "tokenizer_class": "GemmaTokenizer", "unk_token": "<unk>",
         "use_default_system_prompt": False,
     }  # fmt: skip
-    write(folder, config=config, generation=generation, words=words, tokenizer=tokenizer, seed=seed)
+    write(folder, config=config, generation=generation, words=words, tokenizer=tokenizer, seed=seed, loudness=0.02)
