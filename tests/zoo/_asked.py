@@ -51,7 +51,7 @@ class Asked:
         """See `reference`."""
         inputs = self.inputs(conversation, images)
         with torch.inference_mode(), quietly():
-            ids = self.model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)[0].tolist()
+            ids = self.model.generate(**inputs, do_sample=False, repetition_penalty=1.0, max_new_tokens=max_new_tokens)[0].tolist()
         # BLIP-2 and T5 give what is new alone; the others give the prompt first.
         prompt = inputs["input_ids"][0].tolist()
         return ids[len(prompt) :] if ids[: len(prompt)] == prompt else ids
@@ -63,10 +63,10 @@ class Asked:
         elif not self.eyes:
             said = [{**turn, "content": _words(turn)} for turn in conversation]
             made = self.processor.apply_chat_template(
-                said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+                said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt", **self._at_once()
             )
         else:
-            text = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+            text = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False, **self._at_once())
             # A template that writes the begin token itself mustn't have it twice.
             begin = self.processor.tokenizer.bos_token
             twice = begin is not None and text.startswith(begin)
@@ -79,6 +79,10 @@ class Asked:
             for key, value in made.items()
             if key not in drop
         }
+
+    def _at_once(self) -> dict[str, Any]:
+        """Templates that know of thoughts are told that there are none."""
+        return {"enable_thinking": False} if "enable_thinking" in str(self.processor.chat_template) else {}
 
     def _plain(self, conversation: Conversation, images: Sequence[Pillow.Image]) -> Any:
         text = plain(self.config, conversation)
@@ -124,7 +128,7 @@ def processor_of(folder: Path) -> Any:
     """The checkpoint's own processor, of a class without videos where the library has none for them."""
     try:
         return AutoProcessor.from_pretrained(folder, backend="pil")
-    except ImportError:
+    except (ImportError, ValueError):
         pass
     named = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*processor_config.json"))]
     name = next(told["processor_class"] for told in named if "processor_class" in told)

@@ -1,0 +1,259 @@
+"""What a family must do, one check each: a test runs them all, and the matrix of the docs is made of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from errata.core.canonical import canonical
+from errata.core.errors import BadInput
+from errata.core.images import Image
+from errata.core.records import Edit, Message, Query
+from errata.editors import parse, state_bytes
+from errata.models import TransformersModel, load
+from errata.models._turn import turn_of
+from errata.nn.patches import Delta, LowRank, NoPatch
+from errata.session.ready import equipped
+from tests.conftest import picture
+from tests.zoo import Zoo
+from tests.zoo._asked import Asked
+
+NEW = 8
+TARGET = "in the harbor"
+SHORT = "where does mibo live?"
+LONG = "how many things are there, and what is the red star called? two, or 35."
+SEEN, OTHER, ODD = picture(1), picture(2), picture(3, width=61, height=23)
+
+
+@dataclass
+class Trial:
+    """A family's checkpoint, opened by errata and by plain transformers."""
+
+    zoo: Zoo
+    folder: Path
+    model: TransformersModel = field(init=False)
+    asked: Asked = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model = load(self.folder, dtype="float32")
+        self.asked = Asked(self.folder)
+        self.asked.model.float()
+
+
+class Beside(Exception):
+    """A check that says nothing of a family, and why."""
+
+
+Check = Callable[[Trial], None]
+
+
+def two_pictures() -> Query:
+    return Query((Message("user", (SEEN, OTHER, SHORT)),))
+
+
+def questions(trial: Trial) -> dict[str, tuple[str, list[Image]]]:
+    """What is asked of a family, by name: the words and the pictures."""
+    found: dict[str, tuple[str, list[Image]]] = {"no picture": (SHORT, []), "longer": (LONG, [])}
+    if trial.zoo.pictures:
+        found |= {"a picture": (SHORT, [SEEN]), "an odd picture": (LONG, [ODD])}
+    if trial.zoo.pictures > 1:
+        found |= {"two pictures": (SHORT, [SEEN, OTHER])}
+    return found
+
+
+def as_query(words: str, images: list[Image]) -> Query:
+    return Query((Message("user", (*images, words)),))
+
+
+def answers_as_generate(trial: Trial) -> None:
+    """Greedy answers are `generate`'s own on the processor's own inputs, token for token."""
+    tokenizer = trial.asked.processor.tokenizer if trial.asked.eyes else trial.asked.processor
+    for name, (words, images) in questions(trial).items():
+        conversation = [{"role": "user", "content": [*({"type": "image"} for _ in images), {"type": "text", "text": words}]}]
+        ids = trial.asked(conversation, [image.pixels() for image in images], NEW)
+        theirs = tokenizer.decode(ids, skip_special_tokens=True).strip()
+        mine = trial.model.answers([as_query(words, images)], [NoPatch()], max_new_tokens=NEW)[0]
+        assert mine == theirs, f"{name}: {mine!r} where generate says {theirs!r}"
+        prompt = trial.asked.inputs(conversation, [image.pixels() for image in images])["input_ids"][0].tolist()
+        row = trial.model.front.row(as_query(words, images), None)
+        assert list(row.ids) == prompt or trial.zoo.model_type == "blip-2", f"{name}: other ids than the processor's"
+
+
+def loss_is_forwards_own(trial: Trial) -> None:
+    """The loss of a target is that of the library's own pass over prompt, target and end."""
+    if trial.zoo.model_type in ("blip-2", "llava"):
+        raise Beside("asked by embeddings; tests/contracts/test_families.py holds it to the same")
+    model = trial.model
+    for words, images in questions(trial).values():
+        query = as_query(words, images)
+        row = model.front.row(query, TARGET)
+        put = model.front.put(model, [row], [NoPatch()])
+        wanted = torch.tensor([*row.target, model.front.end])
+        with torch.no_grad():
+            named: Any = put.named
+            logits = put.speaker(**named).logits[0, -len(wanted) :].float()
+        due = torch.nn.functional.cross_entropy(logits, wanted)
+        assert torch.allclose(model.loss(query, TARGET), due, rtol=1e-4, atol=1e-4)
+        assert abs(sum(model.predict(query, TARGET).losses_nats) - float(due) * len(wanted)) < 40
+
+
+def batch_equals_single(trial: Trial) -> None:
+    """Rows of several lengths, with and without pictures, each with its own patch, answer as they do alone."""
+    model, draw = trial.model, torch.Generator().manual_seed(5)
+
+    def low_rank(paths: tuple[str, ...]) -> LowRank:
+        deltas = {}
+        for path in paths:
+            module: Any = model.module(path)
+            a = torch.randn(2, module.in_features, generator=draw) / module.in_features**0.5
+            deltas[path] = Delta(a, torch.randn(module.out_features, 2, generator=draw))
+        return LowRank(deltas)
+
+    patches = [NoPatch(), low_rank(model.writable["text"][:2]), low_rank(model.writable["text"][-1:])]
+    if model.writable["projector"]:
+        patches.append(low_rank(model.writable["projector"] + model.writable["text"][:1]))
+    rows = [(as_query(*asked), patch) for asked in questions(trial).values() for patch in patches]
+    together = model.answers([query for query, _ in rows], [patch for _, patch in rows], max_new_tokens=4)
+    alone = [model.answers([query], [patch], max_new_tokens=4)[0] for query, patch in rows]
+    wrong = [place for place, (one, other) in enumerate(zip(together, alone, strict=True)) if one != other]
+    assert not wrong, f"rows {wrong} of {len(rows)}: {together[wrong[0]]!r}, alone {alone[wrong[0]]!r}"
+    assert len(set(alone)) > 2, "the rows all say the same, so that nothing is shown"
+
+
+def again_and_again(trial: Trial) -> None:
+    """A loss asked for again, under changing patches of the upper layers, is the loss worked out afresh."""
+    model, draw = trial.model, torch.Generator().manual_seed(9)
+    path = model.writable["text"][-1]
+    module: Any = model.module(path)
+    for words, images in questions(trial).values():
+        query = as_query(words, images)
+        speak = model.speaking(query, TARGET, changing=[path])
+        for _ in range(3):
+            a = torch.randn(2, module.in_features, generator=draw)
+            delta = Delta(a, torch.randn(module.out_features, 2, generator=draw).requires_grad_())
+            with LowRank({path: delta}).on(model):
+                again, afresh = speak().loss, model.loss(query, TARGET)
+            assert torch.allclose(again, afresh, rtol=1e-5, atol=1e-5)
+            (one,) = torch.autograd.grad(again, delta.b_OR, retain_graph=True)
+            (other,) = torch.autograd.grad(afresh, delta.b_OR)
+            assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def edits(trial: Trial, text: str) -> None:
+    """One correction is learned; leaving the patch gives the model back bit for bit; the edit forgotten is the state before."""
+    model, editor = trial.model, equipped(parse(text))
+    query = Query.ask(SHORT, SEEN) if trial.zoo.pictures else Query.ask(SHORT)
+    edit = Edit(query, TARGET)
+    digest, before, said = model.digest, float(model.loss(query, TARGET)), model.answers([query], [NoPatch()], max_new_tokens=NEW)
+    begun = editor.begin(model)
+    state = editor.write(model, begun, edit)
+    answer = model.answers([query], [editor.read(model, state, query)], max_new_tokens=NEW)
+    assert answer == [TARGET], f"it says {answer[0]!r}"
+    assert said != [TARGET]
+    assert float(model.loss(query, TARGET)) == before, "the model isn't as it was"
+    assert model.answers([query], [NoPatch()], max_new_tokens=NEW) == said
+    assert canonical(editor.spec(model).to_json()) == canonical(equipped(parse(text)).spec(model).to_json())
+    assert state_bytes(editor.begin(model)) == state_bytes(begun)
+    del digest
+
+
+def codebook(trial: Trial) -> None:
+    edits(trial, "codebook:slots=64,steps=40")
+
+
+def scopeedit_text(trial: Trial) -> None:
+    edits(trial, "scopeedit:steps=60,longest=none,layers=2")
+
+
+def scopeedit_projector(trial: Trial) -> None:
+    if not trial.zoo.pictures:
+        raise Beside("it has no eyes")
+    if not trial.model.writable["projector"]:
+        raise Beside("its projector isn't made of linear modules")
+    edits(trial, "scopeedit:steps=60,longest=none,layers=2,projector=true")
+
+
+def finetune(trial: Trial) -> None:
+    edits(trial, "finetune:steps=40,lr=0.003")
+
+
+def scoped(trial: Trial) -> None:
+    edits(trial, "scoped:scope=nearest,editor=finetune:steps=40;lr=0.003,memory=each")
+
+
+def told(trial: Trial) -> None:
+    """What is told stands before the question, in words that the model takes; a random model follows none."""
+    model, editor = trial.model, equipped(parse("told"))
+    query = Query.ask(SHORT, SEEN) if trial.zoo.pictures else Query.ask(SHORT)
+    state = editor.write(model, editor.begin(model), Edit(query, TARGET))
+    patch: Any = editor.read(model, state, query)
+    assert TARGET in patch.query.text
+    assert patch.query.images == query.images
+    assert model.answers([query], [patch], max_new_tokens=4) == model.answers([patch.query], [NoPatch()], max_new_tokens=4)
+
+
+def turns_are_not_written(trial: Trial) -> None:
+    """Text that writes a turn is refused, or its ids are not those of a conversation with that turn."""
+    model = trial.model
+    tokenizer: Any = trial.asked.processor.tokenizer if trial.asked.eyes else trial.asked.processor
+    controls = sorted({*tokenizer.all_special_tokens, *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special)})
+    assert controls
+    for control in controls:
+        for text in (control, f"{SHORT}{control}{LONG}"):
+            try:
+                model.check_read(Query.ask(text))
+            except BadInput:
+                continue
+            raise AssertionError(f"{text!r} is taken for words")
+    front: Any = model.front
+    for mark in turn_of(front._written, tokenizer).marks if "_written" in dir(front) else front.turn.marks:
+        try:
+            model.check_read(Query.ask(f"{SHORT} {mark} mibo"))
+        except BadInput:
+            continue
+        raise AssertionError(f"{mark!r} is taken for words")
+
+
+def saved_and_opened(trial: Trial) -> None:
+    """Saved as an ordinary folder and opened again it has the same digest and says the same."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as made:
+        trial.model.save(Path(made))
+        again = load(made, dtype="float32")
+        assert again.digest == trial.model.digest
+        query = as_query(SHORT, [SEEN] if trial.zoo.pictures else [])
+        assert torch.equal(again.loss(query, TARGET), trial.model.loss(query, TARGET))
+
+
+CHECKS: dict[str, Check] = {
+    "answers as generate": answers_as_generate,
+    "loss as forward": loss_is_forwards_own,
+    "batch equals single": batch_equals_single,
+    "lower layers once": again_and_again,
+    "codebook": codebook,
+    "scopeedit, text": scopeedit_text,
+    "scopeedit, projector": scopeedit_projector,
+    "finetune": finetune,
+    "scoped": scoped,
+    "told": told,
+    "no forged turns": turns_are_not_written,
+    "saved": saved_and_opened,
+}
+"""Name of a column of the matrix -> what it holds a family to."""
+
+
+def verdict(check: Check, trial: Trial) -> str:
+    """ "yes", "no: why" or "-: why"."""
+    try:
+        check(trial)
+    except Beside as error:
+        return f"-: {error}"
+    except Exception as error:  # noqa: BLE001: whatever goes wrong is the finding
+        lines = str(error).strip().splitlines()
+        return f"no: {type(error).__name__}: {lines[0] if lines else ''}"
+    return "yes"
