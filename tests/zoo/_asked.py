@@ -6,7 +6,6 @@ A conversation is a list of messages as chat templates take them, each content a
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import logging
@@ -23,6 +22,8 @@ from PIL import Image as Pillow
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
 Conversation = list[dict[str, Any]]
+
+Q_FORMERS = ("blip-2", "instructblip")
 
 
 def question(text: str, *, pictures: int = 0) -> Conversation:
@@ -50,11 +51,16 @@ class Asked:
     def __call__(self, conversation: Conversation, images: Sequence[Pillow.Image] = (), max_new_tokens: int = 8) -> list[int]:
         """See `reference`."""
         inputs = self.inputs(conversation, images)
+        # A model with a Q-Former makes no answer without a picture; the language model inside it does.
+        alone = self.config["model_type"] in Q_FORMERS and not images
+        model = self.model.language_model if alone else self.model
         with torch.inference_mode(), quietly():
-            ids = self.model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)[0].tolist()
-        # BLIP-2 and T5 give what is new alone; the others give the prompt first.
+            ids = model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)[0].tolist()
+        if self.model.config.is_encoder_decoder:
+            return ids[1:]  # the decoder's first token is its start
         prompt = inputs["input_ids"][0].tolist()
-        return ids[len(prompt) :] if ids[: len(prompt)] == prompt else ids
+        assert ids[: len(prompt)] == prompt
+        return ids[len(prompt) :]
 
     def inputs(self, conversation: Conversation, images: Sequence[Pillow.Image] = ()) -> dict[str, torch.Tensor]:
         """What the processor makes of a prompt, without what `generate` doesn't take."""
@@ -89,6 +95,10 @@ class Asked:
             self.processor.patch_size = self.config["vision_config"]["patch_size"]
             self.processor.num_additional_image_tokens = 1
             self.processor.vision_feature_select_strategy = self.config["vision_feature_select_strategy"]
+        if images and _is_minigpt4(self.config):  # the library's processor puts pictures first; MiniGPT-4 has them inside the text
+            long = text.replace("<image>", "<image>" * self.config["num_query_tokens"])
+            pixels = self.processor.image_processor(list(images), return_tensors="pt")
+            return {**self.processor.tokenizer(long, return_tensors="pt"), **pixels}
         if images:
             return self.processor(text=text, images=list(images), return_tensors="pt")
         if self.config["model_type"] == "paligemma":  # its processor takes no prompt without a picture, and writes begin and newline
@@ -105,11 +115,18 @@ def plain(config: dict[str, Any], conversation: Conversation) -> str:
         return "".join(said) + "ASSISTANT:"
     if kind == "paligemma":
         return "<image>" * _pictures(conversation[-1]) + _words(conversation[-1])
-    if kind == "blip-2" and config["text_config"]["model_type"] == "llama":
-        return f"###Human: {'<Img><image></Img> ' * _pictures(conversation[-1])}{_words(conversation[-1])} ###Assistant:"
+    if _is_minigpt4(config):
+        names = {"user": "###Human: ", "assistant": "###Assistant: ", "system": ""}
+        said = [names[turn["role"]] + "<Img><image></Img> " * _pictures(turn) + _words(turn) + " " for turn in conversation]
+        return "".join(said) + "###Assistant:"
     if kind == "blip-2":
-        return f"Question: {_words(conversation[-1])} Answer:"
+        names = {"user": "Question: ", "assistant": "Answer: ", "system": ""}
+        return "".join(names[turn["role"]] + _words(turn) + " " for turn in conversation) + "Answer:"
     return _words(conversation[-1])
+
+
+def _is_minigpt4(config: dict[str, Any]) -> bool:
+    return bool(config["model_type"] == "blip-2" and config["text_config"]["model_type"] == "llama")
 
 
 def _pictures(turn: dict[str, Any]) -> int:
@@ -124,29 +141,31 @@ def processor_of(folder: Path) -> Any:
     """The checkpoint's own processor, of a class without videos where the library has none for them."""
     try:
         return AutoProcessor.from_pretrained(folder, backend="pil")
-    except ImportError:
+    except (ImportError, ValueError):  # no class for videos without torchvision; InternVL says so with a ValueError
         pass
     named = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*processor_config.json"))]
     name = next(told["processor_class"] for told in named if "processor_class" in told)
-    return _without_videos(getattr(transformers, name)).from_pretrained(folder, backend="pil")
+    processor = _without_videos(getattr(transformers, name)).from_pretrained(folder, backend="pil")
+    processor.video_processor = types.SimpleNamespace(num_frames=1, fps=1)  # SmolVLM's reads these before there is a video
+    return processor
 
 
 def _without_videos(kind: Any) -> Any:
-    """A processor that has no part for videos; some read its settings when they are made."""
+    """A processor that has no part for videos."""
 
     def attributes(cls: Any) -> list[str]:
         return [part for part in kind.get_attributes() if part != "video_processor"]
 
-    @functools.wraps(kind.__init__)  # the library reads from the signature which settings there are
-    def made(self: Any, image_processor: Any, tokenizer: Any, **settings: Any) -> None:
+    # The library reads from the arguments of `__init__` which settings there are, so these stand one by one.
+    def made(self: Any, image_processor: Any, tokenizer: Any, image_seq_len: int = 169, chat_template: str | None = None) -> None:
         module = sys.modules[kind.__module__]
-        if "num2words" in vars(module) and module.num2words is None:
+        if module.num2words is None:
             module.num2words = str  # writes the numbers of a video's frames, and is asked for before there is a video
-        kind.__init__(self, image_processor, tokenizer, video_processor=None, **settings)
-        self.video_processor = types.SimpleNamespace(num_frames=1, fps=1)
+        kind.__init__(self, image_processor, tokenizer, None, image_seq_len=image_seq_len, chat_template=chat_template)
 
-    inner = {"get_attributes": classmethod(attributes), "__init__": made, "__module__": kind.__module__}
-    return type(kind.__name__, (kind,), inner)
+    inner = {"get_attributes": classmethod(attributes), "__module__": kind.__module__}
+    wanted = inspect.signature(kind.__init__).parameters["video_processor"].default is inspect.Parameter.empty
+    return type(kind.__name__, (kind,), {**inner, "__init__": made} if wanted else inner)  # SmolVLM's wants one
 
 
 @contextmanager
