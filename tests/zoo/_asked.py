@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import types
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,11 +43,18 @@ class Asked:
     def __init__(self, folder: Path) -> None:
         self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.eyes = "vision_config" in self.config
-        auto = AutoModelForImageTextToText if self.eyes else AutoModelForCausalLM
+        auto: Any = AutoModelForImageTextToText if self.eyes else AutoModelForCausalLM
+        self.model: Any
+        self.loaded: dict[str, Any]
         with quietly():
             self.model, self.loaded = auto.from_pretrained(folder, output_loading_info=True)
-            self.processor = processor_of(folder) if self.eyes else AutoTokenizer.from_pretrained(folder)
+            self.processor: Any = processor_of(folder) if self.eyes else AutoTokenizer.from_pretrained(folder)
         self.model.eval()
+
+    @property
+    def words(self) -> Any:
+        """The tokenizer."""
+        return self.processor.tokenizer if self.eyes else self.processor
 
     def __call__(self, conversation: Conversation, images: Sequence[Pillow.Image] = (), max_new_tokens: int = 8) -> list[int]:
         """See `reference`."""
@@ -64,27 +72,29 @@ class Asked:
 
     def inputs(self, conversation: Conversation, images: Sequence[Pillow.Image] = ()) -> dict[str, torch.Tensor]:
         """What the processor makes of a prompt, without what `generate` doesn't take."""
-        if self.processor.chat_template is None:
-            made = self._plain(conversation, images)
-        elif not self.eyes:
-            said = [{**turn, "content": _words(turn)} for turn in conversation]
-            made = self.processor.apply_chat_template(
-                said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-            )
-        else:
-            text = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-            # A template that writes the begin token itself mustn't have it twice.
-            begin = self.processor.tokenizer.bos_token
-            twice = begin is not None and text.startswith(begin)
-            made = self.processor(
-                text=[text], images=list(images) or None, return_tensors="pt", **({"add_special_tokens": False} if twice else {})
-            )
-        drop = {"labels", "token_type_ids"} - set(inspect.signature(self.model.forward).parameters) | {"labels"}
+        with quietly():
+            made = self._made(conversation, images)
+        # PaliGemma's has labels; some tokenizers give types that their model doesn't take.
+        drop = {"labels"} | ({"token_type_ids"} - set(inspect.signature(self.model.forward).parameters))
         return {
             key: value.to(self.model.dtype) if value.is_floating_point() else value
             for key, value in made.items()
             if key not in drop
         }
+
+    def _made(self, conversation: Conversation, images: Sequence[Pillow.Image]) -> Any:
+        if self.processor.chat_template is None:
+            return self._plain(conversation, images)
+        if not self.eyes:
+            said = [{**turn, "content": _words(turn)} for turn in conversation]
+            return self.processor.apply_chat_template(
+                said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+            )
+        text = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        # A template that writes the begin token itself mustn't have it twice.
+        begin = self.processor.tokenizer.bos_token
+        once = {"add_special_tokens": False} if begin is not None and text.startswith(begin) else {}
+        return self.processor(text=[text], images=list(images) or None, return_tensors="pt", **once)
 
     def _plain(self, conversation: Conversation, images: Sequence[Pillow.Image]) -> Any:
         text = plain(self.config, conversation)
@@ -101,7 +111,9 @@ class Asked:
             return {**self.processor.tokenizer(long, return_tensors="pt"), **pixels}
         if images:
             return self.processor(text=text, images=list(images), return_tensors="pt")
-        if self.config["model_type"] == "paligemma":  # its processor takes no prompt without a picture, and writes begin and newline
+        if (
+            self.config["model_type"] == "paligemma"
+        ):  # its processor takes no prompt without a picture, and writes begin and newline
             return self.processor.tokenizer(f"{self.processor.tokenizer.bos_token}{text}\n", return_tensors="pt")
         return self.processor.tokenizer(text, return_tensors="pt")
 
@@ -158,7 +170,7 @@ def _without_videos(kind: Any) -> Any:
 
     # The library reads from the arguments of `__init__` which settings there are, so these stand one by one.
     def made(self: Any, image_processor: Any, tokenizer: Any, image_seq_len: int = 169, chat_template: str | None = None) -> None:
-        module = sys.modules[kind.__module__]
+        module: Any = sys.modules[kind.__module__]
         if module.num2words is None:
             module.num2words = str  # writes the numbers of a video's frames, and is asked for before there is a video
         kind.__init__(self, image_processor, tokenizer, None, image_seq_len=image_seq_len, chat_template=chat_template)
@@ -170,13 +182,15 @@ def _without_videos(kind: Any) -> Any:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep the library's notes of what it can't use from the screen."""
+    """Keep the library's notes of what it can't use from the screen, and what it does that other libraries deprecate."""
     logger = logging.getLogger("transformers")
     before, bars = logger.level, transformers.utils.logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.setLevel(before)
         if bars:

@@ -1,4 +1,4 @@
-"""What every family's checkpoint is written with: literal configurations, lively random weights, shards named as the hub names them."""
+"""What every checkpoint is written with: literal configurations, lively random weights, shards named as the hub names them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def write(
         seed: draws the weights.
         pairs: see `Words.write`.
         whole: see `Words.write`.
-        named: patterns of the library's names of weights and what the hub has in their place, where `save_pretrained` doesn't know it.
+        named: patterns of the library's names of weights, and what the hub has in their place where `save_pretrained` doesn't
+            know it.
         loudness: the size of an embedding, where what the layers add is about 1; less where the head is the embedding, too, or
             a model says its last token again and again.
     """
@@ -96,7 +97,9 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
         # Mllama's head has no row for its image token.
         said = {key: words.core.decode([key]) for key in range(words.size)}
         quiet |= {key for key, text in said.items() if "\ufffd" in text or not text.isprintable()}
-        head[sorted(key for key in quiet if key < len(head))] *= 0.1  # no model that was trained answers with a control token or half a character
+        head[sorted(key for key in quiet if key < len(head))] *= (
+            0.1  # no model that was trained answers with a control token or half a character
+        )
     model.generation_config = transformers.GenerationConfig()
     text = config.get("text_config", {})
     dtype = config.get("torch_dtype") or config.get("dtype") or text.get("torch_dtype") or text.get("dtype") or "float32"
