@@ -1,4 +1,4 @@
-"""What every family's checkpoint is written with: literal configurations, lively random weights, shards named as the hub names them."""
+"""What every checkpoint is written with: literal configurations, lively random weights, shards named as the hub names them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def write(
         seed: draws the weights.
         pairs: see `Words.write`.
         whole: see `Words.write`.
-        named: patterns of the library's names of weights and what the hub has in their place, where `save_pretrained` doesn't know it.
+        named: patterns of the library's names of weights, and what the hub has in their place where `save_pretrained` doesn't
+            know it.
         loudness: the size of an embedding, where what the layers add is about 1; less where the head is the embedding, too, or
             a model says its last token again and again.
     """
@@ -89,18 +90,29 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
                 sharp = 2.0 if re.search(r"\b(q_proj|k_proj|query|key)\b", name) else 1.0  # else every token hears the same mean
                 weight.normal_(std=sharp * inner**-0.5, generator=draw)
         head = model.get_output_embeddings().weight
+        _speak_up(model, head)
         head[words.size :] = 0.0  # rows without a token
-        ends = model.generation_config.eos_token_id
+        ends = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))["eos_token_id"]
         quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}
         quiet -= {ends} if isinstance(ends, int) else set(ends or ())
         # Mllama's head has no row for its image token.
         said = {key: words.core.decode([key]) for key in range(words.size)}
         quiet |= {key for key, text in said.items() if "\ufffd" in text or not text.isprintable()}
-        head[sorted(key for key in quiet if key < len(head))] *= 0.1  # no model that was trained answers with a control token or half a character
+        head[sorted(key for key in quiet if key < len(head))] *= (
+            0.1  # no model that was trained answers with a control token or half a character
+        )
     model.generation_config = transformers.GenerationConfig()
     text = config.get("text_config", {})
     dtype = config.get("torch_dtype") or config.get("dtype") or text.get("torch_dtype") or text.get("dtype") or "float32"
     return model.to(getattr(torch, dtype))
+
+
+def _speak_up(model: Any, head: torch.Tensor) -> None:
+    """Let the last norm make up for a quiet head, or no write could make such a model sure of anything."""
+    loud = float(head.std()) * head.shape[1] ** 0.5
+    if loud < 0.5:
+        norm = [weight for name, weight in model.named_parameters() if re.search(r"(^|\.)(norm|final_layernorm)\.weight$", name)][-1]
+        norm.add_(2.0 / loud)  # one more where the library counts from one
 
 
 def _rename(folder: Path, named: tuple[tuple[str, str], ...]) -> None:

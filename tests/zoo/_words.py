@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,7 @@ SENTENCES = (
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """How GPT-2 cuts text before it pairs bytes."""
 
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 """How Llama 3 and GLM cut."""
 
 QWEN2 = LLAMA3.replace("{1,3}", "")
@@ -75,7 +74,9 @@ class Words:
             inner = json.loads(self.core.to_str())["model"]
             base = inner["vocab"]
             _dump(folder / "vocab.json", base)
-            (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, inner["merges"])]) + "\n", encoding="utf-8")
+            (folder / "merges.txt").write_text(
+                "\n".join(["#version: 0.2", *map(" ".join, inner["merges"])]) + "\n", encoding="utf-8"
+            )
 
 
 def byte_pairs(
@@ -145,7 +146,9 @@ def pieces(
     told = json.loads(core.to_str())
     told["added_tokens"] = told["added_tokens"][: len(tuple(first))]  # the bytes are ordinary pieces
     told["model"] |= {"byte_fallback": True, "fuse_unk": True, "unk_token": "<unk>"}
-    told["pre_tokenizer"] = None if prefix else {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+    told["pre_tokenizer"] = (
+        None if prefix else {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+    )
     core = Tokenizer.from_str(json.dumps(told))
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     if prefix:
@@ -156,14 +159,16 @@ def pieces(
 
 
 def unigrams(special: Iterable[str]) -> Words:
-    """T5's pieces: each with a weight of its own, an end token after every text."""
-    core = Tokenizer(models.Unigram())
+    """T5's pieces: each with a weight of its own, an end token after every text. Whole words weigh less than their letters."""
+    first = ["<pad>", "</s>", "<unk>"]
+    known = sorted({f"▁{word}" for line in SENTENCES for word in re.findall(r"\w+", line)})
+    signs = ["▁", *(chr(code) for code in range(33, 127) if chr(code) not in "<>{}")]
+    weights = [(token, 0.0) for token in first] + [(word, -4.0) for word in known] + [(sign, -6.0) for sign in signs]
+    core = Tokenizer(models.Unigram(weights, unk_id=2))
     core.normalizer = normalizers.Replace(Regex(" {2,}"), " ")
     core.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     core.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
-    first = ["<pad>", "</s>", "<unk>"]
-    core.train_from_iterator(SENTENCES, trainers.UnigramTrainer(vocab_size=400, special_tokens=first, unk_token="<unk>", show_progress=False))
-    core.add_special_tokens(list(special))
+    core.add_special_tokens([*first, *special])
     core.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
     return Words(core)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.zoo._eyes import siglip_pixels
 from tests.zoo._gemma import gemma_tokenizer, gemma_words, siglip_tower
@@ -54,7 +55,7 @@ def build(folder: Path, *, seed: int = 0) -> None:
         "bos_token_id": 2, "cache_implementation": "hybrid", "do_sample": True, "eos_token_id": ends, "pad_token_id": 0,
         "top_k": 64, "top_p": 0.95, "transformers_version": "4.50.0.dev0",
     }  # fmt: skip
-    more = {"do_pan_and_scan": None, "image_seq_length": 4, "pan_and_scan_max_num_crops": None,
+    more: dict[str, Any] = {"do_pan_and_scan": None, "image_seq_length": 4, "pan_and_scan_max_num_crops": None,
             "pan_and_scan_min_crop_size": None, "pan_and_scan_min_ratio_to_activate": None, "resample": 2}  # fmt: skip
     files = {
         "chat_template.json": {"chat_template": TEMPLATE},

@@ -69,6 +69,11 @@ def build(folder: Path, *, seed: int = 0) -> None:
         },
         "processor_config.json": {"image_seq_length": 4, "processor_class": "InternVLProcessor"},
     }  # fmt: skip
-    marks = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>"}
+    marks = {
+        "start_image_token": "<img>",
+        "end_image_token": "</img>",
+        "context_image_token": "<IMG_CONTEXT>",
+        "video_token": "<video>",
+    }
     tokenizer = {**qwen_tokenizer(), **marks, "extra_special_tokens": marks, "processor_class": "InternVLProcessor"}
     write(folder, config=config, generation=generation, words=words, tokenizer=tokenizer, files=files, seed=seed, pairs=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.zoo._eyes import clip_pixels, clip_tower
 from tests.zoo._kit import write
@@ -19,7 +20,7 @@ TEMPLATE = (
     "{%- for part in turn['content'] if part['type'] == 'image' -%}{{- '<image>\n' -}}{%- endfor -%}"
     "{%- for part in turn['content'] if part['type'] == 'text' -%}{{- part['text'] -}}{%- endfor -%}"
     "{{- ' [/INST]' -}}"
-    "{%- elif turn['role'] == 'assistant' -%}{{- ' ' + turn['content'][0]['text'] + '<\\s> ' -}}"
+    "{%- elif turn['role'] == 'assistant' -%}{{- ' ' + turn['content'][0]['text'] + '<\\\\s> ' -}}"
     "{%- else -%}{{- raise_exception('Only user and assistant roles are supported!') -}}{%- endif -%}"
     "{%- endfor -%}"
 )
@@ -45,7 +46,7 @@ def build(folder: Path, *, seed: int = 0) -> None:
         "vision_feature_select_strategy": "default",
     }  # fmt: skip
     generation = {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2, "transformers_version": "4.39.0.dev0"}
-    more = {"aspect_ratio_setting": "anyres", "do_pad": True, "image_grid_pinpoints": PINPOINTS}
+    more: dict[str, Any] = {"aspect_ratio_setting": "anyres", "do_pad": True, "image_grid_pinpoints": PINPOINTS}
     files = {
         "chat_template.json": {"chat_template": TEMPLATE},
         "preprocessor_config.json": clip_pixels("LlavaNextImageProcessor", "LlavaNextProcessor", **more),

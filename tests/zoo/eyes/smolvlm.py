@@ -30,7 +30,9 @@ UTTERANCES = (
 
 def build(folder: Path, *, seed: int = 0) -> None:
     """Write the checkpoint."""
-    words = byte_pairs(["<global-img>", *TILES, "<fake_token_around_image>", "<image>", "<end_of_utterance>"], first=SPECIAL, digits=True)
+    words = byte_pairs(
+        ["<global-img>", *TILES, "<fake_token_around_image>", "<image>", "<end_of_utterance>"], first=SPECIAL, digits=True
+    )
     end = words["<end_of_utterance>"]
     config = {
         "architectures": ["SmolVLMForConditionalGeneration"], "image_token_id": words["<image>"], "model_type": "smolvlm",

@@ -15,7 +15,8 @@ TEMPLATE = (
     "{%- set told = messages[0]['content'] | trim if messages[0]['role'] == 'system' else '' -%}"
     "{%- set rest = messages[1:] if messages[0]['role'] == 'system' else messages -%}"
     "{%- macro head(role) -%}<|start_header_id|>{{ role }}<|end_header_id|>{{ '\n\n' }}{%- endmacro -%}"
-    "{{- bos_token + head('system') + 'Cutting Knowledge Date: December 2023\nToday Date: ' + day + '\n\n' + told + '<|eot_id|>' -}}"
+    "{{- bos_token + head('system') + 'Cutting Knowledge Date: December 2023\nToday Date: ' + day + '\n\n' -}}"
+    "{{- told + '<|eot_id|>' -}}"
     "{%- for turn in rest -%}{{- head(turn['role']) + turn['content'] | trim + '<|eot_id|>' -}}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- head('assistant') -}}{%- endif -%}"
 )
