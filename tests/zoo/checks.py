@@ -166,7 +166,7 @@ def codebook(trial: Trial) -> None:
 
 
 def scopeedit_text(trial: Trial) -> None:
-    edits(trial, "scopeedit:steps=60,longest=none,layers=2")
+    edits(trial, "scopeedit:steps=30,longest=none,layers=2")
 
 
 def scopeedit_projector(trial: Trial) -> None:
@@ -174,7 +174,7 @@ def scopeedit_projector(trial: Trial) -> None:
         raise Beside("it has no eyes")
     if not trial.model.writable["projector"]:
         raise Beside("its projector isn't made of linear modules")
-    edits(trial, "scopeedit:steps=60,longest=none,layers=2,projector=true")
+    edits(trial, "scopeedit:steps=30,longest=none,layers=2,projector=true")
 
 
 def finetune(trial: Trial) -> None:

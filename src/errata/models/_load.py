@@ -16,8 +16,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from errata.core.errors import BadInput, Unknown, quoted
-from errata.models._borrowed import SMOLLM2, smollm2
+from errata.models._borrowed import SMOLLM2, cache_folder, smollm2
 from errata.models._chat import brief
+from errata.models._files import Digests, check_room, weights_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
 from errata.models._spliced import Spliced
@@ -78,6 +79,8 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
     source = source_of(name)
     with quiet():
         family = family_of(source, name)
+        check_room(weights_of(source, name), name=name, dtype=precision, place=place)
+        kept = Digests(source, dtype=str(precision), where=cache_folder())
         processor = processor_of(source, name, eyes=isinstance(family, Family) or family.eyes)
         net = _net(source, name, family=family, dtype=precision).to(place)  # type: ignore[arg-type]
     net.requires_grad_(False)
@@ -89,7 +92,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         front = Spliced(net, processor=processor, name=name, family=family)
     else:
         front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))
-    return TransformersModel(net, processor=processor, name=name, family=family, front=front)
+    return TransformersModel(net, processor=processor, name=name, family=family, front=front, digests=kept)
 
 
 def asset(name: str) -> str:

@@ -27,6 +27,7 @@ from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positio
 from errata.core.records import Query
 from errata.models._cache import Recent
 from errata.models._chat import chatter, check_read, check_words, tokenizer_of
+from errata.models._files import Digests
 from errata.models._front import Front, Put, Row
 from errata.models._groups import group
 from errata.models._lower import Lower
@@ -71,6 +72,7 @@ class TransformersModel:
         name: what it was loaded as.
         family: its family's table, or what is odd about it.
         front: how it is asked.
+        digests: what is kept of its digest from one start to the next, where anything is.
     """
 
     def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family | Hub, front: Front) -> None:
@@ -79,6 +81,7 @@ class TransformersModel:
         self.processor = processor
         self.family = family
         self.front = front
+        self._digests = digests
         self._name = name
         self._groups = {path: layer for path, layer in front.writable["text"].items() if layer is not None}
         self._paths = frozenset(path for paths in front.writable.values() for path in paths)
@@ -102,7 +105,18 @@ class TransformersModel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter."""
+        """SHA-256 of the configuration and of every tensor's name, type and bytes, as loaded: a patch in force doesn't enter.
+
+        Of a large checkpoint it is kept, by the size and time of its files; `worked_out` reads every weight.
+        """
+        known = None if self._digests is None else self._digests.known()
+        found = known or self.worked_out()
+        if known is None and self._digests is not None:
+            self._digests.keep(found)
+        return found
+
+    def worked_out(self) -> str:
+        """The digest from the weights themselves."""
         return hash_of(timeless(self.net.config.to_dict()), self._loaded_state).hexdigest()
 
     @cached_property
