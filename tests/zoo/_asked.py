@@ -94,6 +94,8 @@ class Asked:
             return self.processor.apply_chat_template(
                 said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt", **self._at_once()
             )
+        if self.config["model_type"] == "glm4v":  # its template has parts in a user's turn alone
+            conversation = [turn if turn["role"] == "user" else {**turn, "content": _words(turn)} for turn in conversation]
         text = self.processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False, **self._at_once())
         # A template that writes the begin token itself mustn't have it twice.
         begin = self.processor.tokenizer.bos_token

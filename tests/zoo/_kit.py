@@ -111,7 +111,9 @@ def _speak_up(model: Any, head: torch.Tensor) -> None:
     """Let the last norm make up for a quiet head, or no write could make such a model sure of anything."""
     loud = float(head.std()) * head.shape[1] ** 0.5
     if loud < 0.5:
-        norm = [weight for name, weight in model.named_parameters() if re.search(r"(^|\.)(norm|final_layernorm)\.weight$", name)][-1]
+        norm = [weight for name, weight in model.named_parameters() if re.search(r"(^|\.)(norm|final_layernorm)\.weight$", name)][
+            -1
+        ]
         norm.add_(2.0 / loud)  # one more where the library counts from one
 
 

@@ -14,7 +14,7 @@ LATER = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "
 
 TEMPLATE = (
     "{%- set seen = namespace(asked=-1) -%}"
-    "{%- for turn in messages if turn['role'] == 'user' -%}{%- set seen.asked = messages.index(turn) -%}{%- endfor -%}"
+    "{%- for turn in messages -%}{%- if turn['role'] == 'user' -%}{%- set seen.asked = loop.index0 -%}{%- endif -%}{%- endfor -%}"
     "{%- for turn in messages -%}"
     "{%- set said = turn['content'] if turn['content'] is string else '' -%}"
     "{%- set thought = '' -%}"

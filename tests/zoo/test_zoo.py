@@ -61,7 +61,7 @@ def test_a_checkpoint_has_the_files_of_its_kind(zoo: Zoo, root: Path) -> None:
     assert _read(folder, "config.json")["model_type"] == zoo.model_type
     assert "eos_token_id" in _read(folder, "generation_config.json")
     assert ("vision_config" in _read(folder, "config.json")) == zoo.eyes
-    assert (folder / "preprocessor_config.json").exists() == zoo.eyes
+    assert any(folder.glob("*processor_config.json")) == zoo.eyes
     shards = sorted(path.name for path in folder.glob("model-*.safetensors"))
     index = _read(folder, "model.safetensors.index.json")["weight_map"]
     assert isinstance(index, dict)

@@ -105,7 +105,8 @@ def _write(source: Path, folder: Path) -> None:
         raise BadInput(f"The file {source} can't be opened: {brief(error)} Run: {INSTALL}") from error
     # transformers takes what came from a GGUF for quantised, and doesn't save it; the weights are plain ones by now.
     config = type(opened.config)(**{key: value for key, value in opened.config.to_dict().items() if key != "quantization_config"})
-    plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    kinds: Any = AutoModelForCausalLM
+    plain = kinds.from_config(config, dtype=torch.float32)
     plain.load_state_dict(opened.state_dict())
     plain.generation_config = opened.generation_config
     plain.save_pretrained(folder)

@@ -7,7 +7,7 @@ The template and the tokenizer are the checkpoint's own. What is added here is c
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
 
-_THINKS = "enable_thinking"
-_PLAINLY: Mapping[str, Any] = MappingProxyType({_THINKS: False})
-"""What templates are told that know of it: the answer comes at once, with no thoughts before it."""
+_SETTLED: Mapping[str, Any] = MappingProxyType({"enable_thinking": False, "date_string": "26 Jul 2024"})
+"""What templates are told that know of it: the answer comes at once, with no thoughts before it; and the day is the one that such
+templates name by themselves where they aren't told, since a question must read tomorrow as it does today."""
 
 _NAMED = 8
 """Characters that a refusal names."""
@@ -70,14 +70,25 @@ def prompt_text(processor: ProcessorMixin, query: Query, *, plain: Callable[[Que
     if template is None:
         return plain(query)
     words = tokenizer_of(processor) is processor  # templates of language models take a text, not parts
+    text = _rendered(processor, query, str(template), bare=("system", "user", "assistant") if words else ())
+    if _REPR in text and not any(_REPR in said for said in query.texts):  # a template that knows of parts in a user's turn alone
+        text = _rendered(processor, query, str(template), bare=("system", "assistant"))
+    return text
+
+
+_REPR = "{'type': 'text'"
+"""What a list of parts looks like where a template takes it for a text."""
+
+
+def _rendered(processor: Any, query: Query, template: str, *, bare: Collection[str]) -> str:
+    """The conversation by the template, the messages of the roles in `bare` as a text each and not as parts."""
     conversation = [
-        {"role": message.role, "content": message.text if words else [_part(part) for part in message.parts]}
+        {"role": message.role, "content": message.text if message.role in bare else [_part(part) for part in message.parts]}
         for message in query.messages
     ]
+    settled = {name: value for name, value in _SETTLED.items() if name in template}
     try:
-        text: str = processor.apply_chat_template(
-            conversation, add_generation_prompt=True, tokenize=False, **(_PLAINLY if _THINKS in str(template) else {})
-        )  # type: ignore[arg-type]
+        text: str = processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False, **settled)
     except TemplateError as error:
         raise BadInput(f"The model's chat template refuses this conversation: {error}. Ask in the form it was made for.") from None
     return text

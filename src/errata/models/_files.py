@@ -65,8 +65,9 @@ def check_room(weights: Weights | None, *, name: str, dtype: torch.dtype | str, 
         return
     needed = weights.size if isinstance(dtype, str) else weights.parameters * dtype.itemsize
     if needed > free:
+        kind = "its own precision" if isinstance(dtype, str) else str(dtype).removeprefix("torch.")
         raise BadInput(
-            f"The model {name} takes {needed / 1e9:.1f} GB as {dtype if isinstance(dtype, str) else str(dtype).removeprefix('torch.')}, "
+            f"The model {name} takes {needed / 1e9:.1f} GB in {kind}, "
             f"and {free / 1e9:.1f} GB are free on {place}. Use --dtype bfloat16, another device, or a smaller model."
         )
 
@@ -125,8 +126,8 @@ def _sharded(folder: Path, name: str) -> Weights:
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:
         raise BadInput(
-            f"The weights of {name} can't be read: {missing[0]} is missing, {len(missing)} of {len(files)} files that {_INDEX} names. "
-            "Download it."
+            f"The weights of {name} can't be read: {missing[0]} is missing, one of {len(missing)} of the {len(files)} files "
+            f"that {_INDEX} names. Download it."
         )
     headers = {file: _header(folder / file, name) for file in files}
     for tensor, file in shards.items():

@@ -75,7 +75,16 @@ class TransformersModel:
         digests: what is kept of its digest from one start to the next, where anything is.
     """
 
-    def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family | Hub, front: Front) -> None:
+    def __init__(
+        self,
+        net: PreTrainedModel,
+        *,
+        processor: ProcessorMixin,
+        name: str,
+        family: Family | Hub,
+        front: Front,
+        digests: Digests | None = None,
+    ) -> None:
         net.train(False)
         self.net = net.requires_grad_(False)
         self.processor = processor

@@ -21,7 +21,7 @@ TEMPLATE = (
     "{%- endfor -%}{%- endif -%}"
     "{%- endmacro -%}"
     "{%- set seen = namespace(asked=-1) -%}"
-    "{%- for turn in messages if turn['role'] == 'user' -%}{%- set seen.asked = messages.index(turn) -%}{%- endfor -%}"
+    "{%- for turn in messages -%}{%- if turn['role'] == 'user' -%}{%- set seen.asked = loop.index0 -%}{%- endif -%}{%- endfor -%}"
     "{%- for turn in messages -%}"
     "{%- set text = said(turn['content']) | trim -%}"
     "{{- '<|im_start|>' + turn['role'] + '\n' -}}"
