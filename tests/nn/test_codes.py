@@ -137,6 +137,14 @@ def test_the_lens_is_the_root_of_the_inverse_that_it_says(rows):
         torch.testing.assert_close(found @ torch.linalg.inv(dense) @ found.T, torch.eye(rows).double(), rtol=1e-5, atol=1e-6)
 
 
+def test_a_wide_lens_of_few_inputs_is_the_same_root():
+    draw = torch.Generator().manual_seed(6)
+    ordinary, basis = torch.randn(40, 1100, generator=draw), orthonormal_rows(30, 1100, seed=1, name="test")
+    found = lens(ordinary, basis, weight=50.0).double()
+    spread = torch.eye(1100).double() + 50 * (ordinary.T @ ordinary).double() / float(ordinary.square().sum())
+    torch.testing.assert_close(found @ spread @ found.T, torch.eye(30).double(), rtol=1e-5, atol=1e-5)
+
+
 def test_without_a_weight_or_inputs_the_lens_is_the_rows():
     basis = orthonormal_rows(3, 12, seed=1, name="test")
     assert torch.equal(lens(torch.ones(2, 12), basis, weight=0.0), basis)

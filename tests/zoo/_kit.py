@@ -83,6 +83,8 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
                 weight.fill_(1.0)  # a gate that a new model keeps shut
             elif name.endswith(("q_norm.weight", "k_norm.weight")):
                 weight.add_(0.5)
+            elif name.endswith("post_feedforward_layernorm.weight"):
+                weight.add_(4.0)  # or nothing that an MLP says would count beside the words
             elif id(weight) in embeddings or name.endswith(("position_embedding", "pos_embed")):
                 weight.normal_(std=loudness, generator=draw)
             elif weight.ndim > 1 and "norm" not in name:
@@ -92,12 +94,11 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
         head = model.get_output_embeddings().weight
         _speak_up(model, head)
         head[words.size :] = 0.0  # rows without a token
-        ends = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))["eos_token_id"]
-        quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}
-        quiet -= {ends} if isinstance(ends, int) else set(ends or ())
-        # Mllama's head has no row for its image token.
         said = {key: words.core.decode([key]) for key in range(words.size)}
+        quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}
         quiet |= {key for key, text in said.items() if "\ufffd" in text or not text.isprintable()}
+        quiet -= _ends(folder, config)
+        # Mllama's head has no row for its image token.
         head[sorted(key for key in quiet if key < len(head))] *= (
             0.1  # no model that was trained answers with a control token or half a character
         )
@@ -105,6 +106,13 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
     text = config.get("text_config", {})
     dtype = config.get("torch_dtype") or config.get("dtype") or text.get("torch_dtype") or text.get("dtype") or "float32"
     return model.to(getattr(torch, dtype))
+
+
+def _ends(folder: Path, config: dict[str, Any]) -> set[int]:
+    """The tokens that end an answer, wherever the family says so."""
+    told = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
+    named = [told.get("eos_token_id"), config.get("eos_token_id"), config.get("text_config", {}).get("eos_token_id")]
+    return {each for one in named if one is not None for each in (one if isinstance(one, list) else [one])}
 
 
 def _speak_up(model: Any, head: torch.Tensor) -> None:

@@ -67,9 +67,9 @@ def _log() -> Mapping[str, Command]:
 
 
 def _model() -> Mapping[str, Command]:
-    from errata.cli.model import merge
+    from errata.cli.model import inspect, merge
 
-    return {"merge": merge.merge}
+    return {"merge": merge.merge, "inspect": inspect.inspect, "verify": inspect.verify, "build": inspect.build}
 
 
 def _scope() -> Mapping[str, Command]:

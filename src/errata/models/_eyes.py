@@ -51,7 +51,7 @@ class Eyes:
         # The library puts hooks of its own on the tower when it is first asked for hidden states, and leaves them: let it, before
         # counting, by a look at a grey square.
         with torch.no_grad():
-            self._look(_grey_square())
+            self._look(grey_square())
         modules = [module for path in family.tower for module in net.get_submodule(path).modules()]
         # What belongs to no part of the model, such as a Q-Former's queries, is the vision side's too.
         weights = [(module, name, own) for module in (net, *modules) for name, own in module._parameters.items()]
@@ -113,7 +113,8 @@ def _hooks_on(module: nn.Module) -> tuple[int, ...]:
     return (*module._forward_pre_hooks, *module._forward_hooks, *module._backward_pre_hooks, *module._backward_hooks)
 
 
-def _grey_square() -> Image:
+def grey_square() -> Image:
+    """A picture of nothing, for who has to show one."""
     data = io.BytesIO()
     Pillow.new("RGB", (8, 8), (128, 128, 128)).save(data, "PNG")
     return Image.of(data.getvalue())

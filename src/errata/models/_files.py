@@ -60,7 +60,7 @@ def check_room(weights: Weights | None, *, name: str, dtype: torch.dtype | str, 
     Raises:
         BadInput: they need more memory than is free.
     """
-    free = _free_bytes(place)
+    free = free_bytes(place)
     if weights is None or free is None:
         return
     needed = weights.size if isinstance(dtype, str) else weights.parameters * dtype.itemsize
@@ -176,7 +176,7 @@ def _told(headers: list[tuple[Path, Mapping[str, Any]]]) -> Weights:
     )
 
 
-def _free_bytes(place: torch.device) -> int | None:
+def free_bytes(place: torch.device) -> int | None:
     """Memory that is free on a device; None where it isn't known."""
     if place.type == "cuda":
         return int(torch.cuda.mem_get_info(place)[0])

@@ -17,7 +17,7 @@ Shapes: I the module's input width, O its output width, R the code's width, M sl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import torch
 from torch import Tensor
@@ -175,8 +175,23 @@ def lens(codes_NI: Float[Tensor, "N I"], rows_RI: Float[Tensor, "R I"], *, weigh
     if not (weight and size):
         return rows_RI
     inputs_NI = codes_NI.double()
+    if codes_NI.shape[1] > _WIDE and len(codes_NI) < codes_NI.shape[1]:
+        return _lens_of_few(inputs_NI, rows_RI.double(), weight / size)
     spread_II = torch.eye(codes_NI.shape[1], dtype=torch.float64, device=codes_NI.device) + weight / size * inputs_NI.T @ inputs_NI
     values_I, vectors_II = torch.linalg.eigh(spread_II)
     root_II = (vectors_II * values_I.rsqrt()) @ vectors_II.T
     found_RI: Tensor = (rows_RI.double() @ root_II).float().contiguous()
     return found_RI
+
+
+_WIDE: Final = 1024
+"""From this width on the root is taken in the space of the inputs, which are far fewer than directions: seconds instead of a minute.
+Narrower modules keep the sums that logs began with, to the last bit."""
+
+
+def _lens_of_few(inputs_NI: Float[Tensor, "N I"], rows_RI: Float[Tensor, "R I"], weight: float) -> Float[Tensor, "R I"]:
+    """`lens` by the thin singular value decomposition: outside the span of the inputs the root is the identity."""
+    _, sizes_N, directions_NI = torch.linalg.svd(inputs_NI, full_matrices=False)
+    less_N = (1 + weight * sizes_N.square()).rsqrt() - 1
+    found_RI = rows_RI + (rows_RI @ directions_NI.T * less_N) @ directions_NI
+    return found_RI.float().contiguous()

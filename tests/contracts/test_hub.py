@@ -1,0 +1,161 @@
+"""What holds for every family of the zoo: its checkpoint, as the hub has it, opened, asked, corrected and left as it was.
+
+Slow checks are made of a few families here and of all in the proof (`make proof`), which the matrix of the docs is made by, too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from errata.core.errors import BadInput
+from errata.models import load
+from tests.zoo import Zoo, families, folder_of
+from tests.zoo.checks import CHECKS, Beside, Trial
+
+UNOPENED = {"blip2_t5": "with a language model of the type 't5'; llama or opt is known"}
+"""Families that errata refuses, and with which words."""
+
+QUICK = (
+    "answers as generate",
+    "loss as forward",
+    "batch equals single",
+    "lower layers once",
+    "codebook",
+    "told",
+    "no forged turns",
+)
+SAMPLE = ("smollm2", "gpt2", "qwen2_5_vl", "gemma3", "qwen3_moe")
+"""Of these every check is made each time."""
+
+ZOO = families()
+OPENED = [name for name in ZOO if name not in UNOPENED]
+_TRIALS: dict[str, Trial] = {}
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("zoo")
+
+
+def trial_of(name: str, root: Path) -> Trial:
+    if name not in _TRIALS:
+        _TRIALS[name] = Trial(ZOO[name], folder_of(ZOO[name], root))
+    return _TRIALS[name]
+
+
+def held(name: str, what: str, root: Path) -> None:
+    try:
+        CHECKS[what](trial_of(name, root))
+    except Beside as beside:
+        pytest.skip(str(beside))
+
+
+@pytest.mark.parametrize("what", QUICK)
+@pytest.mark.parametrize("name", OPENED)
+def test_a_family_of_the_hub_does_what_it_must(name: str, what: str, root: Path):
+    held(name, what, root)
+
+
+@pytest.mark.parametrize("what", [what for what in CHECKS if what not in QUICK])
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_few_families_do_all_of_it(name: str, what: str, root: Path):
+    held(name, what, root)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("name", [name for name in OPENED if name not in SAMPLE])
+def test_every_family_does_all_of_it(name: str, root: Path):
+    for what, check in CHECKS.items():
+        try:
+            check(trial_of(name, root))
+        except Beside:
+            continue
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}") from error
+
+
+@pytest.mark.parametrize("name", sorted(UNOPENED))
+def test_what_is_refused_is_refused_before_its_weights_are_read(name: str, root: Path):
+    folder = folder_of(ZOO[name], root)
+    for shard in folder.glob("*.safetensors"):
+        shard.write_bytes(b"")
+    with pytest.raises(BadInput, match=UNOPENED[name]):
+        load(folder)
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    ZOO["llama"].build(tmp_path / "llama")
+    return tmp_path / "llama"
+
+
+def test_a_shard_that_was_cut_short_is_refused_by_its_size(llama: Path):
+    shard = sorted(llama.glob("model-*.safetensors"))[0]
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"model-00001-of-0000\d.safetensors was cut short.*bytes are there. Download it again"):
+        load(llama)
+
+
+def test_a_shard_that_is_not_there_is_named(llama: Path):
+    sorted(llama.glob("model-*.safetensors"))[-1].unlink()
+    with pytest.raises(BadInput, match=r"is missing, one of 1 of the \d files that model.safetensors.index.json names"):
+        load(llama)
+
+
+def test_a_tensor_that_the_index_names_and_its_file_lacks_is_named(llama: Path):
+    path = llama / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"]["model.layers.9.mlp.up_proj.weight"] = next(iter(index["weight_map"].values()))
+    path.write_text(json.dumps(index))
+    with pytest.raises(BadInput, match="says that 'model.layers.9.mlp.up_proj.weight' is in .*, which hasn't got it"):
+        load(llama)
+
+
+def test_a_picture_for_a_model_without_eyes_is_refused(llama: Path):
+    from errata.core.records import Query
+    from tests.conftest import picture
+
+    with pytest.raises(BadInput, match="is a language model and sees none. Ask in words"):
+        load(llama).check(Query.ask("what is this?", picture(1)))
+
+
+def test_earlier_turns_where_there_is_no_template_are_refused(root: Path):
+    from errata.core.records import Message, Query
+
+    model = load(folder_of(ZOO["gpt2"], root))
+    told = Query((Message("user", ("mibo?",)), Message("assistant", ("yes",)), Message("user", ("and where?",))))
+    with pytest.raises(BadInput, match="has no chat template, so it knows no turns"):
+        model.check(told)
+
+
+def test_a_template_that_fails_is_a_sentence(llama: Path):
+    (llama / "chat_template.jinja").unlink(missing_ok=True)
+    path = llama / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": "{{ raise_exception('no such conversation') }}"}))
+    with pytest.raises(BadInput, match="chat template refuses this conversation: no such conversation"):
+        load(llama)
+
+
+def test_a_folder_whose_layout_is_not_known_is_a_sentence(llama: Path):
+    path = llama / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "clip"}))
+    with pytest.raises(BadInput, match="is a clip, which transformers doesn't open as one that answers in words"):
+        load(llama)
+
+
+def test_too_little_memory_is_said_before_anything_is_loaded(llama: Path, monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    from errata.models._files import Weights, check_room
+
+    huge = Weights((), parameters=10**13, size=2 * 10**13, dtypes=("BF16",))
+    with pytest.raises(BadInput, match=r"takes 40000.0 GB in float32, and .* GB are free on cpu. Use --dtype bfloat16"):
+        check_room(huge, name="llama", dtype=torch.float32, place=torch.device("cpu"))
+
+
+def test_a_new_family_is_there_by_its_file_alone():
+    assert len(OPENED) >= 24
+    assert all(isinstance(zoo, Zoo) for zoo in ZOO.values())
