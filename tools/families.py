@@ -18,15 +18,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 
 HEAD = """# Families, and what each does
 
-Made by `python -m tools.families`, from runs: each row is a small random checkpoint in the layout that the hub has (`tests/zoo`: configuration,
-processor, tokenizer with the family's special tokens, template, sharded weights), opened by `errata.models.load`, and each column a check of
-`tests/zoo/checks.py`. Random weights show that a family is asked rightly and can be written; they say nothing of how well an editor spreads.
+Made by `python -m tools.families`, from runs: each row is a small random checkpoint in the layout that the hub has (`tests/zoo`:
+configuration, processor, tokenizer with the family's special tokens, template, sharded weights), opened by `errata.models.load`, and
+each column a check of `tests/zoo/checks.py`. Random weights show that a family is asked rightly and can be written; they say nothing
+of how well an editor spreads.
 
 - **answers as generate**: greedy answers are the ids of transformers' own `generate`, without a picture, with one, with one of odd
   shape, and with two where the family takes two.
 - **batch equals single**: rows of several lengths, with and without pictures, each under its own patch.
-- **codebook**, **scopeedit** on the text side and on the projector, **finetune**, **scoped**: a correction is given, and out of the patch the
-  model's loss is what it was, to the last bit. **told**: the statement stands before the question.
+- **codebook**, **scopeedit** on the text side and on the projector, **finetune**, **scoped**: a correction is given, and out of the
+  patch the model's loss is what it was, to the last bit. **told**: the statement stands before the question.
 - **no forged turns**: no control token and no mark of a turn can be written by a text.
 """
 

@@ -185,7 +185,7 @@ def lens(codes_NI: Float[Tensor, "N I"], rows_RI: Float[Tensor, "R I"], *, weigh
 
 
 _WIDE: Final = 1024
-"""From this width on the root is taken in the space of the inputs, which are far fewer than directions: seconds instead of a minute.
+"""From this width on the root is taken in the space of the inputs, far fewer than directions: seconds instead of a minute.
 Narrower modules keep the sums that logs began with, to the last bit."""
 
 
@@ -193,5 +193,5 @@ def _lens_of_few(inputs_NI: Float[Tensor, "N I"], rows_RI: Float[Tensor, "R I"],
     """`lens` by the thin singular value decomposition: outside the span of the inputs the root is the identity."""
     _, sizes_N, directions_NI = torch.linalg.svd(inputs_NI, full_matrices=False)
     less_N = (1 + weight * sizes_N.square()).rsqrt() - 1
-    found_RI = rows_RI + (rows_RI @ directions_NI.T * less_N) @ directions_NI
+    found_RI: Tensor = rows_RI + (rows_RI @ directions_NI.T * less_N) @ directions_NI
     return found_RI.float().contiguous()
