@@ -72,7 +72,7 @@ def test_one_that_was_given_before_and_is_not_after_is_lost_and_the_write_is_ref
     one, other = EDITS[:2]
     found = looked(one, other, after=moved(given(one, other), one.query), near=(one, other))
     assert found.lost == (Lost(one.id, one.query.text, one.target, "nobody"),)
-    assert one.id[:12] in found.why
+    assert f": edit {one.id[:12]} ('" in found.why
     assert one.query.text in found.why
     assert "nobody" in found.why
     assert found.why.endswith(f"--supersede {one.id[:12]}")
