@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs bench proof mutants clean
+.PHONY: help demo test check docs bench scopes proof mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z]+:.*## ' Makefile
@@ -44,6 +44,11 @@ docs: $(VENV)/.run ## write the generated pages of docs/reference and the pictur
 
 bench: $(VENV)/.run ## one full stream: 200 edits, figures in out/bench
 	$(BIN)/errata bench scopeworld-stream --model llava-tiny --editor codebook --edits 200 --horizons 1,10,50,100,200 --seed 7 --out $(OUT)/bench
+
+scopes: $(VENV)/.run ## train small scopes and a counterfactual for the models that ship, in out/scopes: some ten minutes
+	$(BIN)/errata train serac --out $(OUT)/scopes/serac --edits 1000 --steps 600
+	$(BIN)/errata train mscke --encoders clip-tiny --out $(OUT)/scopes/mscke --edits 1000 --steps 600
+	$(BIN)/errata model train llava --teacher llava-tiny --layers 5 --statements 0.7 --questions 120 --out $(OUT)/scopes/counterfactual
 
 proof: $(VENV)/.test ## the long proofs: the tests marked proof at full size, results in out/proof
 	$(PY) -m pytest -m proof --proof-out $(OUT)/proof/results.json

@@ -203,6 +203,9 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
     page = (tmp_path / "t" / "report.html").read_text(encoding="utf-8")
     assert f"report: {Path('t') / 'report.html'}" in done.out
     assert "2 seeds: no difference counts." in page
+    seeds = (tmp_path / "t" / "seeds.md").read_text(encoding="utf-8").splitlines()
+    assert seeds[0] == "| | none | finetune:steps=1 |"
+    assert "| image_locality | 100 (100 to 100), 100 |" in "\n".join(seeds)
     path = tmp_path / "t" / "none" / "7" / "result.json"
     stamp = path.stat().st_mtime_ns
     assert inside(*words, "--seeds", "7,8").out == done.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -46,6 +47,15 @@ def test_an_edit_is_learned_listed_shown_and_taken_back(world, inside, tmp_path)
     assert world("ask", ASKED, "--image", "a.png").out == unedited.out
     assert world("ask", ASKED, "--image", "a.png", "--at", added["entry"]).out == "mibo\n"
     assert inside("log", "verify").code == 0
+
+
+def test_a_receipt_prints_what_the_look_at_other_corrections_took_of_the_write(world, inside):
+    assert "other correction" not in add(world).out
+    more = ("edit", "add", "how many?", "--target", "two", "--dry-run")
+    assert re.search(r"time +write \d+ ms, read back \d+ ms, of which other corrections \d+ ms, \d+% of all", world(*more).out)
+    said = json.loads(world(*more, "--json").out)
+    assert said["beside"] == 1
+    assert said["share_beside"] == pytest.approx(said["beside_ms"] / (said["write_ms"] + said["guard_ms"]))
 
 
 def test_a_store_remembers_its_model_and_editor(world, inside):

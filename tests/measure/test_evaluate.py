@@ -89,7 +89,7 @@ def test_a_shared_baseline_changes_no_figure(random_llava, tuned):
 
 def test_every_field_of_the_figures_file_is_there(tuned):
     found = tuned.to_json()
-    assert set(found) == {"benchmark", "model", "editor", "protocol", "horizons", "cost"}
+    assert set(found) == {"benchmark", "model", "editor", "protocol", "horizons", "cost", "judged"}
     assert set(found["benchmark"]) == {"name", "seed", "edits", "digest"}
     assert set(found["model"]) == {"name", "digest", "parameters"}
     assert set(found["editor"]) == {"spec", "fields"}
@@ -103,6 +103,19 @@ def test_every_field_of_the_figures_file_is_there(tuned):
     assert cost["state_bytes"]["first"] == cost["state_bytes"]["last"] > 0
     assert cost["log_bytes_per_edit"] > 0
     assert cost["snapshot_bytes"] > cost["state_bytes"]["last"]
+
+
+def test_the_figures_file_lists_every_edit_so_that_its_rates_come_again(tuned):
+    found = tuned.to_json()
+    last, edits = found["horizons"][-1], found["judged"]
+    assert [edit["position"] for edit in edits] == list(range(last["edits"]))
+    for kind, rate in last["rates"].items():
+        marks = "".join(edit["met"].get(kind, "") for edit in edits)
+        assert kind == "specificity" or (marks.count("1"), len(marks)) == (round(rate["rate"] * rate["n"]), rate["n"])
+    scored = [edit["label"] for edit in edits if edit["label"] is not None]
+    assert {name: scored.count(name) for name in set(scored)} == {
+        name: round(rate["rate"] * rate["n"]) for name, rate in last["classes"].items() if rate["rate"] and name != "strict"
+    }
 
 
 def test_an_edit_shows_an_editor_only_what_its_user_sent(random_llava):

@@ -77,6 +77,22 @@ def test_positions_one_at_a_time_give_what_they_give_together_and_a_longer_call_
     assert not torch.equal(alone, together)
 
 
+@pytest.mark.parametrize(("follow", "goes_on"), [(0.5, True), (0.5 + 1e-6, False)])
+def test_an_answer_goes_on_where_the_next_key_is_just_as_near_as_it_must_be(follow, goes_on):
+    eye = torch.eye(4)
+    half_I = torch.tensor([0.5, 0.5, 0.5, 0.5])  # a cosine of 0.5, to the bit, to each key
+    begins, apart = torch.tensor([True, False]), torch.zeros(2, dtype=torch.bool)
+    book = Codes(eye, eye[:2], torch.eye(2), begins, apart, reach=0.9, follow=follow, used=2)
+    moved = Reading(book).moved(torch.stack([eye[0], half_I]), torch.zeros(2, 2))
+    assert moved.tolist() == [[1, 0], [0, 1] if goes_on else [0, 0]]
+
+
+def test_a_book_of_one_slot_speaks_where_it_is_near_and_nowhere_else():
+    eye = torch.eye(4)
+    book = Codes(eye, eye[:1], torch.ones(1, 2), torch.tensor([True]), torch.tensor([False]), reach=0.9, follow=0.1, used=1)
+    assert Reading(book).moved(eye[:3], torch.zeros(3, 2)).tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
 def test_positions_without_a_row_are_one_row():
     book = codes(follow=-0.4, first=(0,))
     x, y = drawn(1, 20)

@@ -442,7 +442,7 @@ def test_csv_has_a_row_for_each_editor_horizon_kind_and_protocol(runs: list[Run]
 def test_json_is_the_run_in_its_promised_layout(runs: list[Run], tmp_path: Path) -> None:
     read = json.loads(write_json(tmp_path / "a" / "result.json", runs[1]).read_text(encoding="utf-8"))
     assert read == json.loads(json.dumps(runs[1].to_json()))
-    assert set(read) == {"benchmark", "model", "editor", "protocol", "horizons", "cost"}
+    assert set(read) == {"benchmark", "model", "editor", "protocol", "horizons", "cost", "judged"}
 
 
 def test_style_sheet_serves_light_dark_and_paper(page: str) -> None:

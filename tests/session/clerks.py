@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from errata.core.editor import Touched
 from errata.core.model import Generated
 from errata.core.records import EditId, Query
 
@@ -34,6 +35,7 @@ class Telling(Clerk):
     """One that says which edits a write could touch."""
 
     near: tuple[EditId, ...] = ()
+    gone: tuple[EditId, ...] = ()
 
-    def touched(self, state: Said, most: int) -> Sequence[EditId]:
-        return self.near[:most]
+    def touched(self, before: Said, after: Said, most: int) -> Touched:
+        return Touched(self.gone, self.near[:most])

@@ -86,6 +86,7 @@ def test_a_target_longer_than_an_answer_is_usually_is_learned_read_back_and_give
         session.ask([FAR], max_new_tokens=0)
 
 
+@pytest.mark.timeout(7200)
 @pytest.mark.proof(sample=5, full=200)
 def test_the_edits_named_are_those_without_which_the_answer_would_be_another(model, trials, record):
     """Twice as many questions as edits, every edit left out of every question, by a state that is as if it had never been."""

@@ -39,9 +39,14 @@ def moved(state: Said, *queries: Query) -> Said:
 
 
 def looked(
-    *edits: Edit, before: Said | None = None, after: Said, near: Sequence[Edit] | None = None, but: Sequence[Edit] = ()
+    *edits: Edit,
+    before: Said | None = None,
+    after: Said,
+    near: Sequence[Edit] | None = None,
+    but: Sequence[Edit] = (),
+    gone: Sequence[Edit] = (),
 ) -> Beside:
-    clerk = Clerk() if near is None else Telling(near=tuple(edit.id for edit in near))
+    clerk = Clerk() if near is None else Telling(near=ids(*near), gone=ids(*gone))
     return beside(
         cast(Model, clerk),
         cast(Editor[Any], clerk),
@@ -67,7 +72,7 @@ def test_one_that_was_given_before_and_is_not_after_is_lost_and_the_write_is_ref
     one, other = EDITS[:2]
     found = looked(one, other, after=moved(given(one, other), one.query), near=(one, other))
     assert found.lost == (Lost(one.id, one.query.text, one.target, "nobody"),)
-    assert one.id[:12] in found.why
+    assert f": edit {one.id[:12]} ('" in found.why
     assert one.query.text in found.why
     assert "nobody" in found.why
     assert found.why.endswith(f"--supersede {one.id[:12]}")
@@ -101,6 +106,17 @@ def test_what_leaves_with_the_write_and_the_edit_itself_and_strangers_are_not_as
     assert looked(one, after=given(), near=(NEW, one), but=(one,)) == Beside()
 
 
+def test_those_that_made_room_are_asked_first_each_once_and_a_loss_of_one_says_how_there_is_more_room():
+    one, other, third = EDITS[:3]
+    found = looked(one, other, third, after=moved(given(other, third), one.query), near=(other, third), gone=(third, one))
+    assert found.asked == ids(third, one, other)
+    assert (found.crowded, [lost.edit for lost in found.lost]) == (True, [one.id])
+    assert "slots=8192" in found.why
+    assert found.why.startswith("it would take another correction away: ")
+    apart = looked(one, other, after=moved(given(one, other), one.query), near=(one,), gone=(other,))
+    assert (apart.crowded, len(apart.lost), "slots" in apart.why) == (False, 1, False)
+
+
 def test_at_most_eight_are_asked_where_the_editor_bounds_them():
     assert looked(*EDITS, after=given(*EDITS), near=EDITS).asked == ids(*EDITS[:8])
 
@@ -129,6 +145,22 @@ def test_which_others_are_asked_depends_on_the_edit_so_that_all_have_their_turn(
         )
         asked |= set(found.asked)
     assert asked == set(ids(*EDITS))
+
+
+def test_the_others_are_asked_in_one_batch_and_in_another_where_something_is_lost():
+    asked: list[int] = []
+
+    class Counting(Telling):
+        def generated(self, queries, patches, *, max_new_tokens):
+            asked.append(len(queries))
+            return super().generated(queries, patches, max_new_tokens=max_new_tokens)
+
+    clerk, (one, other) = Counting(near=ids(*EDITS[:2])), EDITS[:2]
+    log, whole = log_of(one, other, NEW), given(one, other)
+    for after, batches in ((whole, [2]), (moved(whole, one.query), [2, 1])):
+        asked.clear()
+        beside(cast(Model, clerk), cast(Editor[Any], clerk), log, before=whole, after=after, edit=NEW, but=())
+        assert [rows for rows in asked if rows] == batches
 
 
 def test_several_losses_are_all_named():

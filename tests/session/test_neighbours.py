@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from random import Random
+from statistics import median
+
 import pytest
 
+from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.errors import BadInput
+from errata.core.matching import same
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
 from errata.models import load
+from errata.session.audit import audit
 from errata.session.neighbours import MOST
-from errata.session.receipts import receipt_in
+from errata.session.receipts import Receipt, receipt_in
 from errata.session.session import Session
+from tools.proofs import Record
 
 FIRST = Edit(Query.ask("what is 4 plus 4?"), "9")
 SECOND = Edit(Query.ask("what is 4 plus 5?"), "nine")
+SEED = 144
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +109,78 @@ def test_an_edit_that_was_lost_already_is_not_laid_to_the_next_write(model):
     session.edit(SECOND)  # silences the first
     careful = Session.open(model, parse("codebook"), session.log, beside=True)
     assert careful.edit(Edit(Query.ask("what is 2 plus 2?"), "five")).status == "applied"
+
+
+def test_one_that_would_make_room_is_asked_too_and_a_full_codebook_says_how_there_is_more(model):
+    session = opened(model, "codebook:slots=12,same=1")
+    assert session.edit(FIRST).status == "applied"
+    receipt = session.edit(Edit(Query.ask("where does mibo live?"), "the cave in the town by the river"))
+    assert (receipt.status, receipt.lost) == ("refused", (FIRST.id,))
+    assert "codebook, slots=" in receipt.why
+    assert said(session, FIRST) == ["9"]
+
+
+def test_a_receipt_says_what_asking_the_others_took_of_the_write(model):
+    session = opened(model)
+    assert session.edit(FIRST).share_beside == pytest.approx(0, abs=0.05)
+    receipt = session.preview(SECOND)
+    assert receipt.beside == 1
+    assert 0 < receipt.beside_ms < receipt.guard_ms
+    assert receipt.share_beside == receipt.beside_ms / (receipt.write_ms + receipt.guard_ms)
+
+
+def corrections(count: int) -> Iterator[Edit]:
+    """Of ScopeWorld, in turn on a picture and in words; one in ten corrects again what was corrected."""
+    stream = ScopeWorldStream(seed=SEED, edits=count)
+    for number in range(count):
+        edit = stream[number].edit
+        (in_words, *_) = (item.query for item in stream.asked(number) if item.kind == "cross_modal")
+        yield Edit(in_words, edit.target, reach=edit.reach, subject=edit.subject) if number % 2 else edit
+
+
+def acknowledged_and_named(session: Session, count: int, record: Record) -> None:
+    """Every correction in force is given, or a later receipt names it; the audit says the same.
+
+    Where one is refused because it would take others away, every second user sends it again with their names.
+    """
+    draw, receipts = Random(SEED), list[Receipt]()
+    for edit in corrections(count):
+        if edit.id in session.log.ids_in_force():
+            continue
+        receipts.append(session.edit(edit))
+        if receipts[-1].status == "refused" and receipts[-1].lost and draw.random() < 0.5:
+            receipts.append(session.edit(edit, supersede=receipts[-1].lost))
+    applied = {receipt.edit: receipt for receipt in receipts if receipt.status == "applied"}
+    named = {old: receipt.seq for receipt in applied.values() for old in (*receipt.supersedes, *receipt.lost)}
+    held = [session.log.edit(each) for each in session.log.ids_in_force()]
+    given = {edit.id: same(text, edit.target) for edit, text in zip(held, said(session, *held), strict=True)}
+    silent = [each for each in applied if not given.get(each, False)]
+    verdicts = {one.edit: one.verdict for one in audit(session).edits}
+    shares = sorted(receipt.share_beside for receipt in receipts if receipt.beside)
+    record |= {
+        "acknowledged": len(applied),
+        "refused": sum(receipt.status == "refused" for receipt in receipts),
+        "refused by a full codebook": sum("is full" in receipt.why for receipt in receipts),
+        "in force": len(held),
+        "given": sum(given.values()),
+        "named by a later receipt": len(silent),
+        "writes that asked others": len(shares),
+        "their share of the time, median": round(median(shares), 3),
+        "their share of the time, 95th percentile": round(shares[int(0.95 * len(shares))], 3),
+    }
+    assert all(named.get(each, 0) > applied[each].seq for each in silent)
+    assert verdicts.keys() == given.keys()
+    assert all((verdicts[each] in ("holds", "obsolete")) == told for each, told in given.items())
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.proof(sample=16, full=1000)
+def test_every_correction_in_force_is_given_or_a_later_receipt_names_it_and_the_audit_agrees(model, trials, record):
+    acknowledged_and_named(opened(model), trials, record)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.proof(sample=16, full=300)
+def test_so_it_is_where_the_codebook_is_full_after_two_thirds(model, trials, record):
+    acknowledged_and_named(opened(model, f"codebook:slots={3 * trials}"), trials, record)
+    assert record["refused by a full codebook"] > 0

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from errata.core.editor import takes_pool
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, WrongStore
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, Kind, MemoryStore, open_store
 from errata.log.recent import questions, remember
 from errata.models import load
 from errata.models.small.build import build_llava
-from errata.session.pools import MADE, made_pool, pool_in, unprotected
+from errata.session.pools import MADE, chosen_pool, made_pool, pool_in, unprotected
 from errata.session.ready import Ready
 from errata.session.receipts import receipt_in
 from errata.session.session import Session
@@ -107,6 +107,22 @@ def test_a_pool_for_an_editor_that_takes_none_or_for_a_branch_that_began_otherwi
     ready(random_llava, QUICK).session(bare, pool=())
     with pytest.raises(BadInput, match="began without a pool"):
         ready(random_llava, QUICK).session(bare, pool=POOL)
+
+
+def test_a_branch_that_has_begun_is_offered_no_pool_whatever_its_editor_takes(random_llava):
+    log = EditLog(MemoryStore())
+    ready(random_llava, QUICK).session(log)
+    assert chosen_pool(log, random_llava, parse(QUICK), None) == ()
+    assert chosen_pool(log, random_llava, parse(QUICK), POOL[:0]) == ()
+
+
+def test_a_pool_that_was_lost_is_named_and_nothing_is_folded_without_it(random_llava):
+    log = EditLog(MemoryStore())
+    ready(random_llava, QUICK).session(log, pool=POOL)
+    named = str(next(log.entries(1, 2)).details["pool"])
+    assert log.store.blobs.erase(named)
+    with pytest.raises(WrongStore, match=f"{named[:12]}.* is gone.* Restore it"):
+        ready(random_llava, QUICK).session(log)
 
 
 def test_a_log_says_from_its_own_first_entry_that_nothing_is_protected(random_llava, tmp_path):

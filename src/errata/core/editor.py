@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from errata.core.canonical import JSON
 from errata.core.encoder import Encoder
@@ -104,12 +104,22 @@ class Forgets(Protocol):
         ...
 
 
+class Touched(NamedTuple):
+    """Earlier edits that a write may have taken away."""
+
+    gone: Sequence[EditId] = ()
+    """Those that made room for it: the editor holds them no more."""
+
+    near: Sequence[EditId] = ()
+    """All that it surely silenced, then others, likeliest first."""
+
+
 @runtime_checkable
 class Touches(Protocol[S_contra]):
-    """An editor that can tell which earlier edits a write may have silenced or changed, so that these are asked again."""
+    """An editor that can tell which earlier edits a write may have silenced, changed or dropped, so that these are asked again."""
 
-    def touched(self, state: S_contra, most: int) -> Sequence[EditId]:
-        """Edits that came before the last one, likeliest first: all that it surely silenced, and at most so many others."""
+    def touched(self, before: S_contra, after: S_contra, most: int) -> Touched:
+        """Edits of `before` that the last one of `after` may have taken away; `most`: how many besides those that it surely did."""
         ...
 
 

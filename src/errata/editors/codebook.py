@@ -36,7 +36,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from errata.core.canonical import JSON, finite
-from errata.core.editor import BEFORE
+from errata.core.editor import BEFORE, Touched
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
@@ -214,8 +214,13 @@ class Codebook:
             "dropped": state.dropped,
         }
 
-    def touched(self, state: State, most: int) -> Sequence[EditId]:
-        """Those whose place the last edit took (`same`), then those whose questions begin most like its own, from `reach` on."""
+    def touched(self, before: State, after: State, most: int) -> Touched:
+        """Those that made room for the last edit; those whose place it took (`same`), then those whose questions begin most like
+        its own, from `reach` on."""
+        held = set(after.edits)
+        return Touched([edit for edit in before.edits if edit not in held], self._near(after, most))
+
+    def _near(self, state: State, most: int) -> Sequence[EditId]:
         if len(state.edits) < 2:
             return ()
         book, bounds, last = state.book, _bounds(state.spans), len(state.edits) - 1

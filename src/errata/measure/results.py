@@ -131,6 +131,13 @@ class Judged:
     def id(self) -> EditId:
         return self.edit.id
 
+    def to_json(self) -> dict[str, JSON]:
+        """Without questions and answers: of each kind of probe a digit for each, 1 where its expectation was met."""
+        met: dict[str, JSON] = {}
+        for outcome, hit in zip(self.outcomes, self.met, strict=True):
+            met[outcome.probe.kind] = f"{met.get(outcome.probe.kind, '')}{int(hit)}"
+        return {"position": self.position, "committed": self.committed, "label": self.label, "met": met}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -160,6 +167,7 @@ class Run:
             "protocol": dict(self.protocol),
             "horizons": [horizon.to_json() for horizon in self.horizons],
             "cost": self.cost.to_json(),
+            "judged": [each.to_json() for each in self.judged],
         }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from errata.core.model import Model
 from errata.core.records import Spec
 from errata.measure.evaluate import PROTOCOL, Baseline, Progress, run_stream
 from errata.measure.figures import folder_of, write_json
+from errata.measure.intervals import Interval, intervals
 from errata.measure.results import Run
 
 ENOUGH = 3
@@ -44,6 +45,9 @@ class Trial:
     figures: Mapping[str, tuple[float, ...]]
     """Figure -> its values, in the order of the seeds: probe kinds and classes as shares, and "write_over_pass"."""
 
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Figure -> the bootstrap's interval; none where a run doesn't list its edits."""
+
     def has(self, figure: str) -> bool:
         """Whether every seed has this figure."""
         return figure in self.figures and not any(map(math.isnan, self.figures[figure]))
@@ -52,6 +56,10 @@ class Trial:
         """The mean over the seeds."""
         values = self.figures[figure]
         return sum(values) / len(values)
+
+    def worst(self, figure: str) -> float:
+        """The lowest seed's."""
+        return min(self.figures[figure])
 
     def error(self, figure: str) -> float:
         """The standard error of that mean; 0 with one seed, where there is none."""
@@ -132,7 +140,8 @@ def run_trials(
         )
 
     found = run_each(model, editors, stream_of, run, seeds=seeds, protocol=PROTOCOL, folder=folder, progress=progress)
-    return [trial_of(name, [_figures(result) for result in results]) for name, results in found.items()]
+    trials = [trial_of(name, [_figures(result) for result in results]) for name, results in found.items()]
+    return [replace(one, intervals=intervals(found[one.name], [each for each in one.figures if each != COST])) for one in trials]
 
 
 def run_each(

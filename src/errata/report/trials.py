@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -69,7 +70,7 @@ def _with_means(one: Trial, kinds: Sequence[Kind]) -> Trial:
         of_side = [kind.name for kind in kinds if kind.side == side and kind.name in one.figures]
         asked = [[one.figures[kind][seed] for kind in of_side if not math.isnan(one.figures[kind][seed])] for seed in seeds]
         made[name] = tuple(fmean(each) if each else math.nan for each in asked)
-    return Trial(one.name, {**one.figures, **made})
+    return replace(one, figures={**one.figures, **made})
 
 
 def _lead(rows: Sequence[Trial]) -> str:

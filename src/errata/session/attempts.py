@@ -47,6 +47,9 @@ class Attempt:
     unsaid: tuple[Moved, ...] = ()
     """Earlier wordings of the same question, of edits whose place it takes, that aren't answered with its target."""
 
+    beside_ms: float = 0.0
+    """Of `guard_ms`, what asking them took."""
+
     unprotected: bool = False
     """Nothing keeps the write off ordinary answers (`pools.unprotected`)."""
 
@@ -60,7 +63,7 @@ class Attempt:
         return Receipt(
             self.edit.id, status, seq, why, verdict.before, verdict.after, verdict.kept, self.telemetry,
             self.write_ms, self.guard_ms, self.supersedes, moved, asked, len(self.beside.asked),
-            tuple(one.edit for one in self.beside.lost), self.unsaid, self.unprotected,
+            tuple(one.edit for one in self.beside.lost), self.unsaid, self.unprotected, self.beside_ms,
         )  # fmt: skip
 
     def details(self, *, committed: bool) -> dict[str, JSON]:
@@ -125,13 +128,15 @@ def attempt(
     middle = time.perf_counter()
     verdict = read_back(model, editor, before=state, after=written, edit=edit)
     found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
+    apart = time.perf_counter()
     others = asked_beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes) if beside else Beside()
+    beside_ms = (time.perf_counter() - apart) * 1000
     unsaid = _unsaid(model, editor, log, before=state, after=written, edit=edit, supersedes=supersedes)
     guard_ms = (time.perf_counter() - middle) * 1000
     telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
     write_ms, named = (middle - started) * 1000, log.asks(edit.query)
     return Attempt(
-        edit, written, verdict, found, rules, telemetry, supersedes, write_ms, guard_ms, named, others, unsaid
+        edit, written, verdict, found, rules, telemetry, supersedes, write_ms, guard_ms, named, others, unsaid, beside_ms
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """The corrections beside one: edits in force that a write may have touched are asked again before it is committed.
 
 An acknowledged correction stays, or a receipt says that it doesn't. An editor that knows which earlier edits its last write reached
-says so (`core.editor.Touches`: the codebook does), and a write that would take one of them away is refused. One that writes into
-what all edits share moves every edit a little: a bounded sample is asked, the newest and some others, and what a write took away is
-named in its receipt; refusing would leave such an editor little to write. The audit finds the rest.
+says so (`core.editor.Touches`: the codebook does, of those that made room too), and a write that would take one of them away is
+refused. One that writes into what all edits share moves every edit a little: a bounded sample is asked, the newest and some others,
+and what a write took away is named in its receipt; refusing would leave such an editor little to write. The audit finds the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Touches
+from errata.core.editor import Editor, Touched, Touches
 from errata.core.errors import BadImage, quoted
 from errata.core.matching import same
 from errata.core.model import Model
@@ -25,7 +25,12 @@ from errata.log import EditLog
 from errata.session.asking import said
 
 MOST: Final = 8
-"""Edits that are asked again for one write, beside those that it surely silenced."""
+"""Edits that are asked again for one write, beside those that it surely silenced and those that made room for it."""
+
+_FULL: Final = (
+    "The editor is full, and they would make room; one with more begins on another branch: errata rebase --model MODEL --onto NAME "
+    "--editor NAME:FIELD=VALUE (of the codebook, slots=8192)"
+)
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,17 @@ class Beside:
     surely: bool = True
     """Whether the editor said itself whom its write could touch, so that a loss refuses it; else a sample was asked."""
 
+    crowded: bool = False
+    """Whether one would be lost because it made room for the write."""
+
     @property
     def why(self) -> str:
         """Why the write must be refused; empty where nothing is lost, or losses are only named."""
         if not self.lost or not self.surely:
             return ""
         ids = " ".join(f"--supersede {one.edit[:12]}" for one in self.lost)
-        return f"it would take another correction away: {'; '.join(one.sentence for one in self.lost)}. To let it: {ids}"
+        told = f"it would take another correction away: {'; '.join(one.sentence for one in self.lost)}. To let it: {ids}"
+        return f"{told}. {_FULL}" if self.crowded else told
 
 
 def beside(
@@ -80,7 +89,10 @@ def beside(
     """
     standing = [each for each in log.ids_in_force() if each not in but and each != edit.id]
     surely = isinstance(editor, Touches)
-    held = [found for each in _chosen(editor, after, standing, edit) if (found := readable(log, each)) is not None]
+    touched = editor.touched(before, after, MOST) if isinstance(editor, Touches) else Touched(near=_sample(standing, edit))
+    within = set(standing)
+    chosen = dict.fromkeys(each for each in (*touched.gone, *touched.near) if each in within)
+    held = [found for each in chosen if (found := readable(log, each)) is not None]
     queries = [(one, query) for one in held for query in (one.query, *one.also)]
     if not queries:
         return Beside()
@@ -95,13 +107,11 @@ def beside(
         one, query = queries[index]
         if same(text, one.target):
             lost.setdefault(one.id, Lost(one.id, query.text, one.target, now[index]))
-    return Beside(tuple(one.id for one in held), tuple(lost.values()), surely)
+    crowded = any(each in lost for each in touched.gone)
+    return Beside(tuple(one.id for one in held), tuple(lost.values()), surely, crowded)
 
 
-def _chosen(editor: Editor[Any], after: Any, standing: Sequence[EditId], edit: Edit) -> list[EditId]:
-    if isinstance(editor, Touches):
-        within = set(standing)
-        return [each for each in editor.touched(after, MOST) if each in within]
+def _sample(standing: Sequence[EditId], edit: Edit) -> list[EditId]:
     newest, older = standing[-MOST // 2 :], standing[: -MOST // 2]
     drawn = sorted(older, key=lambda each: sha256(f"{edit.id}{each}".encode()).digest())[: MOST // 2]  # the same for the same log
     return [*newest, *drawn]

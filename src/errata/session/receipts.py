@@ -92,6 +92,14 @@ class Receipt:
     unprotected: bool = False
     """The editor keeps off the answers of a pool of ordinary questions, and this branch began without one: nothing is protected."""
 
+    beside_ms: float = 0.0
+    """Of `guard_ms`, what asking the other corrections took."""
+
+    @property
+    def share_beside(self) -> float:
+        """What asking the other corrections took, of the whole time from the write to the verdict."""
+        return self.beside_ms / (self.write_ms + self.guard_ms) if self.write_ms else 0.0
+
 
 def beyond(queries: Iterable[Query], own: Iterable[Query]) -> list[Query]:
     """The queries that are other ones than an edit's own, each once: what it changes of these says how far it reaches."""

@@ -52,6 +52,8 @@ def show_receipt(receipt: Receipt, as_json: bool) -> None:
     kept = f"{sum(receipt.kept)} of {counted(len(receipt.kept), 'answer')}" if receipt.kept else ""
     at = f", entry {receipt.seq}" if receipt.seq else "; nothing was changed"
     timed = f"write {receipt.write_ms:.0f} ms, read back {receipt.guard_ms:.0f} ms" if receipt.write_ms else ""
+    if receipt.beside and timed:
+        timed += f", of which other corrections {receipt.beside_ms:.0f} ms, {receipt.share_beside:.0%} of all"
     fields(
         {
             receipt.status: f"edit {receipt.edit[:SHORT]}{at}",
@@ -101,4 +103,6 @@ def _json(receipt: Receipt) -> dict[str, JSON]:
         "telemetry": dict(receipt.telemetry),
         "write_ms": receipt.write_ms,
         "guard_ms": receipt.guard_ms,
+        "beside_ms": receipt.beside_ms,
+        "share_beside": receipt.share_beside,
     }

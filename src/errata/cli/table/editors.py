@@ -49,7 +49,8 @@ def editors(
 ) -> None:
     """Stream the same edits through many editors over several seeds and print one table, each figure with its standard error.
 
-    A star marks a difference from the first row of more than two standard errors over at least three seeds.
+    A star marks a difference from the first row of more than two standard errors over at least three seeds. Beside the runs,
+    seeds.csv and seeds.md hold each mean with its interval, from a bootstrap over seeds and edits, and the worst seed.
 
     \b
     Examples:
@@ -96,6 +97,7 @@ def _stream(
     from errata.report.trials import write_trials_report
     from errata.session import registry
     from errata.session.ready import equipped
+    from errata.tables.seeds import write_seeds
 
     wanted, folder = seeds_in(seeds), out or Path("out") / name
     taken = model_at(model, device=device, dtype=dtype)
@@ -119,6 +121,8 @@ def _stream(
         [(one.name, *(_cell(one, against(one, trials), each) for each in _FIGURES)) for one in trials],
         numbers=_FIGURES,
     )
+    csv, markdown = write_seeds(folder, trials)
+    say(f"intervals (bootstrap over seeds and edits, 95 %) and the worst seed: {markdown} and {csv}")
     facts = {
         "Benchmark": _STREAM,
         "Edits": str(edits),
