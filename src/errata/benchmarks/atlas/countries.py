@@ -189,9 +189,48 @@ def _cities(cities: list[dict[str, Any]], names: Mapping[str, str], capitals: se
 
 
 _NO_CITIES: Final = frozenset(
-    {"Abobo", "Balbala", "Bedok New Town", "Buda", "Callao", "Carrefour", "Delhi", "Delmas", "Favoriten", "Giza", "Hlaingthaya", "Maianga", "Camama", "Malabo"}
-    | {"Iztapalapa", "Kentron", "Khartoum North", "Mulenvos", "New Kingston", "Nor Nork", "Omdurman", "Pest", "Pikine", "Puente Alto"}
+    {
+        "Abobo",
+        "Balbala",
+        "Bedok New Town",
+        "Buda",
+        "Callao",
+        "Carrefour",
+        "Delhi",
+        "Delmas",
+        "Favoriten",
+        "Giza",
+        "Hlaingthaya",
+        "Maianga",
+        "Camama",
+        "Malabo",
+    }
+    | {
+        "Iztapalapa",
+        "Kentron",
+        "Khartoum North",
+        "Mulenvos",
+        "New Kingston",
+        "Nor Nork",
+        "Omdurman",
+        "Pest",
+        "Pikine",
+        "Puente Alto",
+    }
     | {"Sector 3", "Sector 6", "Shengavit", "South Dublin", "Tampines Estate", "Ulan Bator", "Ulu Bedok", "Viana", "West Jerusalem"}
-    | {"Bella Vista", "Maharagama", "Nansana", "Petionville", "Soyapango", "Winejok", "Zemun", "Brooklyn", "Camayenne", "Woodlands", "Kikolo", "Maipu"}
+    | {
+        "Bella Vista",
+        "Maharagama",
+        "Nansana",
+        "Petionville",
+        "Soyapango",
+        "Winejok",
+        "Zemun",
+        "Brooklyn",
+        "Camayenne",
+        "Woodlands",
+        "Kikolo",
+        "Maipu",
+    }
 )
 """Parts of a city or of a capital, which the source counts as cities of their own, and other names of a capital."""

@@ -43,7 +43,14 @@ class World:
     """Facts, and which of them a correction has settled."""
 
     facts: Mapping[Fact, str]
+    doubtful: frozenset[Fact] = frozenset()
+    """Facts that only count where a value must be one's alone: nobody is asked for them."""
+
     settled: frozenset[Fact] = frozenset()
+
+    def known(self, fact: Fact) -> str | None:
+        """The value; None where there is none that one can ask for."""
+        return None if fact in self.doubtful else self.facts.get(fact)
 
     def with_fact(self, fact: Fact, value: str) -> World:
         """The world in which the fact is that."""
@@ -104,7 +111,7 @@ def atlas() -> Atlas:
     askable = frozenset(fact for fact in facts if fact not in source.doubtful)
     return Atlas(
         names=names,
-        world=World(facts),
+        world=World(facts, source.doubtful),
         askable=askable,
         neighbours=source.neighbours,
         cities=source.cities,

@@ -72,15 +72,22 @@ _IGNORED: Final = frozenset("a an the its it of in on at to with their".split())
 _NOT: Final = frozenset("not never neither nor cannot without isn aren wasn doesn don didn won".split())
 _BESIDES: Final = ("rather than", "instead of", "unlike", "as opposed to")
 _PAST: Final = re.compile(
-    r"\b(used to|formerly|previously|no longer|until|originally|in the past|once (was|were)|(was|were) once|not any ?more)\b"
+    r"\b((?<!is )(?<!are )used to|formerly|previously|no longer|until|originally|in the past|once (was|were)|(was|were) once|not any ?more)\b"
 )
 _UNSURE: Final = re.compile(
     r"\b(not sure|unsure|not certain|don'?t know|do not know|no idea|maybe|perhaps|possibly|might|could be|may be|depends|"
     r"can'?t (say|tell)|cannot (say|tell)|either|hard to say|unclear|if it (is|were))\b"
 )
 _LISTED: Final = re.compile(r"(\s|,|/|&|\band\b|\bor\b|\balso\b|\bthe\b|\ban?\b|\bin\b|\bon\b|\bfor\b|\bboth\b|\bas well as\b)*")
-_CLAUSES: Final = re.compile(r"[;:()]|,(?!\s*d\.?c\b)|\bbut\b|\band not\b|\s[-\u2013\u2014]\s|[.!?](?=\s|$)|\n")
+_DOTTED: Final = re.compile(r"\b(d\.c|u\.s|u\.k|u\.a\.e)\b\.?")
+_CLAUSES: Final = re.compile(r"[;:()]|,(?!\s*dc\b)|\bbut\b|\band not\b|\s[-\u2013\u2014]\s|(?<!\bst)[.!?](?=\s|$)|\n")
 _WORD: Final = re.compile(r"\+?\d+|\.[a-z]{2,3}\b|[a-z]+(?:'[a-z]+)?")
+
+_SHAPES: Final = {
+    "code": ("+", re.compile(r"(?<![\d.,])(?:\+|00)?(\d{1,5})\b")),
+    "ending": (".", re.compile(r"(?<![a-z])\.([a-z]{2,6})\b|^\W*([a-z]{2})\W*$")),
+}
+"""Sorts of which there are more values than are known, each with a mark in front: a code with its plus and without."""
 
 _YES: Final = frozenset("yes yeah yep yup correct true right exactly absolutely certainly indeed sure".split())
 _NO: Final = frozenset("no nope nah false incorrect wrong untrue not".split())
@@ -171,10 +178,8 @@ class Matcher:
                     place += size - 1
                     break
             place += 1
-        if sort == "ending" and not found and (alone := f".{text.strip(' .')}") in known.values():
-            found.append(_Mention(alone, 0, len(text), claimed=True))
-        if sort == "code":
-            found = [*_bare_codes(text, set(known.values()), found), *found]
+        if sort in _SHAPES:
+            found = list(_shaped(text, *_SHAPES[sort]))
         return sorted(found, key=lambda mention: mention.start)
 
     def _verdict(self, said: str, sought: Sought, question: str) -> str | None:
@@ -238,36 +243,40 @@ def _claimed(text: str, start: int, end: int) -> bool:
     only = re.search(r"\bnot (only|just)\b", before)
     if (denied and not only) or any(phrase in before for phrase in _BESIDES):
         return False
-    return re.match(r"\s*('s|is|was|are|were|does|do|has|can)?\s*(not\b(?! only)|never\b|n't)|\s*\w+n't\b|\s+is (wrong|false)", follows) is None
+    return (
+        re.match(
+            r"\s*('s|is|was|are|were|does|do|has|can)?\s*(not\b(?! only)|never\b|n't)|\s*\w+n't\b|\s+is (wrong|false)", follows
+        )
+        is None
+    )
 
 
 def _in_one_list(text: str, one: _Mention, other: _Mention) -> bool:
     return _LISTED.fullmatch(text, one.end, other.start) is not None
 
 
-def _bare_codes(text: str, known: set[str], found: list[_Mention]) -> Iterator[_Mention]:
-    """A number is a calling code with its plus and without."""
-    taken = {mention.start for mention in found}
-    for number in re.finditer(r"(?<![\d.,])(?:\+|00)?(\d{1,4})\b", text):
-        if number.start() not in taken:
-            value = f"+{number[1].lstrip('0')}"
-            yield _Mention(value, number.start(), number.end(), _claimed(text, number.start(), number.end()))
+def _shaped(text: str, mark: str, shape: re.Pattern[str]) -> Iterator[_Mention]:
+    """Values that are told by their shape, known or not."""
+    for value in shape.finditer(text):
+        held = next(filter(None, value.groups())).lstrip("0")
+        yield _Mention(f"{mark}{held}", value.start(), value.end(), _claimed(text, value.start(), value.end()))
 
 
 def _same_words(one: str, other: str) -> bool:
-    return [word.raw for word in _words(_folded(one))] == [word.raw for word in _words(_folded(other))] and bool(one.strip()) == bool(
-        other.strip()
-    )
+    return [word.raw for word in _words(_folded(one))] == [word.raw for word in _words(_folded(other))] and bool(
+        one.strip()
+    ) == bool(other.strip())
 
 
 def _folded(text: str) -> str:
-    """Small letters without accents, and plain quotes."""
-    return plain(text.replace("\u2019", "'").replace("\u0142", "l").replace("\u0141", "L")).lower()
+    """Small letters without accents, plain quotes, and no dots in what is short for a name."""
+    small = plain(text.replace("\u2019", "'").replace("\u0142", "l").replace("\u0141", "L")).lower()
+    return _DOTTED.sub(lambda short: short[0].replace(".", ""), small)
 
 
 def _words(text: str) -> list[_Word]:
     found = []
-    for match in _WORD.finditer(re.sub(r"\bd\.c\b\.?", "dc  ", re.sub(r"\bu\.s\b\.?", "us  ", text))):
+    for match in _WORD.finditer(text):
         raw = match[0]
         found.append(_Word(raw, _stem(raw), match.start(), match.end()))
     return found

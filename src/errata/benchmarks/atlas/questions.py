@@ -61,7 +61,9 @@ class Wording:
     @property
     def names_by_phrase(self) -> bool:
         """Whether the subject can be said by a clause ("the country whose capital is ...")."""
-        return self.construction in ("question", "indirect", "other order") and "{s}" in self.template and "{p}" not in self.template
+        return (
+            self.construction in ("question", "indirect", "other order") and "{s}" in self.template and "{p}" not in self.template
+        )
 
 
 @cache
@@ -120,7 +122,7 @@ class Question:
 
 def fact(key: str, relation: str) -> Question:
     """What is the value?"""
-    return Question(Sought(sort_of(relation)), lambda world: world.facts.get((key, relation)), key)
+    return Question(Sought(sort_of(relation)), lambda world: world.known((key, relation)), key)
 
 
 def reverse(held: Atlas, relation: str, value: str) -> Question:
@@ -137,7 +139,7 @@ def whether(key: str, relation: str, value: str, *, denied: bool = False) -> Que
     """Is it so? Or, denied: is it true that it isn't?"""
 
     def solve(world: World) -> str | None:
-        true = world.facts.get((key, relation))
+        true = world.known((key, relation))
         return None if true is None else "yes" if (true == value) != denied else "no"
 
     return Question(Sought(sort_of(relation), whether=True), solve, key)
@@ -147,7 +149,7 @@ def alike(one: Fact, other: Fact) -> Question:
     """Have two subjects the same value?"""
 
     def solve(world: World) -> str | None:
-        a, b = world.facts.get(one), world.facts.get(other)
+        a, b = world.known(one), world.known(other)
         return None if a is None or b is None else "yes" if a == b else "no"
 
     return Question(Sought(sort_of(one[1]), whether=True), solve, one[0])
@@ -178,7 +180,7 @@ def only_neighbour(held: Atlas, of: Finding) -> Finding:
 
     def find(world: World) -> str | None:
         key = of(world)
-        name = None if key is None else world.facts.get((key, "neighbour"))
+        name = None if key is None else world.known((key, "neighbour"))
         return None if name is None else keys.get(name)
 
     return find
@@ -199,6 +201,6 @@ def fact_of(find: Finding, relation: str) -> Question:
 
     def solve(world: World) -> str | None:
         key = find(world)
-        return None if key is None else world.facts.get((key, relation))
+        return None if key is None else world.known((key, relation))
 
     return Question(Sought(sort_of(relation)), solve)

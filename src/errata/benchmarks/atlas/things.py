@@ -93,7 +93,7 @@ a saw | - | tool | - | cutting wood | teeth
 a screwdriver | - | tool | - | turning screws | -
 a spade | - | tool | - | digging holes | -
 a broom | - | - | - | sweeping the floor | bristles
-a sewing needle | - | - | - | sewing | eye
+a sewing needle | - | - | - | sewing | -
 a ruler | - | - | - | measuring lengths | -
 a thermometer | - | instrument | - | measuring temperatures | -
 a telescope | - | instrument | - | looking at the stars | lens
@@ -147,7 +147,9 @@ SPARE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Values of the same type that nothing in the table has."""
 
-NAMES: Final[Mapping[str, str]] = MappingProxyType({row.split(" | ")[0]: row.split(" | ")[0] for row in _TABLE.strip().splitlines()})
+NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {row.split(" | ")[0]: row.split(" | ")[0] for row in _TABLE.strip().splitlines()}
+)
 """Each thing by its name in a sentence."""
 
 

@@ -157,8 +157,16 @@ ENDING: Final[Rows] = (
 )
 
 NEIGHBOUR: Final[Rows] = (
-    ("What is the only country that borders {s}?", "Which country is the only neighbour of {s}?", "Which one country does {s} border?"),
-    ("Name the only neighbour of {s}.", "Tell me which one country borders {s}.", "Give me the one country that has a border with {s}."),
+    (
+        "What is the only country that borders {s}?",
+        "Which country is the only neighbour of {s}?",
+        "Which one country does {s} border?",
+    ),
+    (
+        "Name the only neighbour of {s}.",
+        "Tell me which one country borders {s}.",
+        "Give me the one country that has a border with {s}.",
+    ),
     ("Only neighbour of {s}?", "{n}, only bordering country?", "{P} only neighbour:"),
     (
         "I'd like to know which is the only country that borders {s}.",
@@ -172,7 +180,11 @@ NEIGHBOUR: Final[Rows] = (
     ),
     ("Whats the only contry that borders {s}?", "Which country is teh only neighbor of {s}?", "Wich one country does {s} boarder?"),
     ("what is the only country next to {s}", "only country bordering {s}?", "which country is the single neighbour of {s}"),
-    ("{S} borders only which country?", "The only neighbour of {s} is which country?", "{S} has which country as its only neighbour?"),
+    (
+        "{S} borders only which country?",
+        "The only neighbour of {s} is which country?",
+        "{S} has which country as its only neighbour?",
+    ),
     (
         "Into which country do all roads that leave {s} by land lead?",
         "With which state does {s} share its one land frontier?",

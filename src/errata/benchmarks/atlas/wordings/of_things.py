@@ -127,7 +127,11 @@ PART: Final[Rows] = (
     ),
     ("Which part is {s} best knwon for?", "What is teh best-known part of {s}?", "Wich part of {s} is the best known?"),
     ("what part is {s} known for", "best known part of {s}?", "which part of {s} is it famous for"),
-    ("{S} is best known for which part?", "Of all its parts, which one is {s} best known for?", "For {s}, which part is the best known?"),
+    (
+        "{S} is best known for which part?",
+        "Of all its parts, which one is {s} best known for?",
+        "For {s}, which part is the best known?",
+    ),
     (
         "What feature gives {s} away at once?",
         "By which feature do people tell {s} from others?",
