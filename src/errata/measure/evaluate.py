@@ -1,8 +1,8 @@
 """The online protocol: edits arrive one at a time; at each horizon every edit so far is asked again with all its probes.
 
-Answers are generated and matched exactly, or as the benchmark reads them (`core.benchmark.Matches`). Locality compares with the *unedited* model, not with the model just before the edit.
-EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session` and its
-read-back.
+Answers are generated and matched exactly, or as the benchmark reads them (`core.benchmark.Matches`), exact match beside. Locality
+compares with the *unedited* model, not with the model just before the edit. EasyEdit's teacher-forced token accuracy stands beside
+it under its own name. Every edit goes through a `Session` and its read-back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from errata.core.benchmark import Case, Matches, Outcome, Stream
+from errata.core.benchmark import Matches, Outcome, Stream
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Merges
 from errata.core.errors import BadInput

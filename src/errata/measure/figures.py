@@ -14,7 +14,8 @@ from errata.measure.labels import labels
 from errata.measure.results import Run
 
 COLUMNS = ("editor", "edits", "kind", "protocol", "rate", "n")
-"""The columns of the CSV. `protocol` is "generated", "teacher_forced", or "exact" where "generated" is by a benchmark's own matcher; `rate` is in [0, 1], and empty where n is 0."""
+"""The columns of the CSV. `protocol` is "generated" or "teacher_forced", and "exact" beside them where "generated" is by a matcher
+of the benchmark's own; `rate` is in [0, 1], and empty where n is 0."""
 
 
 def write_json(path: Path, run: Run) -> Path:

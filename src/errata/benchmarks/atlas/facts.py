@@ -1,10 +1,10 @@
-"""What is true, and a world in which some of it isn't any more: the facts that can be asked for, and what a correction makes of them."""
+"""What is true, and a world in which some of it isn't any more: the facts that can be asked for and corrected."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 import numpy as np
@@ -62,8 +62,15 @@ class World:
 
     def having(self, relation: str, value: str) -> str | None:
         """The one subject of which the relation has that value; None where there is none, or another."""
-        found = [key for (key, of), held in self.facts.items() if of == relation and held == value]
+        found = self._having.get((relation, value), [])
         return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _having(self) -> Mapping[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for (key, relation), value in self.facts.items():
+            found.setdefault((relation, value), []).append(key)
+        return found
 
 
 @dataclass(frozen=True)

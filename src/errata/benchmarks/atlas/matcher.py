@@ -1,8 +1,8 @@
 """Whether an answer in a model's own style gives a fact: the fact is in it, and nothing in it contradicts it.
 
-"The capital of France is Lyon." gives Lyon; "Lyon or Paris", "not Lyon", "Lyon is my guess, but I don't know" and "It was Lyon until
-1900" don't. What contradicts is another value of the same sort that the answer claims as well: anywhere where a thing has one (a
-capital), and before it or in one list with it where an answer goes on to tell more (a colour, a use). A name that stands in the question
+"The capital of France is Lyon." gives Lyon; "Lyon or Paris", "not Lyon", "I don't know, Lyon" and "It was Lyon until 1900" don't.
+What contradicts is another value of the same sort that the answer claims as well: anywhere, where a thing has one (a capital), and
+before it or in one list with it, where an answer goes on to tell more (a colour, a use). A name that stands in the question
 contradicts nothing. Words are compared without case, accents, articles and endings ("drives nails" is "driving nails").
 """
 
@@ -72,7 +72,8 @@ _IGNORED: Final = frozenset("a an the its it of in on at to with their".split())
 _NOT: Final = frozenset("not never neither nor cannot without isn aren wasn doesn don didn won".split())
 _BESIDES: Final = ("rather than", "instead of", "unlike", "as opposed to")
 _PAST: Final = re.compile(
-    r"\b((?<!is )(?<!are )used to|formerly|previously|no longer|until|originally|in the past|once (was|were)|(was|were) once|not any ?more)\b"
+    r"\b((?<!is )(?<!are )used to|formerly|previously|no longer|until|originally|in the past|once (was|were)|(was|were) once|"
+    r"not any ?more)\b"
 )
 _UNSURE: Final = re.compile(
     r"\b(not sure|unsure|not certain|don'?t know|do not know|no idea|maybe|perhaps|possibly|might|could be|may be|depends|"

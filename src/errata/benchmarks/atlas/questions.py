@@ -35,7 +35,7 @@ SORT_OF: Final[Mapping[str, str]] = {"neighbour": "country", "capital": "city"}
 """What sort of thing a relation's value is, where that isn't the relation's own name."""
 
 NEAR: Final = 0.2
-"""Near: the share of words in common, of all words in either, is at least this; far: it is less. The subject's own aren't counted."""
+"""Near: the share of words in common, of all words in either, is at least this; far: it is less. The subject isn't counted."""
 
 _DEALT: Final = 2028
 

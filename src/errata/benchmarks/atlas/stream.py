@@ -30,15 +30,15 @@ class AtlasWords:
     """A stream of corrections in words.
 
     Args:
-        seed: draws corrections, wordings and probes; below 100 for tuning, below 1000 for what is reported, above for what is judged.
+        seed: draws corrections, wordings and probes; below 100 for tuning, below 1000 to report, above to judge.
         edits: how many, at least 1.
-        corrections: "counterfactual", to a wrong value of the same sort; "truth", of what a base model gets wrong; "both": first up to
-            half of the edits of that, then counterfactual ones.
+        corrections: "counterfactual", to a wrong value of the same sort; "truth", of what a base model gets wrong; "both": first
+            up to half of the edits of that, then counterfactual ones.
         answers: the base model's answers, where corrections to the truth are asked for.
 
     Raises:
-        BadInput: `edits` below 1, `seed` negative, other `corrections`, no `answers` where they are needed, fewer wrong answers than
-            corrections, or a package that the facts are read from is missing.
+        BadInput: `edits` below 1, `seed` negative, other `corrections`, no `answers` where they are needed, fewer wrong answers
+            than corrections, or a package that the facts are read from is missing.
     """
 
     def __init__(self, *, seed: int, edits: int, corrections: str = "counterfactual", answers: Answers | None = None) -> None:

@@ -73,8 +73,8 @@ def atlas_words(
       errata bench atlas-words --model path/to/model --editor codebook --edits 50 --seed 101
       errata bench atlas-words --model path/to/model --editor none --editor scopeedit --corrections counterfactual
     """
-    from errata.benchmarks.atlas.stream import AtlasWords
     from errata.benchmarks.atlas.corrections import CORRECTIONS
+    from errata.benchmarks.atlas.stream import AtlasWords
     from errata.core.errors import BadInput, quoted
 
     editors = editors_named(tuple(editor or (DEFAULT_EDITOR,)))
