@@ -82,6 +82,7 @@ _UNSURE: Final = re.compile(
 _LISTED: Final = re.compile(r"(\s|,|/|&|\band\b|\bor\b|\balso\b|\bthe\b|\ban?\b|\bin\b|\bon\b|\bfor\b|\bboth\b|\bas well as\b)*")
 _DOTTED: Final = re.compile(r"\b(d\.c|u\.s|u\.k|u\.a\.e)\b\.?")
 _CLAUSES: Final = re.compile(r"[;:()]|,(?!\s*dc\b)|\bbut\b|\band not\b|\s[-\u2013\u2014]\s|(?<!\bst)[.!?](?=\s|$)|\n")
+_SENTENCES: Final = re.compile(r"[.!](?=\s)|\n")
 _WORD: Final = re.compile(r"\+?\d+|\.[a-z]{2,3}\b|[a-z]+(?:'[a-z]+)?")
 
 _SHAPES: Final = {
@@ -192,7 +193,8 @@ class Matcher:
         heads = [_head(clause) for clause in clauses if clause]
         first = heads[0] if heads else None
         if first is None:
-            return self._restated(text, _folded(question))
+            sentence = _SENTENCES.split(text, maxsplit=1)[0]
+            return self._restated(sentence, _folded(question))
         if any(head not in (None, first) for head in heads) or (clauses[0][1:2] == ["and"] and set(clauses[0]) & _NO):
             return None
         if first == "yes" and self.claims(said, sought=Sought(sought.sort), question=question):
