@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from errata.cli.bench.stream import _horizons
+from errata.cli.bench.stream import horizons_of
 from errata.core.errors import BadInput
 from errata.measure.figures import folder_of
 
@@ -91,13 +91,13 @@ def test_an_output_folder_that_cannot_be_made_gets_a_sentence(inside, untrained,
 
 @pytest.mark.parametrize(("edits", "horizons"), [(1, (1,)), (10, (1, 10)), (100, (1, 10, 50, 100)), (200, (1, 10, 50, 100, 200))])
 def test_horizons_that_are_not_given_grow_up_to_the_last_edit(edits, horizons):
-    assert _horizons(None, edits) == horizons
+    assert horizons_of(None, edits) == horizons
 
 
 @pytest.mark.parametrize("text", ["", "1,,2", "x", "0", "1.5", "1;2"])
 def test_horizons_that_are_no_numbers_are_refused(text):
     with pytest.raises(BadInput, match="aren't numbers of edits"):
-        _horizons(text, 10)
+        horizons_of(text, 10)
 
 
 @pytest.mark.parametrize(

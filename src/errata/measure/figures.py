@@ -14,7 +14,8 @@ from errata.measure.labels import labels
 from errata.measure.results import Run
 
 COLUMNS = ("editor", "edits", "kind", "protocol", "rate", "n")
-"""The columns of the CSV. `protocol` is "generated" or "teacher_forced"; `rate` is in [0, 1], and empty where n is 0."""
+"""The columns of the CSV. `protocol` is "generated" or "teacher_forced", and "exact" beside them where "generated" is by a matcher
+of the benchmark's own; `rate` is in [0, 1], and empty where n is 0."""
 
 
 def write_json(path: Path, run: Run) -> Path:
@@ -38,7 +39,7 @@ def write_csv(path: Path, runs: Sequence[Run]) -> Path:
         (label, horizon.edits, protocol, rates)
         for run, label in zip(runs, labels(runs), strict=True)
         for horizon in run.horizons
-        for protocol, rates in (("generated", horizon.rates), ("teacher_forced", horizon.teacher_forced))
+        for protocol, rates in (("generated", horizon.rates), ("teacher_forced", horizon.teacher_forced), ("exact", horizon.exact))
     ]
     lines = [
         (label, edits, kind.name, protocol, "" if (rate := rates[kind.name]).rate is None else repr(rate.rate), rate.n)

@@ -41,8 +41,8 @@ class Horizon:
 
     edits: int
     rates: Mapping[str, Rate]
-    """Probe kind -> share of probes that met their expectation, by generation and exact match. "specificity" is the mean of
-    its two halves."""
+    """Probe kind -> share of probes that met their expectation, by generation and the protocol's matcher. "specificity" is
+    the mean of its two halves."""
 
     teacher_forced: Mapping[str, Rate]
     """Probe kind -> share of target tokens predicted under teacher forcing (EasyEdit's definition)."""
@@ -54,10 +54,15 @@ class Horizon:
     retention: Mapping[str, Rate] = field(default_factory=dict)
     """Age decile of the edit ("0" oldest .. "9" newest) -> reliability."""
 
+    exact: Mapping[str, Rate] = field(default_factory=dict)
+    """`rates` by exact match, of a benchmark that has a matcher of its own; empty where exact match is the matcher."""
+
     def to_json(self) -> dict[str, JSON]:
+        beside = {"exact": {kind: rate.to_json() for kind, rate in self.exact.items()}} if self.exact else {}
         return {
             "edits": self.edits,
             "rates": {kind: rate.to_json() for kind, rate in self.rates.items()},
+            **beside,
             "teacher_forced": {kind: rate.to_json() for kind, rate in self.teacher_forced.items()},
             "classes": {name: rate.to_json() for name, rate in self.classes.items()},
             "refused": self.refused,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from errata.core.benchmark import Case, Outcome, Unchanged
 from errata.core.matching import same
 from errata.measure.results import CLASSES, Rate
 
-LEARNED = ("text_generality", "image_generality")
+Meets = Callable[[Outcome], bool]
+"""Whether an answer does what is expected of it."""
+
+LEARNED = ("text_generality", "image_generality", "near_wording", "far_wording")
 """*In* holds when every probe of these is given (the rule of ScopeEdit's pilot study)."""
 
-ENTAILED = ("specificity_in", "cross_modal", "portability")
+ENTAILED = ("specificity_in", "cross_modal", "portability", "reverse", "yes_new", "no_old", "one_hop", "two_hops")
 """What `strict` asks for beside them."""
 
 ASIDE = ("sentence_before", "capital", "typo", "wrong_value", "negation", "same_old_value", "capitals")
@@ -65,17 +68,27 @@ class Scored:
         return all(met for outcome, met in stays if isinstance(outcome.probe.expect, Unchanged))
 
 
-def met(outcome: Outcome, *, committed: bool) -> bool:
-    """Whether a probe's expectation was met, by exact match. A refused edit's own reliability never is: it was given up."""
-    if outcome.probe.kind == "reliability" and not committed:
-        return False
+def exactly(outcome: Outcome) -> bool:
+    """Whether a probe's expectation was met, by exact match."""
     expected = outcome.before if isinstance(outcome.probe.expect, Unchanged) else outcome.probe.expect
     return same(outcome.after, expected)
 
 
-def scored(case: Case, outcomes: Sequence[Outcome], *, committed: bool) -> Scored:
+def met(outcome: Outcome, *, committed: bool, meets: Meets = exactly) -> bool:
+    """Whether a probe's expectation was met. A refused edit's own reliability never is: it was given up."""
+    if outcome.probe.kind == "reliability" and not committed:
+        return False
+    return meets(outcome)
+
+
+def scored(case: Case, outcomes: Sequence[Outcome], *, committed: bool, meets: Meets = exactly) -> Scored:
     """A case with its outcomes judged."""
-    return Scored(case, committed, tuple(outcomes), tuple(met(outcome, committed=committed) for outcome in outcomes))
+    return Scored(case, committed, tuple(outcomes), tuple(met(outcome, committed=committed, meets=meets) for outcome in outcomes))
+
+
+def by_exact_match(case: Scored) -> Scored:
+    """The same case as exact match judges it."""
+    return scored(case.case, case.outcomes, committed=case.committed)
 
 
 def forced_target(outcome: Outcome) -> str | None:

@@ -19,7 +19,7 @@ from errata.core.editor import Editor, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model
 from errata.core.records import Spec
-from errata.measure.evaluate import PROTOCOL, Baseline, Progress, run_stream
+from errata.measure.evaluate import PROTOCOL, Baseline, Progress, matching, run_stream
 from errata.measure.figures import folder_of, write_json
 from errata.measure.intervals import Interval, intervals
 from errata.measure.results import Run
@@ -174,7 +174,7 @@ def run_each(
         for index, (name, editor) in enumerate(editors.items()):
             progress(f"{name}, seed {seed}", place * len(editors) + index, len(editors) * len(seeds))
             path = folder / folder_of(name) / str(seed) / "result.json"
-            kept = _kept(path, model, protected(editor, stream.pool()).spec(model), stream, protocol)
+            kept = _kept(path, model, protected(editor, stream.pool()).spec(model), stream, {**protocol, **matching(stream)})
             if kept is None:
                 made = run(name, editor, stream, seed, baseline)
                 write_json(path, made)

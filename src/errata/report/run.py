@@ -77,7 +77,7 @@ def _header(seen: View, title: str) -> Markup:
 
 
 def _result(seen: View) -> list[Markup]:
-    return [tables.summary(seen), note(tables.legend_of_bold(seen.editors))]
+    return [tables.summary(seen), note(tables.legend_of_bold(seen.editors)), *tables.exactly(seen)]
 
 
 def _trade(seen: View) -> list[Markup]:

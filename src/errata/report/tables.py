@@ -35,6 +35,15 @@ def summary(view: View) -> Markup:
     return table(caption, head=head, body=body, css="rates kinds", wide=len(heads) > _FITTING)
 
 
+def exactly(view: View) -> list[Markup]:
+    """The rates by the benchmark's own matcher and by exact match, side by side; nothing where exact match is the matcher."""
+    if not all(one.last.exact for one in view.shown):
+        return []
+    matcher = str(view.shown[0].run.protocol["matcher"])
+    caption = f"Probes met after {view.after}, in percent. Matcher: {matcher}."
+    return [fold("By the matcher and by exact match", _pairs(view, view.kinds, caption, "matched", "exact"))]
+
+
 def every_rate(view: View) -> Markup:
     """The numbers behind the curves, folded away."""
     horizons = [horizon.edits for horizon in view.shown[0].run.horizons]
@@ -112,20 +121,24 @@ def cost(view: View) -> Markup:
 
 def forcing(view: View) -> Markup:
     """Generated and teacher-forced side by side, rows are kinds."""
-    kinds = forced_kinds(view)
-    top = [el("td", {}), *(el("th", {"scope": "colgroup", "colspan": 2, "class": "first"}, one.label) for one in view.shown)]
-    pair = [
-        el("th", {"scope": "col", "class": css}, word)
-        for _ in view.shown
-        for word, css in (("generated", "first"), ("teacher-forced", ""))
-    ]
+    caption = f"Probes met by generated answers, and answer tokens predicted under teacher forcing, after {view.after}, in percent."
+    return fold("The numbers behind the rails", _pairs(view, forced_kinds(view), caption, "generated", "teacher-forced"))
+
+
+def _pairs(view: View, kinds: Sequence[Kind], caption: str, one: str, other: str) -> Markup:
+    """Two figures of each editor side by side: the rates, and those by exact match or by teacher forcing."""
+    top = [el("td", {}), *(el("th", {"scope": "colgroup", "colspan": 2, "class": "first"}, each.label) for each in view.shown)]
+    pair = [el("th", {"scope": "col", "class": css}, word) for _ in view.shown for word, css in ((one, "first"), (other, ""))]
     body = []
     for kind in kinds:
-        cells = [_plain_rate(rates.get(kind.name)) for one in view.shown for rates in (one.last.rates, one.last.teacher_forced)]
-        body.append(el("tr", {}, el("th", {"scope": "row"}, kind.title), *cells))
+        both = [
+            rates.get(kind.name)
+            for each in view.shown
+            for rates in (each.last.rates, each.last.exact if other == "exact" else each.last.teacher_forced)
+        ]
+        body.append(el("tr", {}, el("th", {"scope": "row"}, kind.title), *map(_plain_rate, both)))
     head = [el("tr", {}, *top), el("tr", {}, el("th", {"scope": "col"}, "Probe kind"), *pair)]
-    caption = f"Probes met by generated answers, and answer tokens predicted under teacher forcing, after {view.after}, in percent."
-    return fold("The numbers behind the rails", table(caption, head=head, body=body, wide=True))
+    return table(caption, head=head, body=body, wide=True)
 
 
 def forced_kinds(view: View) -> list[Kind]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from errata.benchmarks.atlas import stream as atlas
 from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.benchmark import Benchmark, Pair, Stream
 from errata.core.editor import Editor
@@ -21,7 +22,13 @@ def _scopeworld_fgv(seed: int, edits: int) -> Stream:
     return fgv.ScopeWorldFGV(seed=seed, edits=edits)
 
 
-STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType({stream.NAME: _scopeworld_stream, fgv.NAME: _scopeworld_fgv})
+def _atlas_words(seed: int, edits: int) -> Stream:
+    return atlas.AtlasWords(seed=seed, edits=edits)
+
+
+STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
+    {stream.NAME: _scopeworld_stream, fgv.NAME: _scopeworld_fgv, atlas.NAME: _atlas_words}
+)
 """Name -> how a stream of that name is made from (seed, edits)."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from errata.core.editor import Editor, Tools
     from errata.core.model import Model
     from errata.measure.evaluate import Baseline
-    from errata.measure.results import Horizon, Run
+    from errata.measure.results import Horizon, Rate, Run
 
 DEMO_EDITORS = ("none", "finetune", "scopeedit:preset=paper", "scopeedit:preset=more", "scopeedit", DEFAULT_EDITOR)
 DEMO_HORIZONS = (1, 25)
@@ -85,7 +85,7 @@ def stream(
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
       errata bench scopeworld-stream --editor codebook --edits 30 --seed 101 --probes more
     """
-    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), _horizons(horizons, edits), edits, seed, probes)
+    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), horizons_of(horizons, edits), edits, seed, probes)
     _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype, jobs))
 
 
@@ -265,7 +265,7 @@ def _ran(run: _OneRun, desk: _Desk, text: str, progress: Show) -> Run:
     return run(desk.model, desk.equipped(registry.editor(text)), text, desk.baseline, progress)
 
 
-def _horizons(text: str | None, edits: int) -> tuple[int, ...]:
+def horizons_of(text: str | None, edits: int) -> tuple[int, ...]:
     """The horizons that were asked for, or 1, 10, 50, 100, 200, 500, ... up to the last edit."""
     if text is None:
         steps = (1, 10, *(base * 10**power for power in range(1, 7) for base in (5, 10, 20)))
@@ -288,12 +288,19 @@ def _print(runs: dict[str, Run]) -> None:
     """The last horizon: a row for each kind of probe and each class, a column for each editor."""
     last: dict[str, Horizon] = {text: run.horizons[-1] for text, run in runs.items()}
     first = next(iter(last.values()))
-    rows = [(kind, *(percent(_rate(h, kind)) for h in last.values())) for kind in first.rates]
-    rows += [(f"class: {name}", *(percent(h.classes[name].rate) for h in last.values())) for name in (*_CLASSES, "strict")]
-    rows.append(("refused edits", *(str(h.refused) for h in last.values())))
-    rows.append(("write, ms", *(f"{_write_ms(run):.0f}" for run in runs.values())))
-    say(f"{_after(first.edits, runs)}: share of probes that met their expectation (%), answers generated, exact match")
-    table(("", *last), rows, numbers=tuple(last))
+    beside = [h.exact for h in last.values() if h.exact]  # of a benchmark with a matcher of its own
+    none = [""] * len(beside)
+    rows = [
+        (kind, *(percent(_rate(h.rates, kind)) for h in last.values()), *(percent(_rate(exact, kind)) for exact in beside))
+        for kind in first.rates
+    ]
+    rows += [(f"class: {name}", *(percent(h.classes[name].rate) for h in last.values()), *none) for name in (*_CLASSES, "strict")]
+    rows.append(("refused edits", *(str(h.refused) for h in last.values()), *none))
+    rows.append(("write, ms", *(f"{_write_ms(run):.0f}" for run in runs.values()), *none))
+    how = str(next(iter(runs.values())).protocol["matcher"]) if beside else "exact match"
+    say(f"{_after(first.edits, runs)}: share of probes that met their expectation (%), answers generated, {how}")
+    columns = (*last, *(f"{text}, exact" for text, h in last.items() if h.exact))
+    table(("", *columns), rows, numbers=columns)
     together = max(run.cost.at_a_time for run in runs.values())
     if together > 1:
         say(f"{together} ran at a time, so a write's milliseconds are of shared cores; --jobs 1 times each alone")
@@ -304,8 +311,8 @@ def _after(edits: int, runs: dict[str, Run]) -> str:
     return f"{counted(edits, 'edit')} in memory at a time" if held else f"after {counted(edits, 'edit')}"
 
 
-def _rate(horizon: Horizon, kind: str) -> float | None:
-    return horizon.rates[kind].rate if kind in horizon.rates else None
+def _rate(rates: Mapping[str, Rate], kind: str) -> float | None:
+    return rates[kind].rate if kind in rates else None
 
 
 def _write_ms(run: Run) -> float:

@@ -1,0 +1,145 @@
+"""`atlas-words`: corrections of what is true of countries and things, one after another, asked in the words that people use.
+
+A horizon is scored against the world with all corrections so far: a probe that another correction settles is held to that one's
+answer, as "cross_edit", and a correction that a later one overrules is no longer scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from errata.benchmarks.atlas.corrections import CORRECTIONS, Answers, Correction, drawn
+from errata.benchmarks.atlas.facts import RELATIONS, Atlas, Fact, atlas
+from errata.benchmarks.atlas.matcher import MATCHER, Matcher
+from errata.benchmarks.atlas.probes import Asked, Desk, ordinary_probes, pool, stand
+from errata.benchmarks.atlas.questions import Sought, sort_of, split_of
+from errata.core.benchmark import Case, Outcome, Unchanged
+from errata.core.canonical import digest_of_json
+from errata.core.counted import counted
+from errata.core.errors import BadInput, quoted
+from errata.core.records import Edit, Query
+
+NAME: Final = "atlas-words"
+
+
+class AtlasWords:
+    """A stream of corrections in words.
+
+    Args:
+        seed: draws corrections, wordings and probes; below 100 for tuning, below 1000 to report, above to judge.
+        edits: how many, at least 1.
+        corrections: "counterfactual", to a wrong value of the same sort; "truth", of what a base model gets wrong; "both": first
+            up to half of the edits of that, then counterfactual ones.
+        answers: the base model's answers, where corrections to the truth are asked for.
+
+    Raises:
+        BadInput: `edits` below 1, `seed` negative, other `corrections`, no `answers` where they are needed, fewer wrong answers
+            than corrections, or a package that the facts are read from is missing.
+    """
+
+    def __init__(self, *, seed: int, edits: int, corrections: str = "counterfactual", answers: Answers | None = None) -> None:
+        if edits < 1:
+            raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
+        if seed < 0:
+            raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        if corrections not in CORRECTIONS:
+            raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
+        self.seed = seed
+        self.split = split_of(seed)
+        self._held = atlas()
+        self._matcher = Matcher(_values(self._held))
+        self._corrections = tuple(
+            drawn(self._held, self.split, seed=seed, edits=edits, corrections=corrections, answers=answers, matcher=self._matcher)
+        )
+        self._drawn: dict[int, tuple[Asked, ...]] = {}
+        self._sought: dict[str, Sought] = {}
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def matcher(self) -> str:
+        return MATCHER
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the seed's every edit and probe."""
+        cases = [self[i] for i in range(len(self))]
+        return digest_of_json(
+            [[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases]
+        )
+
+    def __len__(self) -> int:
+        return len(self._corrections)
+
+    def __getitem__(self, index: int) -> Case:
+        """An edit with its probes as they stand when it is the only one."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"the stream has {counted(len(self), 'edit')}; there is no number {index}")
+        return self._cases((index,))[0]
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """The corrections as structures, in order."""
+        return self._corrections
+
+    def asked(self, index: int) -> tuple[Asked, ...]:
+        """The probes of one edit as structures, before anything is expected of them."""
+        if index not in self._drawn:
+            desk = Desk(self._held, self._corrections[index], split=self.split, rng=np.random.default_rng([self.seed, 2, index]))
+            asked = (*desk.drawn(), *ordinary_probes(self.split, seed=self.seed, index=index))
+            self._sought.update((item.query.digest, item.question.sought) for item in asked if item.question is not None)
+            self._drawn[index] = asked
+        return self._drawn[index]
+
+    def truth(self, horizon: int) -> Sequence[Case]:
+        """The first `horizon` cases as they stand after all of these edits; see `core.benchmark.Stream`."""
+        return self._cases(range(min(horizon, len(self))))
+
+    def pool(self) -> Sequence[Query]:
+        """Ordinary questions, and questions of the split's relations about subjects that no edit and no probe is about."""
+        return pool(self._held, self.split, self.seed)
+
+    def gives(self, outcome: Outcome) -> bool:
+        """Whether an answer does what is expected of it, as `matcher` reads it; see `core.benchmark.Matches`."""
+        probe, sought = outcome.probe, self._sought.get(outcome.probe.query.digest)
+        if isinstance(probe.expect, Unchanged) or sought is None:
+            before = outcome.before if isinstance(probe.expect, Unchanged) else probe.expect
+            return self._matcher.alike(outcome.after, before, sought=sought, question=probe.query.text)
+        return self._matcher.gives(outcome.after, probe.expect, sought=sought, question=probe.query.text)
+
+    def _cases(self, indices: Sequence[int]) -> list[Case]:
+        now, last = self._held.world, dict[Fact, int]()
+        for index in indices:
+            correction = self._corrections[index]
+            now = now.with_fact(correction.fact, correction.value)
+            last[correction.fact] = index
+        # What the base model got wrong isn't so before: a probe of it is settled by its correction.
+        wrong = frozenset(self._corrections[index].fact for index in indices if self._corrections[index].true)
+        before = self._held.world.without(wrong)
+        return [
+            Case(
+                self._edit(index),
+                tuple(stand(self.asked(index), before, now)) if last[self._corrections[index].fact] == index else (),
+            )
+            for index in indices
+        ]
+
+    def _edit(self, index: int) -> Edit:
+        correction = self._corrections[index]
+        own = self.asked(index)[0].query
+        return Edit(own, correction.value, reach="text", subject=self._held.names[correction.key])
+
+
+def _values(held: Atlas) -> dict[str, set[str]]:
+    """Sort -> every value that an answer of it may name."""
+    found: dict[str, set[str]] = {}
+    for relation in RELATIONS:
+        stated = {value for (_, of), value in held.world.facts.items() if of == relation}
+        found.setdefault(sort_of(relation), set()).update(held.values[relation], stated)
+    found["country"] |= {name for key, name in held.names.items() if key.isupper()}
+    return found
