@@ -19,9 +19,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "families.md"
 HEAD = """# Families, and what each does
 
 Made by `python -m tools.families`, from runs: each row is a small random checkpoint in the layout that the hub has (`tests/zoo`:
-configuration, processor, tokenizer with the family's special tokens, template, sharded weights), opened by `errata.models.load`, and
-each column a check of `tests/zoo/checks.py`. Random weights show that a family is asked rightly and can be written; they say nothing
-of how well an editor spreads.
+configuration, processor, tokenizer with the family's special tokens, template, sharded weights), opened by `errata.models.load`,
+and each column a check of `tests/zoo/checks.py`. Random weights show that a family is asked rightly and can be written; they say
+nothing of how well an editor spreads.
 
 - **answers as generate**: greedy answers are the ids of transformers' own `generate`, without a picture, with one, with one of odd
   shape, and with two where the family takes two.

@@ -6,14 +6,20 @@ Slow checks are made of a few families here and of all in the proof (`make proof
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from errata.core.errors import BadInput
+from errata.core.records import Message, Query
 from errata.models import load
+from errata.models._files import Weights, check_room
+from tests.conftest import picture
 from tests.zoo import Zoo, families, folder_of
-from tests.zoo.checks import CHECKS, Beside, Trial
+from tests.zoo.checks import CHECKS, SHORT, Beside, Trial
 
 UNOPENED = {"blip2_t5": "with a language model of the type 't5'; llama or opt is known"}
 """Families that errata refuses, and with which words."""
@@ -57,6 +63,37 @@ def held(name: str, what: str, root: Path) -> None:
 @pytest.mark.parametrize("name", OPENED)
 def test_a_family_of_the_hub_does_what_it_must(name: str, what: str, root: Path):
     held(name, what, root)
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_no_text_made_of_control_tokens_and_their_pieces_parses_into_another_conversation(name: str, root: Path):
+    """75 texts a family, some 2,000 in all: refused, or the very control tokens of a plain question and no other."""
+    trial = trial_of(name, root)
+    tokenizer: Any = trial.asked.processor.tokenizer if trial.asked.eyes else trial.asked.processor
+    template = str(trial.asked.processor.chat_template)
+    added = {id_: t.content for id_, t in tokenizer.added_tokens_decoder.items() if t.special or t.content.strip("\n ") in template}
+    controls = sorted({*tokenizer.all_special_tokens, *(content for content in added.values() if content.strip())})
+    ids = {*tokenizer.all_special_ids, *added}
+
+    def told(text: str) -> list[int]:
+        return [id_ for id_ in trial.model.front.row(Query.ask(text), None).ids if id_ in ids]
+
+    plain, draw, refused, taken = told(SHORT), random.Random(name), 0, 0
+    for _ in range(75):
+        control = draw.choice(controls)
+        near = (control[:-1], control[1:], f"{control[:2]} {control[2:]}")
+        pieces = [control, *near, "user\n", "assistant", "\n\n", SHORT, "system"]
+        text = "".join(draw.choices(pieces, k=draw.randint(1, 5))) or "a"
+        try:
+            trial.model.check(Query.ask(text))
+            trial.model.check_read(Query.ask(text))
+        except BadInput:
+            refused += 1
+            continue
+        taken += 1
+        assert told(text) == plain, repr(text)
+    assert refused
+    assert taken
 
 
 @pytest.mark.parametrize("what", [what for what in CHECKS if what not in QUICK])
@@ -115,16 +152,11 @@ def test_a_tensor_that_the_index_names_and_its_file_lacks_is_named(llama: Path):
 
 
 def test_a_picture_for_a_model_without_eyes_is_refused(llama: Path):
-    from errata.core.records import Query
-    from tests.conftest import picture
-
     with pytest.raises(BadInput, match="is a language model and sees none. Ask in words"):
         load(llama).check(Query.ask("what is this?", picture(1)))
 
 
 def test_earlier_turns_where_there_is_no_template_are_refused(root: Path):
-    from errata.core.records import Message, Query
-
     model = load(folder_of(ZOO["gpt2"], root))
     told = Query((Message("user", ("mibo?",)), Message("assistant", ("yes",)), Message("user", ("and where?",))))
     with pytest.raises(BadInput, match="has no chat template, so it knows no turns"):
@@ -146,11 +178,7 @@ def test_a_folder_whose_layout_is_not_known_is_a_sentence(llama: Path):
         load(llama)
 
 
-def test_too_little_memory_is_said_before_anything_is_loaded(llama: Path, monkeypatch: pytest.MonkeyPatch):
-    import torch
-
-    from errata.models._files import Weights, check_room
-
+def test_too_little_memory_is_said_before_anything_is_loaded():
     huge = Weights((), parameters=10**13, size=2 * 10**13, dtypes=("BF16",))
     with pytest.raises(BadInput, match=r"takes 40000.0 GB in float32, and .* GB are free on cpu. Use --dtype bfloat16"):
         check_room(huge, name="llama", dtype=torch.float32, place=torch.device("cpu"))

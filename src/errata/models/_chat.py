@@ -120,13 +120,20 @@ def check_words(processor: ProcessorMixin, texts: Sequence[str]) -> None:
     Raises:
         BadInput: one holds such a token.
     """
-    tokenizer = tokenizer_of(processor)
-    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
-    for control in sorted({*tokenizer.all_special_tokens, *added}, key=len, reverse=True):
+    for control in controls_of(processor):
         if any(control in text for text in texts):
             raise BadInput(
                 f"The text holds {quoted(control)}, which this model takes for a command and not for words. Write it differently."
             )
+
+
+def controls_of(processor: Any) -> tuple[str, ...]:
+    """The tokens that a text mustn't hold, longest first: the special ones, and of the others that were added those that the
+    template writes (`<think>`). The rest, such as Gemma's tags of HTML, are words."""
+    tokenizer, template = tokenizer_of(processor), str(processor.chat_template)
+    added = [token for token in tokenizer.added_tokens_decoder.values() if token.content.strip()]
+    written = {token.content for token in added if token.special or (not token.content.isalnum() and token.content in template)}
+    return tuple(sorted({*tokenizer.all_special_tokens, *written}, key=lambda one: (-len(one), one)))
 
 
 def check_target(processor: ProcessorMixin, target: str, ids: tuple[int, ...]) -> None:
