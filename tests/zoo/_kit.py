@@ -84,7 +84,7 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
             elif name.endswith(("q_norm.weight", "k_norm.weight")):
                 weight.add_(0.5)
             elif name.endswith("post_feedforward_layernorm.weight"):
-                weight.add_(4.0)  # or nothing that an MLP says would count beside the words
+                weight.add_(8.0)  # or nothing that an MLP says would count beside the words
             elif id(weight) in embeddings or name.endswith(("position_embedding", "pos_embed")):
                 weight.normal_(std=loudness, generator=draw)
             elif weight.ndim > 1 and "norm" not in name:

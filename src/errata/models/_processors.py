@@ -30,7 +30,7 @@ def processor_of(source: str, name: str, *, eyes: bool) -> Any:
         try:
             # Pillow's resizing whatever else is installed: the same picture gives the same pixels everywhere.
             return AutoProcessor.from_pretrained(source, backend="pil")  # type: ignore[no-untyped-call]
-        except (ImportError, ValueError):
+        except (ImportError, ValueError, OSError):  # no library for videos, or a folder that was saved without it
             return _without_videos(source).from_pretrained(source, backend="pil")
     except _AMISS as error:
         what = "processor (tokenizer and image settings)" if eyes else "tokenizer"

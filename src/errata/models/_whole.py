@@ -180,10 +180,8 @@ class Whole:
             )
 
     def _written(self, query: Query) -> str:
-        """The words of the prompt, with what a tokenizer puts before any text, as text."""
-        text = prompt_text(self._processor, query, plain=self._hub.plain or self._alone)
-        before = self._tokenizer.decode(list(put_in_front(self._tokenizer)))
-        return text if not before or text.startswith(before) else before + text
+        """The words of the prompt."""
+        return prompt_text(self._processor, query, plain=self._hub.plain or self._alone)
 
     def _alone(self, query: Query) -> str:
         """A prompt where there is no template and no custom: what is asked, and nothing around it."""
@@ -195,17 +193,36 @@ class Whole:
         return query.text
 
     def _processed(self, query: Query, text: str) -> dict[str, Tensor]:
+        """What the processor makes of a prompt. A begin token that the template writes isn't put in front once more, and what a
+        tokenizer puts behind a text is left out: a prompt that ends with an end has nothing left to say."""
+        begun = text.startswith((self._tokenizer.bos_token or "\0", self._front or "\0"))
+        behind = 0 if begun else self._behind
         if not query.images:
-            ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-            return {"input_ids": torch.tensor([ids])}
+            ids = self._tokenizer(text, add_special_tokens=not begun)["input_ids"]
+            return {"input_ids": torch.tensor([ids[: len(ids) - behind]])}
         pictures = [image.pixels(self.decoder) for image in query.images]
+        once: dict[str, Any] = {"add_special_tokens": False} if begun else {}
         try:
-            found = self._processor(images=pictures, text=[text], return_tensors="pt", add_special_tokens=False)
+            found = self._processor(images=pictures, text=[text], return_tensors="pt", **once)
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             why = f"The processor of {self._name} takes no such conversation: {brief(error)}"
             raise BadInput(f"{why} Ask with one picture in the last message.") from error
         kept = {key: value for key, value in found.items() if key not in _DROPPED and key in self._taken}
-        return {"input_ids": found["input_ids"], **kept}
+        ends = behind and found["input_ids"][0, -behind:].tolist() == self._tokenizer("a")["input_ids"][-behind:]
+        if ends:
+            kept |= {key: value[:, :-behind] for key, value in kept.items() if key in _BY_TOKEN}
+        return {"input_ids": found["input_ids"][:, :-behind] if ends else found["input_ids"], **kept}
+
+    @cached_property
+    def _front(self) -> str:
+        """What the tokenizer puts before a text, as text: a begin token, or GLM's two."""
+        return str(self._tokenizer.decode(list(put_in_front(self._tokenizer))))
+
+    @cached_property
+    def _behind(self) -> int:
+        """How many tokens the tokenizer puts behind a text."""
+        bare, dressed = self._tokenizer("a", add_special_tokens=False)["input_ids"], self._tokenizer("a")["input_ids"]
+        return len(dressed) - len(bare) - len(put_in_front(self._tokenizer))
 
 
 def _image_token(net: PreTrainedModel, processor: Any, name: str) -> int:

@@ -21,7 +21,7 @@ def plain(query: Query) -> str:
     if len(query.messages) > 1:
         raise BadInput("PaliGemma knows no turns and no system message. Ask one question, with no others before it.")
     pictures = sum(isinstance(part, Image) for part in query.messages[0].parts)
-    return "<image>" * pictures + query.text + ("" if pictures else "\n")
+    return "<image>" * pictures + query.text if pictures else f"<bos>{query.text}\n"
 
 
 PALIGEMMA = Hub("paligemma", plain=plain, first_position=1, target_kind=1)
