@@ -83,8 +83,6 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
                 weight.fill_(1.0)  # a gate that a new model keeps shut
             elif name.endswith(("q_norm.weight", "k_norm.weight")):
                 weight.add_(0.5)
-            elif name.endswith("post_feedforward_layernorm.weight"):
-                weight.add_(8.0)  # or nothing that an MLP says would count beside the words
             elif id(weight) in embeddings or name.endswith(("position_embedding", "pos_embed")):
                 weight.normal_(std=loudness, generator=draw)
             elif weight.ndim > 1 and "norm" not in name:
@@ -93,6 +91,9 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
                 weight.normal_(std=sharp * inner**-0.5, generator=draw)
         head = model.get_output_embeddings().weight
         _speak_up(model, head)
+        for name, weight in list(model.named_parameters()):
+            if name.endswith(f"layers.{model.config.get_text_config().num_hidden_layers - 1}.post_feedforward_layernorm.weight"):
+                weight.add_(4.0)  # or nothing that the last MLP says would count beside what stands there
         head[words.size :] = 0.0  # rows without a token
         said = {key: words.core.decode([key]) for key in range(words.size)}
         quiet = {words[token.content] for token in words.core.get_added_tokens_decoder().values() if token.special}

@@ -13,6 +13,7 @@ from copy import copy
 from functools import cached_property
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, cast, final
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor, nn
@@ -203,7 +204,9 @@ class Whole:
         pictures = [image.pixels(self.decoder) for image in query.images]
         once: dict[str, Any] = {"add_special_tokens": False} if begun else {}
         try:
-            found = self._processor(images=pictures, text=[text], return_tensors="pt", **once)
+            with catch_warnings():
+                simplefilter("ignore", DeprecationWarning)  # of a library, from one to another
+                found = self._processor(images=pictures, text=[text], return_tensors="pt", **once)
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             why = f"The processor of {self._name} takes no such conversation: {brief(error)}"
             raise BadInput(f"{why} Ask with one picture in the last message.") from error
