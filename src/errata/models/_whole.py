@@ -114,7 +114,7 @@ class Whole:
         alike: dict[object, list[int]] = {}
         for place, row in enumerate(rows):
             shapes = tuple((key, tuple(value.shape[2 if key in _BY_TOKEN else 1 :])) for key, value in sorted(row.given.items()))
-            alike.setdefault(shapes, []).append(place)
+            alike.setdefault((shapes, 0 if self._hub.padded else len(row.ids)), []).append(place)
         return [
             [places[i] for i in chunk]
             for places in alike.values()

@@ -54,6 +54,9 @@ class Hub:
     target_kind: int = 0
     """What `token_type_ids` says of an answer's tokens."""
 
+    padded: bool = True
+    """Whether rows of several lengths can go through it together; else those of one length do."""
+
     blind_part: str | None = None
     """The part that is asked where the query has no picture, since the whole wants one; None: the whole."""
 

@@ -24,4 +24,4 @@ def plain(query: Query) -> str:
     return "<image>" * pictures + query.text if pictures else f"<bos>{query.text}\n"
 
 
-PALIGEMMA = Hub("paligemma", plain=plain, first_position=1, target_kind=1)
+PALIGEMMA = Hub("paligemma", plain=plain, first_position=1, target_kind=1, padded=False)
