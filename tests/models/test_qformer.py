@@ -66,8 +66,8 @@ def test_a_language_model_that_is_not_known_is_refused_with_those_that_are(blip2
 
 
 def test_an_unknown_family_is_refused_with_the_types_that_are_known(blip2):
-    change_config(blip2, model_type="instructblip")
-    with pytest.raises(Unknown, match="no model family named 'instructblip'.*Known: blip-2, llava"):
+    change_config(blip2, model_type="blip-9")
+    with pytest.raises(Unknown, match="no model family named 'blip-9'.*Known: .*blip-2"):
         load(blip2)
 
 

@@ -11,6 +11,7 @@ import typer
 from errata.cli._open import model_at
 from errata.cli._options import AsJson, Device, Dtype
 from errata.cli._print import say, say_json, table, watched
+from errata.core.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,7 +110,7 @@ def build(
 
 def _lines(found: Inspected) -> list[str]:
     """What was found, a line each."""
-    size = "" if found.weights is None else f", {found.weights.size / 1e6:,.1f} MB in {len(found.weights.files)} file(s)"
+    size = "" if found.weights is None else f", {found.weights.size / 1e6:,.1f} MB in {counted(len(found.weights.files), 'file')}"
     kinds = "" if found.weights is None else f" of {', '.join(found.weights.dtypes)}"
     room = "" if found.free is None else f"; {found.free / 1e9:,.1f} GB are free"
     lines = [
