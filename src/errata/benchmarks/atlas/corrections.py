@@ -135,7 +135,7 @@ def drawn(
             yield correction
         if count < edits and corrections == "truth":
             raise BadInput(
-                f"The model gets {counted(count, 'fact')} of this seed's wrong, and {edits} corrections were asked for. "
+                f"The model gets {counted(count, 'fact')} of this seed's wrong, fewer than the {edits} asked for. "
                 f"Ask for fewer, or for both kinds."
             )
     for _ in range(edits - count):
