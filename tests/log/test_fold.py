@@ -80,8 +80,9 @@ def test_an_edit_is_over_from_the_very_moment_of_its_end(log):
     log.append("applied", replace(ONE, valid_until="2027-01-01"), BY, details={"until": "2027-01-01T00:00:00+00:00"})
     (ends,) = log.ids_in_force()
     fold = fold_of(log)
-    for moment, fate in ((END - timedelta(seconds=1), "in-force"), (END, "over"), (END + timedelta(seconds=1), "over")):
-        assert fold.fates(moment) == {ends: Standing(fate, 2)}
+    second = timedelta(seconds=1)
+    assert fold.fates(END - second) == {ends: Standing("in-force", 2)}
+    assert fold.fates(END) == fold.fates(END + second) == {ends: Standing("over", 2)}
 
 
 def test_what_became_of_each_edit_last_is_told_and_who_took_its_place(log):
