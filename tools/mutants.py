@@ -36,8 +36,14 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "src/errata/session/guard.py": ("tests/session/test_guard.py",),
     "src/errata/session/neighbours.py": ("tests/session/test_beside.py",),
     "src/errata/nn/codes.py": ("tests/nn/test_codes.py",),
-    "src/errata/nn/patches.py": ("tests/nn/test_patches.py", "tests/contracts/test_patches.py"),
-    "src/errata/log/fold.py": ("tests/log/test_edit_log.py", "tests/log/test_properties.py"),
+    "src/errata/nn/patches.py": ("tests/nn/test_patches.py", "tests/nn/test_heard.py", "tests/contracts/test_patches.py"),
+    "src/errata/log/fold.py": (
+        "tests/log/test_fold.py",
+        "tests/log/test_edit_log.py",
+        "tests/log/test_listing.py",
+        "tests/log/test_moments.py",
+        "tests/log/test_properties.py",
+    ),
 }
 """What is mutated, and the tests that must notice, the quickest first."""
 

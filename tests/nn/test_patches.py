@@ -154,6 +154,9 @@ def test_a_rewritten_model_reads_the_other_query_and_is_otherwise_the_same(rando
         assert torch.equal(model.loss(asked, "mibo"), random_llava.loss(instead, "mibo"))
         assert model.predict(asked, "mibo") == random_llava.predict(instead, "mibo")
         assert model.predict_many([asked], ["mibo"], [NoPatch()]) == [random_llava.predict(instead, "mibo")]
+        together = model.speaking_together([asked, asked], ["mibo", "the blue ring"], changing=())()
+        wanted = random_llava.speaking_together([instead, instead], ["mibo", "the blue ring"], changing=())()
+        assert [float(one.loss) for one in together] == [float(one.loss) for one in wanted]
         assert model.positions(asked, "mibo") == random_llava.positions(instead, "mibo")
         assert (model.name, model.digest, model.parameters) == (random_llava.name, random_llava.digest, random_llava.parameters)
         assert (model.writable, model.groups) == (random_llava.writable, random_llava.groups)
