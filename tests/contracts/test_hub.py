@@ -19,7 +19,7 @@ from errata.models import load
 from errata.models._files import Weights, check_room
 from tests.conftest import picture
 from tests.zoo import Zoo, families, folder_of
-from tests.zoo.checks import CHECKS, SHORT, Beside, Trial
+from tests.zoo.checks import CHECKS, SHORT, TARGET, Beside, Trial
 
 UNOPENED = {"blip2_t5": "with a language model of the type 't5'; llama or opt is known"}
 """Families that errata refuses, and with which words."""
@@ -105,6 +105,43 @@ def test_a_few_families_do_all_of_it(name: str, what: str, root: Path):
         pytest.skip(str(beside))
 
 
+@pytest.mark.parametrize("name", ["llava", "llava_next", "minigpt4", "blip2_opt"])
+def test_a_turn_in_plain_words_is_refused(name: str, root: Path):
+    assert trial_of(name, root).model.front.turn.marks
+    CHECKS["no forged turns"](trial_of(name, root))
+
+
+@pytest.mark.parametrize("name", ["llama", "smollm2", "gemma2", "qwen2_5_vl", "idefics3"])
+def test_a_target_stands_where_the_template_writes_an_answer(name: str, root: Path):
+    trial = trial_of(name, root)
+    said = [{"role": "user", "content": [{"type": "text", "text": SHORT}]}]
+    said.append({"role": "assistant", "content": [{"type": "text", "text": TARGET}]})
+    if not trial.asked.eyes:
+        said = [{**turn, "content": turn["content"][0]["text"]} for turn in said]  # type: ignore[index]
+    text = trial.asked.processor.apply_chat_template(said, tokenize=False)
+    tokenizer: Any = trial.asked.processor.tokenizer if trial.asked.eyes else trial.asked.processor
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    row = trial.model.front.row(Query.ask(SHORT), TARGET)
+    assert ids[: len(row.ids) + 1] == [*row.ids, trial.model.front.end]
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "gemma3", "llava_next", "idefics3"])
+def test_a_write_above_the_tower_looks_once(name: str, root: Path):
+    model = trial_of(name, root).model
+    tower = model.net.get_submodule(model.front.tower[0])
+    inner = next(module for module in tower.modules() if isinstance(module, torch.nn.Linear))
+    ran: list[int] = []
+    handle = inner.register_forward_hook(lambda module, given, output: ran.append(1))
+    speak = model.speaking(Query.ask(SHORT, picture(1)), "mibo", changing=model.writable["text"][-1:])
+    speak()
+    once = len(ran)
+    for _ in range(3):
+        speak()
+    handle.remove()
+    assert once
+    assert len(ran) == once
+
+
 @pytest.mark.parametrize("name", sorted(UNOPENED))
 def test_what_is_refused_is_refused_before_its_weights_are_read(name: str, root: Path):
     folder = folder_of(ZOO[name], root)
@@ -112,6 +149,17 @@ def test_what_is_refused_is_refused_before_its_weights_are_read(name: str, root:
         shard.write_bytes(b"")
     with pytest.raises(BadInput, match=UNOPENED[name]):
         load(folder)
+
+
+@pytest.mark.parametrize("name", ["blip2_t5", "instructblip"])
+def test_a_question_that_is_read_in_an_encoder_is_refused_wherever_it_is_told(name: str, tmp_path: Path):
+    ZOO[name].build(tmp_path / name)
+    path = tmp_path / name / "config.json"
+    config = json.loads(path.read_text())
+    text = {**json.loads((folder_of(ZOO["blip2_t5"], tmp_path) / "config.json").read_text())["text_config"]}
+    path.write_text(json.dumps({**config, "model_type": "instructblip", "text_config": text}))
+    with pytest.raises(BadInput, match="reads its question in an encoder"):
+        load(tmp_path / name)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
+from errata.core.canonical import digest_of_json
+from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 
 
@@ -75,6 +77,26 @@ class Benchmark(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Case: ...
+
+
+def check_drawn(*, seed: int, edits: int, what: str = "stream") -> None:
+    """Whether a benchmark can be drawn.
+
+    Raises:
+        BadInput: fewer than one edit, or a negative seed.
+    """
+    if edits < 1:
+        raise BadInput(f"A {what} needs at least 1 edit; {edits} were asked for.")
+    if seed < 0:
+        raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+
+
+def digest_of_cases(benchmark: Benchmark) -> str:
+    """The digest of every edit and probe."""
+    cases = [benchmark[index] for index in range(len(benchmark))]
+    return digest_of_json(
+        [[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases]
+    )
 
 
 def standing(cases: Sequence[Case]) -> list[Case]:

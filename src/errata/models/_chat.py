@@ -44,17 +44,14 @@ def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, 
     prompt = (*before, *_ids(tokenizer, text))
     if target is None:
         return Inputs(prompt, (), query.images)
-    # Tokenized in its place, because a word's tokens may depend on what stands before it. Where the prompt's last token would merge
-    # with the target's first one the two are tokenized apart, as they are when the answer is generated.
-    together = (*before, *_ids(tokenizer, f"{text} {target.strip()}"))
-    apart = together[: len(prompt)] != prompt
-    return Inputs(prompt, tuple(_ids(tokenizer, target.strip())) if apart else together[len(prompt) :], query.images)
+    return Inputs(prompt, in_place(tokenizer, text, " ", target), query.images)
 
 
 def in_place(tokenizer: Any, text: str, before: str, target: str) -> tuple[int, ...]:
     """A target's ids where it stands after a prompt's text, with what the template writes before it.
 
-    Tokenized in its place, unless the prompt's last token would merge with the target's first one; then apart.
+    In its place, because a word's tokens may depend on what stands before it. Where the prompt's last token would merge with the
+    target's first one the two are tokenized apart, as they are when the answer is generated.
     """
     prompt, together = _ids(tokenizer, text), _ids(tokenizer, f"{text}{before}{target.strip()}")
     return tuple(together[len(prompt) :] if together[: len(prompt)] == prompt else _ids(tokenizer, target.strip()))
@@ -113,14 +110,36 @@ def tokenizer_of(processor: Any) -> Any:
     return processor if isinstance(processor, PreTrainedTokenizerBase) else processor.tokenizer
 
 
-def check_words(processor: ProcessorMixin, texts: Sequence[str]) -> None:
+def pad_of(tokenizer: Any) -> int:
+    """The token that fills short rows: its own, else the one that ends a text."""
+    return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+
+
+def check_pictures(tokenizer: Any, image_token: int, texts: Sequence[str]) -> None:
+    """Whether no text holds the token that stands for a picture.
+
+    Raises:
+        BadInput: one does.
+    """
+    word: str = tokenizer.convert_ids_to_tokens(image_token)
+    if any(word in text for text in texts):
+        raise BadInput(
+            f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
+        )
+
+
+def check_words(controls: Sequence[str], texts: Sequence[str]) -> None:
     """Whether texts are words alone. A control token in one (the end of a text, the beginning of a turn) would be read as what it
     controls, so that whoever may ask a question could write a conversation.
+
+    Args:
+        controls: see `controls_of`.
+        texts: of a question.
 
     Raises:
         BadInput: one holds such a token.
     """
-    for control in controls_of(processor):
+    for control in controls:
         if any(control in text for text in texts):
             raise BadInput(
                 f"The text holds {quoted(control)}, which this model takes for a command and not for words. Write it differently."

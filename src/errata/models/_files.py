@@ -26,6 +26,12 @@ _LARGE_BYTES: Final = 256 * 1024 * 1024
 _KEPT: Final = "digests.json"
 
 
+def cache_folder() -> Path:
+    """Where digests and models made from packages are kept between starts: `ERRATA_CACHE`, or errata's among the user's caches."""
+    said = os.environ.get("ERRATA_CACHE")
+    return Path(said) if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errata"
+
+
 @final
 @dataclass(frozen=True)
 class Weights:
@@ -92,7 +98,9 @@ class Digests:
 
     def known(self) -> str | None:
         """What was kept for these very files; None where nothing was."""
-        found = _read(self._path).get(self._key or "")
+        if self._key is None:
+            return None
+        found = _read(self._path).get(self._key)
         return found if isinstance(found, str) else None
 
     def keep(self, digest: str) -> None:

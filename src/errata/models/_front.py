@@ -8,9 +8,11 @@ Shapes: B rows, T positions, N images, K features of one, D width of the text st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, final
+
+import torch
 
 from errata.core.images import Image
 from errata.core.model import Model, Role
@@ -70,6 +72,16 @@ class Turn:
     """What stands between turns in plain words, so that a text that holds one would be read as another turn."""
 
 
+def padded(
+    rows: Sequence[Row], *, pad: int, device: torch.device
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+    """Rows of several lengths as ids, the mask of what is theirs, and positions counted from 0; filled on the left."""
+    longest = max(len(row.ids) for row in rows)
+    ids_BT = torch.tensor([[pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
+    mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
+    return ids_BT, mask_BT, (mask_BT.cumsum(dim=1) - 1).clamp(min=0)
+
+
 class Front(Protocol):
     """How rows are made and put to a model."""
 
@@ -89,7 +101,7 @@ class Front(Protocol):
         ...
 
     @property
-    def by_row(self) -> Collection[str]:
+    def by_row(self) -> Set[str]:
         """The paths where each row of a batch can have something of its own added."""
         ...
 

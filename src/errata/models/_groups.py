@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import final
 
@@ -33,7 +33,7 @@ class Group:
     """What each row carries itself."""
 
 
-def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Collection[str]) -> list[Group]:
+def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Set[str]) -> list[Group]:
     """The batch, shared out. A rewritten query joins the rows that are asked as they stand; another model's rows go together.
 
     Args:
@@ -43,16 +43,10 @@ def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Collect
     """
     groups: dict[Hashable, Group] = {}
     for row, (query, patch) in enumerate(zip(queries, patches, strict=True)):
-        apart = isinstance(patch, LowRank) and not all(path in by_row for path in patch.deltas)
-        own = patch if isinstance(patch, NoPatch | LowRank) and not apart else NoPatch()
-        around = (
-            NoPatch()
-            if isinstance(patch, NoPatch | LowRank | Rewrite) and not apart
-            else Through(patch.speaker)
-            if isinstance(patch, Handed)
-            else patch
-        )
-        found = groups.setdefault(("patch", id(patch)) if apart else _key(patch), Group(around))
+        together = isinstance(patch, NoPatch | Rewrite) or (isinstance(patch, LowRank) and patch.deltas.keys() <= by_row)
+        own = patch if together and isinstance(patch, NoPatch | LowRank) else NoPatch()
+        around = NoPatch() if together else Through(patch.speaker) if isinstance(patch, Handed) else patch
+        found = groups.setdefault(("rows",) if together else _key(patch), Group(around))
         found.rows.append(row)
         found.queries.append(patch.query if isinstance(patch, Rewrite | Handed) else query)
         found.each.append(own)
@@ -60,9 +54,7 @@ def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Collect
 
 
 def _key(patch: Patch) -> tuple[Hashable, ...]:
-    """One for all that go by row; one for patches that hold the very same weights, whoever made them; else one for each patch."""
-    if isinstance(patch, NoPatch | LowRank | Rewrite):
-        return ("rows",)
+    """Of a patch that doesn't go by row: one for those that hold the very same weights, whoever made them; else one for each."""
     if isinstance(patch, Replaced):
         return ("weights", *sorted((path, id(weight)) for path, weight in patch.weights.items()))
     if isinstance(patch, Handed):

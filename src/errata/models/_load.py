@@ -16,9 +16,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from errata.core.errors import BadInput, Unknown, quoted
-from errata.models._borrowed import SMOLLM2, cache_folder, smollm2
+from errata.models._borrowed import SMOLLM2, smollm2
 from errata.models._chat import brief
-from errata.models._files import Digests, check_room, weights_of
+from errata.models._files import Digests, cache_folder, check_room, weights_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
 from errata.models._spliced import Spliced
@@ -81,7 +81,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         family = family_of(source, name)
         check_room(weights_of(source, name), name=name, dtype=precision, place=place)
         kept = Digests(source, dtype=str(precision), where=cache_folder())
-        processor = processor_of(source, name, eyes=isinstance(family, Family) or family.eyes)
+        processor = processor_of(source, name, eyes=family.eyes)
         net = _net(source, name, family=family, dtype=precision).to(place)  # type: ignore[arg-type]
     net.requires_grad_(False)
     front: Spliced | Whole
@@ -154,17 +154,16 @@ def _hub(model_type: str, config: Mapping[str, Any], name: str) -> Hub:
         Unknown: transformers doesn't know the model_type.
         BadInput: what it knows isn't a model that answers in words.
     """
-    if model_type in ODD:
-        return ODD[model_type]
     if model_type not in CONFIG_MAPPING:
         all_ = sorted({*MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES})
         raise Unknown("model family", model_type, get_close_matches(model_type, all_, n=6, cutoff=0.4) or COMMON)
-    parts = [config, *(part for part in (config.get("text_config"), config.get("llm_config")) if isinstance(part, dict))]
-    if any(part.get("is_encoder_decoder") or part.get("model_type") in ("t5", "bart", "mbart") for part in parts):
+    if _has_encoder(model_type, config):
         raise BadInput(
             f"The model {name} reads its question in an encoder ({model_type}), and errata edits decoders. "
             "Use a checkpoint whose language model is one."
         )
+    if model_type in ODD:
+        return ODD[model_type]
     eyes = model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
     if eyes and (model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or "vision_config" in config):
         return Hub(model_type)
@@ -176,10 +175,24 @@ def _hub(model_type: str, config: Mapping[str, Any], name: str) -> Hub:
     return Hub(model_type, eyes=False)
 
 
-def _net(source: str, name: str, *, family: Family | Hub, dtype: torch.dtype | str) -> PreTrainedModel:
-    kind: Any = family.net if isinstance(family, Family) else AutoModelForImageTextToText if family.eyes else AutoModelForCausalLM
+def _has_encoder(model_type: str, config: Mapping[str, Any]) -> bool:
+    """Whether a model reads its question in an encoder; False where the configuration makes none, which opening it tells."""
+    kind: Any = CONFIG_MAPPING[model_type]
     try:
-        loaded: Any = kind.from_pretrained(source, dtype=dtype, output_loading_info=True)
+        whole = kind.from_dict(dict(config))
+        return bool(whole.is_encoder_decoder or whole.get_text_config().is_encoder_decoder)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def class_of(family: Family | Hub) -> Any:
+    """The class of transformers that opens a checkpoint of the family."""
+    return family.net if isinstance(family, Family) else AutoModelForImageTextToText if family.eyes else AutoModelForCausalLM
+
+
+def _net(source: str, name: str, *, family: Family | Hub, dtype: torch.dtype | str) -> PreTrainedModel:
+    try:
+        loaded: Any = class_of(family).from_pretrained(source, dtype=dtype, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
     return cast("PreTrainedModel", fitting(loaded, name))

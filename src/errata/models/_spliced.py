@@ -8,7 +8,7 @@ Shapes: B rows, T positions, D width of the text stack, N images, P features of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from copy import copy
 from functools import cached_property, partial
 from itertools import groupby
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, cast, final, get_args
 import torch
 from torch import Tensor, nn
 
-from errata.core.errors import BadInput, quoted
+from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.model import Model, Role
 from errata.core.records import Query
-from errata.models._chat import check_target, prompt_text, tokenizer_of
+from errata.models._chat import check_pictures, check_target, pad_of, prompt_text, tokenizer_of
 from errata.models._eyes import Eyes
-from errata.models._front import Put, Row, Turn
+from errata.models._front import Put, Row, Turn, padded
 from errata.models._groups import chunks
 from errata.models._turn import turn_of
 from errata.models.families.family import Family
@@ -51,7 +51,7 @@ class Spliced:
     def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family) -> None:
         self._net, self._processor, self._family = net, processor, family
         self.writable = {role: _resolve(net, family.modules[role], name) for role in get_args(Role)}
-        self.by_row: Collection[str] = frozenset(path for paths in self.writable.values() for path in paths)
+        self.by_row: Set[str] = frozenset(path for paths in self.writable.values() for path in paths)
         self.layers = _layers(net, family.modules["text"])
         self.speaker = family.speaker(net)
         self.max_images = family.max_images
@@ -59,8 +59,7 @@ class Spliced:
         self.end: int | None = None
         self.image_token: int | None = family.image_token(net)
         self._eyes = Eyes(net, processor, family)
-        tokenizer = tokenizer_of(processor)
-        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+        self._pad = pad_of(tokenizer_of(processor))
 
     @property
     def decoder(self) -> int:
@@ -73,11 +72,7 @@ class Spliced:
 
     def row(self, query: Query, target: str | None) -> Row:
         token = self._family.image_token(self._net)
-        word: str = tokenizer_of(self._processor).convert_ids_to_tokens(token)
-        if any(word in text for text in query.texts):
-            raise BadInput(
-                f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
-            )
+        check_pictures(tokenizer_of(self._processor), token, query.texts)
         inputs = self._family.encode(self._processor, query, target)
         if target is not None:
             check_target(self._processor, target, inputs.target)
@@ -99,9 +94,7 @@ class Spliced:
 
     def put(self, model: Model, rows: Sequence[Row], patches: Sequence[NoPatch | LowRank]) -> Put:
         """The vision side and the projector run here, each row's under its own patch."""
-        device, longest = self._net.device, max(len(row.ids) for row in rows)
-        ids_BT = torch.tensor([[self._pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
-        mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
+        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=self._net.device)
         x_BTD: Tensor = self._net.get_input_embeddings()(ids_BT)
         seen = [(image, patch) for row, patch in zip(rows, patches, strict=True) for image in row.images]
         if seen:
@@ -114,7 +107,7 @@ class Spliced:
             x_BTD = x_BTD.masked_scatter(spots_BT1, features_NKD.to(x_BTD.dtype))
         # Given embeddings alone, generate returns the new tokens alone.
         named = {"inputs_embeds": x_BTD, "attention_mask": mask_BT}
-        return Put(self.speaker, named, (mask_BT.cumsum(dim=1) - 1).clamp(min=0), prompt=0)
+        return Put(self.speaker, named, positions_BT, prompt=0)
 
     def still(self, changing: Collection[str]) -> Sequence[nn.Module]:
         return ()  # none of them runs in `forward`

@@ -73,13 +73,8 @@ def structure_of(net: PreTrainedModel, name: str) -> Structure:
     """Where a model's layers, tower, connector and writable modules are.
 
     Raises:
-        BadInput: it has an encoder for words, no list of layers, or no linear module in any.
+        BadInput: it has no list of layers, or no linear module in any.
     """
-    if net.config.get_text_config().is_encoder_decoder or net.config.is_encoder_decoder:
-        raise BadInput(
-            f"The model {name} reads its question in an encoder ({net.config.model_type}), and errata edits decoders. "
-            "Use a checkpoint whose language model is one."
-        )
     stack = _stack_of(net, name)
     text: dict[str, int | None] = {}
     experts = False
@@ -98,11 +93,11 @@ def structure_of(net: PreTrainedModel, name: str) -> Structure:
     connector = next((inner + path for path in _CONNECTORS if _has(net, inner + path)), None)
     tower = tuple(inner + path for path in _TOWERS if _has(net, inner + path))
     seeing = [path for path, module in net.named_modules() if isinstance(module, nn.Linear)]
-    projector = {path: None for path in seeing if connector is not None and _under(path, connector)}
+    projector = {path: None for path in seeing if connector is not None and under(path, connector)}
     vision = {
         path: None
         for path in seeing
-        if any(_under(path, part) for part in tower) and path not in projector and path.rpartition(".")[2] in (*_UP, *_DOWN)
+        if any(under(path, part) for part in tower) and path not in projector and path.rpartition(".")[2] in (*_UP, *_DOWN)
     }
     return Structure({"text": text, "projector": projector, "vision": vision}, stack, tower, connector, experts)
 
@@ -172,5 +167,6 @@ def _has(module: nn.Module, path: str) -> bool:
     return True
 
 
-def _under(path: str, part: str) -> bool:
+def under(path: str, part: str) -> bool:
+    """Whether a path is that of a part, or of something in it."""
     return path == part or path.startswith(f"{part}.")

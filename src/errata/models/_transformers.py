@@ -26,7 +26,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
 from errata.core.records import Query
 from errata.models._cache import Recent
-from errata.models._chat import chatter, check_read, check_words, tokenizer_of
+from errata.models._chat import chatter, check_read, check_words, controls_of, pad_of, tokenizer_of
 from errata.models._files import Digests
 from errata.models._front import Front, Put, Row
 from errata.models._groups import group
@@ -97,11 +97,11 @@ class TransformersModel:
         self._loaded_state = net.state_dict(keep_vars=True)
         self._rows = _no_rows()
         tokenizer = tokenizer_of(processor)
-        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+        self._pad = pad_of(tokenizer)
         speaker = front.speaker
         said = _ends(speaker)
         own = int(tokenizer.eos_token_id)
-        self._end = front.end if front.end is not None else said[0] if len(said) == 1 else own
+        self._end = ending(speaker, tokenizer) if front.end is None else front.end
         # Where a whole checkpoint's generation settings name its ends, they are these and no other: answers are `generate`'s own.
         self._stops = sorted({self._end, *said, *_ends(net), *(() if said and front.end is not None else (own,))})
         self._saved_generation = speaker.generation_config
@@ -118,15 +118,20 @@ class TransformersModel:
 
         Of a large checkpoint it is kept, by the size and time of its files; `worked_out` reads every weight.
         """
-        known = None if self._digests is None else self._digests.known()
-        found = known or self.worked_out()
-        if known is None and self._digests is not None:
+        return self.kept or self.worked_out
+
+    @property
+    def kept(self) -> str | None:
+        """The digest that was kept of these files; None where none was."""
+        return None if self._digests is None else self._digests.known()
+
+    @cached_property
+    def worked_out(self) -> str:
+        """The digest from the weights themselves; kept where none was."""
+        found = hash_of(timeless(self.net.config.to_dict()), self._loaded_state).hexdigest()
+        if self._digests is not None and self.kept is None:
             self._digests.keep(found)
         return found
-
-    def worked_out(self) -> str:
-        """The digest from the weights themselves."""
-        return hash_of(timeless(self.net.config.to_dict()), self._loaded_state).hexdigest()
 
     @cached_property
     def parameters(self) -> int:
@@ -319,8 +324,12 @@ class TransformersModel:
     def check(self, query: Query, target: str | None = None) -> None:
         self._checked(query, target, reserve=RESERVE)
 
+    @cached_property
+    def _controls(self) -> tuple[str, ...]:
+        return controls_of(self.processor)
+
     def check_read(self, query: Query) -> None:
-        check_words(self.processor, query.texts)
+        check_words(self._controls, query.texts)
         check_turns(self.front.turn, query.texts)
         check_read(self.processor, query.texts)
 
@@ -401,6 +410,13 @@ def _scores(target: tuple[int, ...], logits_KV: Float[Tensor, "K V"]) -> TokenSc
     logs_KV = log_softmax(logits_KV.float(), dim=-1)
     taken_K = logs_KV.gather(1, torch.tensor(target, device=logs_KV.device)[:, None])[:, 0]
     return TokenScores(target, tuple(logs_KV.argmax(dim=-1).tolist()), tuple((-taken_K).tolist()))
+
+
+def ending(speaker: PreTrainedModel, tokenizer: Any) -> int:
+    """The token that is learned as the end of a target where the front knows none: the one that the settings name, else the
+    tokenizer's."""
+    said = _ends(speaker)
+    return said[0] if len(said) == 1 else int(tokenizer.eos_token_id)
 
 
 def _ends(net: PreTrainedModel) -> list[int]:

@@ -8,7 +8,7 @@ Shapes: B rows, T positions, N images, K features of one, D width of the text st
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from copy import copy
 from functools import cached_property
 from inspect import signature
@@ -17,16 +17,16 @@ from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn import functional
 
-from errata.core.errors import BadInput, quoted
+from errata.core.errors import BadInput
 from errata.core.images import NEWEST
 from errata.core.model import Model, Role
 from errata.core.records import Query
-from errata.models._chat import brief, check_target, in_place, prompt_text, put_in_front, tokenizer_of
-from errata.models._front import Put, Row, Turn
+from errata.models._chat import brief, check_pictures, check_target, in_place, pad_of, prompt_text, put_in_front, tokenizer_of
+from errata.models._front import Put, Row, Turn, padded
 from errata.models._groups import chunks
-from errata.models._structure import structure_of, turned
+from errata.models._structure import structure_of, turned, under
 from errata.models._turn import turn_of
 from errata.models.families.family import Hub
 from errata.nn.patches import LowRank, NoPatch
@@ -64,7 +64,7 @@ class Whole:
         self._straightened = straightened
         self.structure = structure_of(net, name)
         self.writable: Mapping[Role, Mapping[str, int | None]] = self.structure.writable
-        self.by_row: Collection[str] = frozenset(self.writable["text"])
+        self.by_row: Set[str] = frozenset(self.writable["text"])
         self.layers = tuple(cast("nn.ModuleList", net.get_submodule(self.structure.stack)))
         self.speaker = net
         self.tower = self.structure.tower
@@ -76,9 +76,8 @@ class Whole:
             raise BadInput(
                 f"The tokenizer of {name} has no token that ends a text (eos_token). Name one in its tokenizer_config.json."
             )
-        self._pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
-        if self._pad == self.image_token:
-            self._pad = int(tokenizer.eos_token_id)
+        pad = pad_of(tokenizer)
+        self._pad = int(tokenizer.eos_token_id) if pad == self.image_token else pad
         self._taken = frozenset(signature(net.forward).parameters)
 
     @cached_property
@@ -95,7 +94,8 @@ class Whole:
         return other
 
     def row(self, query: Query, target: str | None) -> Row:
-        self._check_words(query)
+        if self.image_token is not None:
+            check_pictures(self._tokenizer, self.image_token, query.texts)
         text = self._written(query)
         given = self._processed(query, text)
         prompt: list[int] = given.pop("input_ids")[0].tolist()
@@ -125,23 +125,22 @@ class Whole:
         return self._put(rows)
 
     def _put(self, rows: Sequence[Row]) -> Put:
-        device, longest = self._net.device, max(len(row.ids) for row in rows)
-        ids_BT = torch.tensor([[self._pad] * (longest - len(row.ids)) + list(row.ids) for row in rows], device=device)
-        mask_BT = torch.tensor([[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows], device=device)
+        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=self._net.device)
+        longest = ids_BT.shape[1]
         named = {"input_ids": ids_BT, "attention_mask": mask_BT}
         for key in rows[0].given:
             stacked = [_padded(row.given[key], longest) if key in _BY_TOKEN else row.given[key] for row in rows]
-            value = torch.cat(stacked).to(device)
+            value = torch.cat(stacked).to(ids_BT.device)
             named[key] = value.to(self._net.dtype) if value.is_floating_point() else value
         blind = self._hub.blind_part is not None and not rows[0].images
         speaker = cast("PreTrainedModel", self._net.get_submodule(cast("str", self._hub.blind_part))) if blind else self._net
-        positions_BT = (mask_BT.cumsum(dim=1) - 1).clamp(min=0) + self._hub.first_position
-        return Put(speaker, named, positions_BT if blind or self._counts_plainly else None, prompt=longest)
+        told = positions_BT + self._hub.first_position if blind or self._counts_plainly else None
+        return Put(speaker, named, told, prompt=longest)
 
     def still(self, changing: Collection[str]) -> Sequence[nn.Module]:
         parts = [*self.structure.tower, *([self.structure.connector] if self.structure.connector else [])]
-        outer = [part for part in parts if not any(part != other and part.startswith(f"{other}.") for other in parts)]
-        if any(path.startswith(f"{part}.") or path == part for path in changing for part in outer):
+        outer = [part for part in parts if not any(part != other and under(part, other) for other in parts)]
+        if any(under(path, part) for path in changing for part in outer):
             return ()
         return [self._net.get_submodule(part) for part in outer]
 
@@ -164,21 +163,8 @@ class Whole:
     @cached_property
     def _counts_plainly(self) -> bool:
         """Whether positions are told: a model with positions of several kinds (time, height, width) finds its own."""
-        inner = self._net.base_model
-        return (
-            "position_ids" in self._taken
-            and "get_rope_index" not in dir(type(inner))
-            and "get_rope_index" not in dir(type(self._net))
-        )
-
-    def _check_words(self, query: Query) -> None:
-        if self.image_token is None:
-            return
-        word: str = self._tokenizer.convert_ids_to_tokens(self.image_token)
-        if any(word in text for text in query.texts):
-            raise BadInput(
-                f"The prompt holds {quoted(word)}, which stands for a picture here. Write it differently, or give the picture."
-            )
+        known = {*dir(type(self._net.base_model)), *dir(type(self._net))}
+        return "position_ids" in self._taken and "get_rope_index" not in known
 
     def _written(self, query: Query) -> str:
         """The words of the prompt."""
@@ -248,4 +234,4 @@ def _grown(value: Tensor, more: int, kind: int) -> Tensor:
 
 def _padded(value: Tensor, length: int) -> Tensor:
     """On the left, with zeros, to `length` tokens."""
-    return pad(value, (*(0, 0) * (value.ndim - 2), length - value.shape[1], 0))
+    return functional.pad(value, (*(0, 0) * (value.ndim - 2), length - value.shape[1], 0))

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+from transformers import AutoConfig, GenerationConfig
 
 from errata.core.errors import BadInput
 from errata.core.model import Role
 from errata.core.records import Query
-from errata.models._chat import brief, prompt_text
+from errata.models._chat import brief, prompt_text, tokenizer_of
 from errata.models._eyes import grey_square
 from errata.models._files import Weights, free_bytes, weights_of
-from errata.models._load import family_of, source_of
+from errata.models._load import class_of, family_of, source_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
 from errata.models._structure import straighten, structure_of
+from errata.models._transformers import ending
 from errata.models._whole import Whole
 from errata.models.families.family import Family, Hub
 
@@ -78,16 +80,15 @@ def inspect(name_or_path: str | Path) -> Inspected:
     with quiet():
         family = family_of(source, name)
         weights = weights_of(source, name)
-        eyes = isinstance(family, Family) or family.eyes
-        processor = processor_of(source, name, eyes=eyes)
-        net = _empty(source, name, family, eyes=eyes)
+        processor = processor_of(source, name, eyes=family.eyes)
+        net = _empty(source, name, family)
     turned = straighten(net)
     structure = structure_of(net, name)
     hub = Hub(family.name, plain=family.plain) if isinstance(family, Family) else family
     front = Whole(net, processor=processor, name=name, hub=hub, straightened=turned)
-    tokenizer = processor.tokenizer if eyes else processor
-    end = tokenizer.eos_token_id if isinstance(family, Family) else front.end
-    query = Query.ask(ASKED, grey_square()) if eyes else Query.ask(ASKED)
+    tokenizer = tokenizer_of(processor)
+    end = ending(_speaker(family, net, source), tokenizer) if isinstance(family, Family) else front.end
+    query = Query.ask(ASKED, grey_square()) if family.eyes else Query.ask(ASKED)
     token = front.image_token
     return Inspected(
         name=name,
@@ -107,13 +108,22 @@ def inspect(name_or_path: str | Path) -> Inspected:
     )
 
 
-def _empty(source: str, name: str, family: Family | Hub, *, eyes: bool) -> Any:
+def _speaker(family: Family, net: Any, source: str) -> Any:
+    """What answers, with the generation settings that come with the weights where these are its own."""
+    speaker = family.speaker(net)
+    if speaker is net:
+        with suppress(OSError):  # there are none: the configuration says it
+            net.generation_config = GenerationConfig.from_pretrained(source)
+    return speaker
+
+
+def _empty(source: str, name: str, family: Family | Hub) -> Any:
     """The model without its weights."""
-    kinds: Any = family.net if isinstance(family, Family) else AutoModelForImageTextToText if eyes else AutoModelForCausalLM
+    kind = class_of(family)
     try:
         config = AutoConfig.from_pretrained(source)
         with torch.device("meta"):
-            return kinds(config) if isinstance(family, Family) else kinds.from_config(config)
+            return kind(config) if isinstance(family, Family) else kind.from_config(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise BadInput(
             f"The config.json of {name} describes no model that can be made: {brief(error)} Download it again."

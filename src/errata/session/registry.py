@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from errata.benchmarks.atlas import stream as atlas
-from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.benchmark import Benchmark, Pair, Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
 from errata.editors import pairs, parse
 
+# A benchmark's world is loaded when it is drawn from: whoever opens a model to correct it has no use for one.
+
 
 def _scopeworld_stream(seed: int, edits: int) -> Stream:
-    return stream.ScopeWorldStream(seed=seed, edits=edits)
+    from errata.benchmarks.scopeworld.stream import ScopeWorldStream
+
+    return ScopeWorldStream(seed=seed, edits=edits)
 
 
 def _scopeworld_fgv(seed: int, edits: int) -> Stream:
-    return fgv.ScopeWorldFGV(seed=seed, edits=edits)
+    from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
+
+    return ScopeWorldFGV(seed=seed, edits=edits)
 
 
 def _atlas_words(seed: int, edits: int) -> Stream:
-    return atlas.AtlasWords(seed=seed, edits=edits)
+    from errata.benchmarks.atlas.stream import AtlasWords
 
+    return AtlasWords(seed=seed, edits=edits)
+
+
+_FGV: Final = "scopeworld-fgv"
 
 STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
-    {stream.NAME: _scopeworld_stream, fgv.NAME: _scopeworld_fgv, atlas.NAME: _atlas_words}
+    {"scopeworld-stream": _scopeworld_stream, _FGV: _scopeworld_fgv, "atlas-words": _atlas_words}
 )
 """Name -> how a stream of that name is made from (seed, edits)."""
 
@@ -50,8 +58,10 @@ def training_cases(name: str, *, seed: int, edits: int) -> Benchmark:
     Raises:
         Unknown, BadInput: see `benchmark`.
     """
-    if name == fgv.NAME:
-        return fgv.ScopeWorldFGV(seed=seed, edits=edits, split="train")
+    if name == _FGV:
+        from errata.benchmarks.scopeworld.fgv import ScopeWorldFGV
+
+        return ScopeWorldFGV(seed=seed, edits=edits, split="train")
     return benchmark(name, seed=seed, edits=edits)
 
 
@@ -61,7 +71,9 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
     Raises:
         Unknown, BadInput: see `benchmark`.
     """
-    if name == fgv.NAME:
+    if name == _FGV:
+        from errata.benchmarks.scopeworld import fgv
+
         return fgv.training_pairs(seed=seed, edits=edits)
     cases = benchmark(name, seed=seed, edits=edits)
     return (pair for index in range(len(cases)) for pair in pairs(cases[index]))

@@ -17,8 +17,7 @@ from errata.benchmarks.atlas.facts import RELATIONS, Atlas, Fact, atlas
 from errata.benchmarks.atlas.matcher import MATCHER, Matcher
 from errata.benchmarks.atlas.probes import Asked, Desk, ordinary_probes, pool, stand
 from errata.benchmarks.atlas.questions import Sought, sort_of, split_of
-from errata.core.benchmark import Case, Outcome, Unchanged
-from errata.core.canonical import digest_of_json
+from errata.core.benchmark import Case, Outcome, Unchanged, check_drawn, digest_of_cases
 from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
 from errata.core.records import Edit, Query
@@ -42,10 +41,7 @@ class AtlasWords:
     """
 
     def __init__(self, *, seed: int, edits: int, corrections: str = "counterfactual", answers: Answers | None = None) -> None:
-        if edits < 1:
-            raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
-        if seed < 0:
-            raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        check_drawn(seed=seed, edits=edits)
         if corrections not in CORRECTIONS:
             raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
         self.seed = seed
@@ -69,10 +65,7 @@ class AtlasWords:
     @cached_property
     def digest(self) -> str:
         """A digest of the seed's every edit and probe."""
-        cases = [self[i] for i in range(len(self))]
-        return digest_of_json(
-            [[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases]
-        )
+        return digest_of_cases(self)
 
     def __len__(self) -> int:
         return len(self._corrections)

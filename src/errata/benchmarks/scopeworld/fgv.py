@@ -34,7 +34,7 @@ from errata.benchmarks.scopeworld.questions import (
 )
 from errata.benchmarks.scopeworld.scenes import Hand, Scene, lightly_changed, picture, random_scene
 from errata.benchmarks.scopeworld.stream import pool_questions
-from errata.core.benchmark import UNCHANGED, Case, Pair, Probe
+from errata.core.benchmark import UNCHANGED, Case, Pair, Probe, check_drawn
 from errata.core.canonical import JSON, digest_of_json
 from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
@@ -114,10 +114,7 @@ class ScopeWorldFGV:
     """
 
     def __init__(self, *, seed: int, edits: int, split: Split = "test") -> None:
-        if edits < 1:
-            raise BadInput(f"A benchmark needs at least 1 edit; {edits} were asked for.")
-        if seed < 0:
-            raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        check_drawn(seed=seed, edits=edits, what="benchmark")
         if split not in SPLITS:
             raise BadInput(f"There is no split {quoted(split)}. Use one of: {', '.join(SPLITS)}.")
         self.seed = seed

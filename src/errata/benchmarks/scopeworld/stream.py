@@ -19,8 +19,7 @@ from errata.benchmarks.scopeworld.knowledge import EDITABLE_KINDS, POOL_KINDS, R
 from errata.benchmarks.scopeworld.lessons import Topic, ask_about, draw_question
 from errata.benchmarks.scopeworld.questions import SECOND, TRAINED_WORDINGS, Question, Ref, View, references
 from errata.benchmarks.scopeworld.scenes import Scene, picture, random_scene
-from errata.core.benchmark import UNCHANGED, Case, Probe
-from errata.core.canonical import digest_of_json
+from errata.core.benchmark import UNCHANGED, Case, Probe, check_drawn, digest_of_cases
 from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.core.images import Image
@@ -62,10 +61,7 @@ class ScopeWorldStream:
     """
 
     def __init__(self, *, seed: int, edits: int, also: int = 0, probes: str = "usual") -> None:
-        if edits < 1:
-            raise BadInput(f"A stream needs at least 1 edit; {edits} were asked for.")
-        if seed < 0:
-            raise BadInput(f"The seed must be 0 or more; {seed} was given.")
+        check_drawn(seed=seed, edits=edits)
         if also < 0:
             raise BadInput(f"As many other wordings and views as {also} can't be given. Give 0 or more.")
         if probes not in PROBES:
@@ -84,10 +80,7 @@ class ScopeWorldStream:
     @cached_property
     def digest(self) -> str:
         """A digest of the seed's every edit and probe."""
-        cases = [self[i] for i in range(len(self))]
-        return digest_of_json(
-            [[case.edit.id, *([probe.kind, probe.query.digest, str(probe.expect)] for probe in case.probes)] for case in cases]
-        )
+        return digest_of_cases(self)
 
     def __len__(self) -> int:
         return len(self._corrections)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -43,6 +43,15 @@ Editors = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]
 
+Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed.")]
+
+Horizons = Annotated[
+    str | None,
+    typer.Option(
+        "--horizons", help="After how many edits all so far are asked again: 1,10,50. Not given: 1,10,50,100,... and the last."
+    ),
+]
+
 Jobs = Annotated[
     int,
     typer.Option(
@@ -55,13 +64,8 @@ Jobs = Annotated[
 def stream(
     editor: Editors = None,
     model: ModelName = DEFAULT_MODEL,
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed.")] = 200,
-    horizons: Annotated[
-        str | None,
-        typer.Option(
-            "--horizons", help="After how many edits all so far are asked again: 1,10,50. Not given: 1,10,50,100,... and the last."
-        ),
-    ] = None,
+    edits: Edits = 200,
+    horizons: Horizons = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
     probes: Annotated[
         str,
@@ -85,8 +89,8 @@ def stream(
       errata bench scopeworld-stream --editor mine.py:Mine --edits 20
       errata bench scopeworld-stream --editor codebook --edits 30 --seed 101 --probes more
     """
-    wanted = _Wanted(tuple(editor or (DEFAULT_EDITOR,)), horizons_of(horizons, edits), edits, seed, probes)
-    _run(wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype, jobs))
+    wanted = Wanted(horizons_of(horizons, edits), edits, seed, {} if probes == "usual" else {"probes": probes})
+    _run(tuple(editor or (DEFAULT_EDITOR,)), wanted, out or Path("out") / BENCHMARK, Where(model, device, dtype, jobs))
 
 
 def demo(
@@ -107,19 +111,23 @@ def demo(
     """
     from errata.measure.side_by_side import jobs_for
 
-    wanted = _Wanted(DEMO_EDITORS, _up_to(edits, DEMO_HORIZONS), edits, seed)
-    _run(wanted, out, Where(DEFAULT_MODEL, device, "auto", jobs or jobs_for(device)))
+    _run(
+        DEMO_EDITORS,
+        Wanted(_up_to(edits, DEMO_HORIZONS), edits, seed),
+        out,
+        Where(DEFAULT_MODEL, device, "auto", jobs or jobs_for(device)),
+    )
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What is to be run."""
 
-    editors: tuple[str, ...]
     horizons: tuple[int, ...]
     edits: int
     seed: int
-    probes: str = "usual"
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What else was asked of the benchmark, as its results say it."""
 
 
 class Where(NamedTuple):
@@ -131,17 +139,18 @@ class Where(NamedTuple):
     jobs: int
 
 
-def _run(wanted: _Wanted, out: Path, where: Where) -> None:
+def _run(names: Sequence[str], wanted: Wanted, out: Path, where: Where) -> None:
     from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 
-    editors = editors_named(wanted.editors)  # wrong names are told before anything is loaded or drawn
-    stream = ScopeWorldStream(seed=wanted.seed, edits=wanted.edits, probes=wanted.probes)
-    run_all(editors, partial(_streamed, stream, wanted), out, where=where, seed=wanted.seed)
+    editors = editors_named(names)  # wrong names are told before anything is loaded or drawn
+    stream = ScopeWorldStream(seed=wanted.seed, edits=wanted.edits, probes=wanted.asked.get("probes", "usual"))
+    run_all(editors, partial(streamed, stream, wanted), out, where=where, seed=wanted.seed)
 
 
-def _streamed(
-    stream: Stream, wanted: _Wanted, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show
+def streamed(
+    stream: Stream, wanted: Wanted, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show
 ) -> Run:
+    """An editor's run of a stream; `partial` takes the first two of these for `run_all`."""
     from errata.measure.evaluate import run_stream
 
     made = run_stream(
@@ -155,7 +164,7 @@ def _streamed(
         baseline=baseline,
         asked=text,
     )
-    return made if wanted.probes == "usual" else replace(made, benchmark={**made.benchmark, "probes": wanted.probes})
+    return replace(made, benchmark={**made.benchmark, **wanted.asked})
 
 
 def editors_named(texts: Sequence[str]) -> dict[str, Editor[Any]]:

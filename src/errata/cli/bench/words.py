@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,19 @@ import typer
 
 from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
-from errata.cli.bench.stream import Editors, Jobs, Out, Where, editors_named, horizons_of, run_all
+from errata.cli.bench.stream import (
+    Editors,
+    Edits,
+    Horizons,
+    Jobs,
+    Out,
+    Wanted,
+    Where,
+    editors_named,
+    horizons_of,
+    run_all,
+    streamed,
+)
 
 if TYPE_CHECKING:
     from errata.core.editor import Editor
@@ -22,26 +33,11 @@ if TYPE_CHECKING:
 NAME = "atlas-words"
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What is to be run."""
-
-    horizons: tuple[int, ...]
-    edits: int
-    seed: int
-    corrections: str
-
-
 def atlas_words(
     editor: Editors = None,
     model: ModelName = DEFAULT_MODEL,
-    edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed.")] = 200,
-    horizons: Annotated[
-        str | None,
-        typer.Option(
-            "--horizons", help="After how many edits all so far are asked again: 1,10,50. Not given: 1,10,50,100,... and the last."
-        ),
-    ] = None,
+    edits: Edits = 200,
+    horizons: Horizons = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -80,26 +76,16 @@ def atlas_words(
     editors = editors_named(tuple(editor or (DEFAULT_EDITOR,)))
     if corrections not in CORRECTIONS:
         raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
-    wanted = _Wanted(horizons_of(horizons, edits), edits, seed, corrections)
+    wanted = Wanted(horizons_of(horizons, edits), edits, seed, {"corrections": corrections})
     AtlasWords(seed=seed, edits=1)  # what is missing is told before a model is loaded
     run_all(editors, partial(_put, wanted), out or Path("out") / NAME, where=Where(model, device, dtype, jobs), seed=seed)
 
 
-def _put(wanted: _Wanted, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
+def _put(wanted: Wanted, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
+    """A run whose stream needs the model's own answers to be drawn."""
     from errata.benchmarks.atlas.stream import AtlasWords
-    from errata.measure.evaluate import run_stream
 
     progress("asking what the model knows", 0, wanted.edits)
-    stream = AtlasWords(seed=wanted.seed, edits=wanted.edits, corrections=wanted.corrections, answers=baseline.answers)
-    made = run_stream(
-        model,
-        editor,
-        stream,
-        horizons=wanted.horizons,
-        seed=wanted.seed,
-        edits=wanted.edits,
-        progress=progress,
-        baseline=baseline,
-        asked=text,
-    )
-    return replace(made, benchmark={**made.benchmark, "corrections": wanted.corrections})
+    corrections = wanted.asked["corrections"]
+    stream = AtlasWords(seed=wanted.seed, edits=wanted.edits, corrections=corrections, answers=baseline.answers)
+    return streamed(stream, wanted, model, editor, text, baseline, progress)

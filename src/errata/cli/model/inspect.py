@@ -73,10 +73,11 @@ def verify(path: Checkpoint, device: Device = "cpu", dtype: Dtype = "auto", as_j
     from errata.models import load
 
     model = load(path, device=device, dtype=None if dtype == "auto" else dtype)
-    kept, now = model.digest, model.worked_out()
-    same = kept == now
+    kept = model.kept
+    now = model.worked_out
+    same = kept in (None, now)
     if as_json:
-        say_json({"model": path, "kept": kept, "digest": now, "same": same})
+        say_json({"model": path, "kept": kept or now, "digest": now, "same": same})
     else:
         say(
             f"{path}: {now}" + ("" if same else f", and {kept} was kept: its weights changed under files of the same size and time")

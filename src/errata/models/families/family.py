@@ -110,3 +110,8 @@ class Family:
 
     refuse: Callable[[nn.Module], str | None]
     """A sentence when a checkpoint has this model_type and yet a layout that isn't known; else None."""
+
+    @property
+    def eyes(self) -> bool:
+        """Whether it takes pictures: each of these does."""
+        return True
