@@ -162,7 +162,7 @@ def test_the_same_run_twice_gives_equal_rates_and_a_shared_baseline_changes_none
     again = run(random_llava, parse("finetune:steps=2"), memory=2, baseline=Baseline(random_llava))
     assert [h.to_json() for h in first.horizons] == [h.to_json() for h in again.horizons]
     told = first.to_json()
-    assert set(told) == {"benchmark", "model", "editor", "protocol", "horizons", "cost"}
+    assert set(told) == {"benchmark", "model", "editor", "protocol", "horizons", "judged", "cost"}
     assert told["protocol"]["memory"] == 2
     assert told["cost"]["write_ms"]["median"] > 0
     assert told["cost"]["state_bytes"]["first"] > 0

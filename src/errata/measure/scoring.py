@@ -19,7 +19,7 @@ LEARNED = ("text_generality", "image_generality", "near_wording", "far_wording")
 ENTAILED = ("specificity_in", "cross_modal", "portability", "reverse", "yes_new", "no_old", "one_hop", "two_hops")
 """What `strict` asks for beside them."""
 
-ASIDE = ("sentence_before", "capital", "typo", "wrong_value", "negation", "same_old_value", "capitals")
+ASIDE = ("sentence_before", "capital", "typo", "wrong_value", "negation", "negated", "same_old_value", "capitals")
 """Kinds that no class asks for: they have rows of their own."""
 
 COMPOSITES: Mapping[str, tuple[tuple[str, ...], ...]] = {
