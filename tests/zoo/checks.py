@@ -226,6 +226,50 @@ def saved_and_opened(trial: Trial) -> None:
         assert torch.equal(again.loss(query, TARGET), trial.model.loss(query, TARGET))
 
 
+def in_half_precision(trial: Trial) -> None:
+    """In bfloat16 a correction is learned with factors and keys in float32, and leaves the model as it was."""
+    corrected(trial, load(trial.folder, dtype="bfloat16"), "codebook:slots=64,steps=80,relaxation=1")
+
+
+def left_on_disk(trial: Trial) -> None:
+    """With room for a part of it, the rest is fetched from disk when used: same digest, answers and correction."""
+    if trial.zoo.model_type == "gpt2":
+        raise Beside("its weights stand the other way round: refused by a sentence")
+    size = sum(parameter.nbytes for parameter in trial.asked.model.parameters())
+    model = load(trial.folder, device=f"auto:cpu={int(size * 0.6 / 1000)}KB", dtype="float32")
+    places = set(map(str, getattr(model.net, "hf_device_map", {}).values()))
+    if "disk" not in places:
+        raise Beside("it fits however little it is given: its parts aren't to be split")
+    assert model.worked_out == trial.model.worked_out
+    for words, images in questions(trial).values():
+        query = as_query(words, images)
+        said, due = (one.answers([query], [NoPatch()], max_new_tokens=NEW) for one in (model, trial.model))
+        assert said == due, f"{said[0]!r}, in memory {due[0]!r}"
+    corrected(trial, model, "codebook:slots=64,steps=80,relaxation=1")
+
+
+def in_8_bits(trial: Trial) -> None:
+    """With linear weights in 8 bits a correction is added beside them, and taken back bit for bit."""
+    if trial.zoo.model_type == "gpt2":
+        raise Beside("it has no linear modules: refused by a sentence")
+    model = load(trial.folder, dtype="int8")
+    assert model.size < trial.model.size
+    assert model.digest != trial.model.digest
+    corrected(trial, model, "codebook:slots=64,steps=80,relaxation=1")
+
+
+def corrected(trial: Trial, model: TransformersModel, text: str) -> None:
+    """A correction is given, another question isn't touched, and without the patch the model is as it was."""
+    editor = equipped(parse(text))
+    asked = [as_query(SHORT, [SEEN] if trial.zoo.pictures else []), as_query(LONG, [])]
+    before, said = float(model.loss(asked[0], TARGET)), model.answers(asked, [NoPatch()] * 2, max_new_tokens=NEW)
+    state = editor.write(model, editor.begin(model), Edit(asked[0], TARGET))
+    answers = model.answers(asked, [editor.read(model, state, query) for query in asked], max_new_tokens=NEW)
+    assert answers == [TARGET, said[1]], f"it says {answers!r}"
+    assert float(model.loss(asked[0], TARGET)) == before, "the model isn't as it was"
+    assert model.answers(asked, [NoPatch()] * 2, max_new_tokens=NEW) == said
+
+
 CHECKS: dict[str, Check] = {
     "answers as generate": answers_as_generate,
     "loss as forward": loss_is_forwards_own,
@@ -239,6 +283,9 @@ CHECKS: dict[str, Check] = {
     "told": told,
     "no forged turns": turns_are_not_written,
     "saved": saved_and_opened,
+    "bfloat16": in_half_precision,
+    "left on disk": left_on_disk,
+    "8 bits": in_8_bits,
 }
 """Name of a column of the matrix -> what it holds a family to."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from errata.session.ready import Ready
     from errata.session.session import Session
 
-_DEVICE = re.compile(r"[a-z]+(:\d+)?")
+_DEVICE = re.compile(r"[a-z]+(:\d+)?|auto:.*")
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def check_device(device: str) -> None:
         BadInput: it can't be used.
     """
     if not _DEVICE.fullmatch(device):
-        raise BadInput(f"The device {quoted(device)} can't be used: it isn't a device's name. Use cpu, cuda, or cuda:1.")
+        raise BadInput(f"The device {quoted(device)} can't be used: it isn't a device's name. Use cpu, cuda:1, or auto.")
     found = importlib.util.find_spec("torch")
     version = Path(str(found.origin)).with_name("version.py") if found is not None else None
     if device.startswith("cuda") and version is not None and version.is_file():

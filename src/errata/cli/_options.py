@@ -15,8 +15,13 @@ from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL, DEFAULT_STORE, s
 __all__ = ["DEFAULT_EDITOR", "DEFAULT_MODEL", "AsJson", "By", "Device", "Dtype", "DtypeName", "ModelName", "Place", "Turn", "Where"]
 
 ModelName = Annotated[str, typer.Option("--model", help="The shipped name, a checkpoint folder or a hub id.")]
-Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1, ...")]
-DtypeName = Literal["auto", "float32", "bfloat16", "float16"]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Where the model runs: cpu, cuda:1, ...; auto: spread (auto:0=20GB,cpu=60GB), the rest left on disk."
+    ),
+]
+DtypeName = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Dtype = Annotated[DtypeName, typer.Option("--dtype", help="Precision of the weights; auto: what suits the device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value to a line instead of text.")]
 

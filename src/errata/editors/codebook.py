@@ -45,6 +45,7 @@ from errata.editors._sites import last_layers, linear
 from errata.nn.codes import Codes, coded, lens
 from errata.nn.lowrank import orthonormal_rows
 from errata.nn.patches import LowRank
+from errata.nn.places import place_of
 from errata.nn.trace import inputs_of
 
 _AT_ONCE: Final = 64
@@ -143,7 +144,7 @@ class Codebook:
         """Blank slots, and the metric from what the unedited model makes of prompts without sense."""
         module = linear(model, self._path(model))
         rows = min(self.width, module.in_features)
-        rows_RI = orthonormal_rows(rows, module.in_features, seed=self.seed, name="codebook").to(module.weight.device)
+        rows_RI = orthonormal_rows(rows, module.in_features, seed=self.seed, name="codebook").to(place_of(module))
         book = Codes(
             lens_RI=lens(self._common(model), rows_RI, weight=self.weight),
             keys_MR=rows_RI.new_zeros(self.slots, rows),

@@ -25,6 +25,7 @@ from errata.editors._objective import Mean, Objective, mean_nats
 from errata.editors._ranges import above, at_least
 from errata.editors._sites import last_layers, linear
 from errata.nn.patches import Replaced
+from errata.nn.places import plain
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class FineTune:
         model.check(edit.query, edit.target)
         if self.where == "vision" and not edit.query.images:
             return State((*state.edits, edit.id), state.weights, {"steps": 0, "losses_nats": []})
-        now = {path: state.weights[path] if state.weights else linear(model, path).weight for path in self._paths(model)}
+        now = {path: state.weights[path] if state.weights else plain(linear(model, path), path) for path in self._paths(model)}
         leaves = {path: weight.detach().clone().requires_grad_() for path, weight in now.items()}
         losses = self._train(model, leaves, edit)
         weights = {path: weight.detach() for path, weight in leaves.items()}

@@ -28,6 +28,7 @@ from errata.log import EditLog, MemoryStore
 from errata.measure.results import Cost, Horizon, Judged, Rate, Run
 from errata.measure.scoring import Scored, by_exact_match, classes, exactly, forced_target, rates, retention, scored
 from errata.nn.patches import NoPatch, Replaced
+from errata.nn.places import plain
 from errata.session.attempts import settled
 from errata.session.receipts import Receipt
 from errata.session.session import Session
@@ -227,7 +228,7 @@ def pass_ms(model: Model, edit: Edit) -> float:
 def _weight(model: Model, path: str) -> torch.Tensor:
     module = model.module(path)
     assert isinstance(module, torch.nn.Linear), f"{path} is a linear module"
-    return module.weight
+    return plain(module, path)
 
 
 def read_over_base(model: Model, read: Callable[[Query], Patch], queries: Sequence[Query]) -> float:

@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from errata.core.images import NEWEST, Image
 from errata.models._cache import Recent
 from errata.models.families.family import Family
+from errata.nn.places import entry_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -97,7 +98,7 @@ class Eyes:
         )
 
     def _look(self, image: Image) -> Tensor:
-        pixels_NCHW = self.pixels(image).to(device=self._net.device, dtype=self._net.dtype)[None]
+        pixels_NCHW = self.pixels(image).to(device=entry_of(self._net), dtype=self._net.dtype)[None]
         return self._family.look(self._net, pixels_NCHW)[0]
 
     def _look_without_graph(self, image: Image) -> Tensor:

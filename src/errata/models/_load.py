@@ -15,9 +15,10 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Pret
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from errata.core.errors import BadInput, Unknown, quoted
+from errata.core.errors import BadInput, Unknown
 from errata.models._borrowed import SMOLLM2, smollm2
 from errata.models._chat import brief
+from errata.models._devices import placing_at, precision_of
 from errata.models._files import Digests, cache_folder, check_room, weights_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
@@ -31,6 +32,7 @@ from errata.models.families.instructblip import INSTRUCTBLIP
 from errata.models.families.llava import LLAVA
 from errata.models.families.minigpt4 import MINIGPT4
 from errata.models.families.paligemma import PALIGEMMA
+from errata.nn.places import parts_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,8 +53,6 @@ _SHIPPED = ("llava-tiny", "minigpt4-tiny", "blip2-tiny")
 
 _NAMEABLE = (*_SHIPPED, SMOLLM2, "a checkpoint folder", "owner/name on the hub when it can be reached")
 
-_DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
-
 
 def shipped() -> tuple[str, ...]:
     """The names of the models inside the package."""
@@ -64,25 +64,32 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
 
     Args:
         name_or_path: a shipped name, a checkpoint folder as `save_pretrained` writes it, or a hub id ("owner/name").
-        device: "cpu", "cuda", "cuda:1", ...
-        dtype: "float32", "bfloat16" or "float16". None: float32 on a CPU, the checkpoint's own elsewhere.
+        device: "cpu", "cuda", "cuda:1", ...; "auto": over all there are, then in memory, then left on disk; "auto:0=20GB,cpu=60GB":
+            the same with the most that each may take.
+        dtype: "float32", "bfloat16", "float16", or "int8": linear modules' weights in 8 bits. None: float32 on a CPU, the
+            checkpoint's own elsewhere.
 
     Raises:
         Unknown: no such model, family or dtype.
         BadInput: the folder is no checkpoint, its weights are broken or don't fit, or the device isn't there.
     """
     name = str(name_or_path)
-    place = device_at(device)
-    if dtype is not None and dtype not in _DTYPES:
-        raise Unknown("dtype", dtype, _DTYPES)
-    precision = _DTYPES[dtype] if dtype is not None else torch.float32 if place.type == "cpu" else "auto"
+    placing = placing_at(device)
+    with quiet():
+        precision, held = precision_of(dtype, placing.place)
     source = source_of(name)
     with quiet():
         family = family_of(source, name)
-        check_room(weights_of(source, name), name=name, dtype=precision, place=place)
-        kept = Digests(source, dtype=str(precision), where=cache_folder())
+        weights = weights_of(source, name)
+        if not placing.spread:
+            check_room(weights, name=name, dtype=torch.int8 if held else precision, place=placing.place)
+        kept = Digests(source, dtype=f"{precision} {dtype}" if held else str(precision), where=cache_folder())
         processor = processor_of(source, name, eyes=family.eyes)
-        net = _net(source, name, family=family, dtype=precision).to(place)  # type: ignore[arg-type]
+        net = _net(source, name, family=family, dtype=precision, **held, **placing.settings)
+        if not placing.spread:
+            net.to(placing.place)  # type: ignore[arg-type]
+    if held and not any(parts_of(weight).keys() - {""} for weight in net.parameters()):
+        raise BadInput(f"The model {name} has no linear module that torchao holds in 8 bits. Use --dtype bfloat16.")
     net.requires_grad_(False)
     front: Spliced | Whole
     if isinstance(family, Family):
@@ -190,9 +197,11 @@ def class_of(family: Family | Hub) -> Any:
     return family.net if isinstance(family, Family) else AutoModelForImageTextToText if family.eyes else AutoModelForCausalLM
 
 
-def _net(source: str, name: str, *, family: Family | Hub, dtype: torch.dtype | str) -> PreTrainedModel:
+def _net(source: str, name: str, *, family: Family | Hub, **settings: Any) -> PreTrainedModel:
     try:
-        loaded: Any = class_of(family).from_pretrained(source, dtype=dtype, output_loading_info=True)
+        loaded: Any = class_of(family).from_pretrained(source, output_loading_info=True, **settings)
+    except ImportError as error:  # a quantiser that the checkpoint's own configuration asks for
+        raise BadInput(f"The weights of {name} are held in a way that needs another package: {brief(error)}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"The weights of {name} can't be read: {brief(error)} Save or download them again.") from error
     return cast("PreTrainedModel", fitting(loaded, name))
@@ -212,12 +221,3 @@ def fitting(loaded: Any, name: str) -> Any:
             "Save or download them again."
         )
     return net
-
-
-def device_at(device: str) -> torch.device:
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"The device {quoted(device)} can't be used: {brief(error)} Use cpu, or a device that is there.") from error
-    return place

@@ -28,6 +28,7 @@ from errata.models._groups import chunks
 from errata.models._turn import turn_of
 from errata.models.families.family import Family
 from errata.nn.patches import LowRank, NoPatch, in_rows
+from errata.nn.places import entry_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -94,7 +95,7 @@ class Spliced:
 
     def put(self, model: Model, rows: Sequence[Row], patches: Sequence[NoPatch | LowRank]) -> Put:
         """The vision side and the projector run here, each row's under its own patch."""
-        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=self._net.device)
+        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=entry_of(self._net))
         x_BTD: Tensor = self._net.get_input_embeddings()(ids_BT)
         seen = [(image, patch) for row, patch in zip(rows, patches, strict=True) for image in row.images]
         if seen:

@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 
 from errata.core.errors import BadInput
 from errata.core.model import Role
+from errata.nn.places import is_away
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -107,8 +108,17 @@ def straighten(net: nn.Module) -> tuple[str, ...]:
 
     Returns:
         The paths of those that were turned; `turned` gives their weights as the checkpoint has them.
+
+    Raises:
+        BadInput: some of them aren't at hand.
     """
     found = [(path, module) for path, module in net.named_modules() if isinstance(module, Conv1D)]
+    away = [path for path, module in found if is_away(module)]
+    if away:
+        raise BadInput(
+            f"The weights of a {type(net).__name__} stand the other way round and must be turned, so they can't be left elsewhere "
+            f"until they are used, as {away[0]} is. Give it a device where it fits."
+        )
     for path, module in found:
         weight_IO = module.weight
         linear = nn.Linear(weight_IO.shape[0], weight_IO.shape[1], device="meta", dtype=weight_IO.dtype)

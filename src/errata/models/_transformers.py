@@ -35,6 +35,7 @@ from errata.models._quiet import quiet
 from errata.models._turn import check_turns
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows, voices
+from errata.nn.places import Held, entry_of, parts_of, plain
 from errata.nn.trace import last_inputs_of
 from errata.nn.weights import bytes_of, count_of
 
@@ -94,7 +95,7 @@ class TransformersModel:
         self._name = name
         self._groups = {path: layer for path, layer in front.writable["text"].items() if layer is not None}
         self._paths = frozenset(path for paths in front.writable.values() for path in paths)
-        self._loaded_state = net.state_dict(keep_vars=True)
+        self._loaded_state = Held(net)
         self._rows = _no_rows()
         tokenizer = tokenizer_of(processor)
         self._pad = pad_of(tokenizer)
@@ -148,6 +149,16 @@ class TransformersModel:
     @property
     def groups(self) -> Mapping[str, int]:
         return MappingProxyType(self._groups)
+
+    @property
+    def place(self) -> torch.device:
+        """Where it takes its inputs."""
+        return entry_of(self.net)
+
+    @property
+    def plain(self) -> bool:
+        """Whether every weight is here, a number each: neither left elsewhere until it is used, nor quantised."""
+        return all(not held.is_meta and held.is_floating_point() and "" in parts_of(held) for held in self.net.parameters())
 
     @property
     def context(self) -> int:
@@ -293,7 +304,7 @@ class TransformersModel:
                 row = self._checked(query, query.text, reserve=0)
                 rows.append(replace(row, ids=row.ids[: row.prompt_length], target=()))
         width = {path: cast("nn.Linear", self.module(path)).in_features for path in paths}
-        found = {path: torch.zeros(len(rows), width[path], device=self.net.device) for path in paths}
+        found = {path: torch.zeros(len(rows), width[path], device=self.place) for path in paths}
         for chunk in self.front.passes(rows, more=0) if paths else ():
             with torch.no_grad(), last_inputs_of(self, paths, len(chunk)) as seen:
                 self._logits(self.front.put(self, [rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
@@ -307,7 +318,7 @@ class TransformersModel:
         ids: list[int] = tokenizer_of(self.processor)(words, add_special_tokens=False)["input_ids"]
         with torch.no_grad():
             # Embeddings share a large common part, which would make words alike that have nothing to do with each other.
-            text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.net.device)).float().mean(0) - self._common_D
+            text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.place)).float().mean(0) - self._common_D
             if not query.images or not look:
                 return Features(text_D, None)
             tokens_NKD = self.front.look(query)
@@ -318,8 +329,8 @@ class TransformersModel:
 
     @cached_property
     def _common_D(self) -> Float[Tensor, " D"]:
-        weight_VD = cast("nn.Embedding", self.net.get_input_embeddings()).weight
-        return weight_VD.detach().float().mean(0)
+        weight_VD = plain(self.net.get_input_embeddings(), "the input embeddings")
+        return weight_VD.float().mean(0)
 
     def check(self, query: Query, target: str | None = None) -> None:
         self._checked(query, target, reserve=RESERVE)

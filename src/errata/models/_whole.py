@@ -30,6 +30,7 @@ from errata.models._structure import structure_of, turned, under
 from errata.models._turn import turn_of
 from errata.models.families.family import Hub
 from errata.nn.patches import LowRank, NoPatch
+from errata.nn.places import entry_of
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -125,7 +126,7 @@ class Whole:
         return self._put(rows)
 
     def _put(self, rows: Sequence[Row]) -> Put:
-        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=self._net.device)
+        ids_BT, mask_BT, positions_BT = padded(rows, pad=self._pad, device=entry_of(self._net))
         longest = ids_BT.shape[1]
         named = {"input_ids": ids_BT, "attention_mask": mask_BT}
         for key in rows[0].given:

@@ -39,7 +39,8 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.images import NEWEST, Image
 from errata.models._cache import Recent
 from errata.models._chat import brief
-from errata.models._load import asset, device_at, fitting, source_of
+from errata.models._devices import device_at
+from errata.models._load import asset, fitting, source_of
 from errata.models._quiet import quiet
 from errata.models._transformers import timeless
 from errata.models.small.build import spare, train_core

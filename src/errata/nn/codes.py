@@ -70,15 +70,15 @@ class Codes:
         """(O, I): what weight they are added beside."""
         return self.values_MO.shape[1], self.lens_RI.shape[1]
 
-    def reader(self, weight_OI: Tensor) -> Reading:
-        """A reading on the device of a module's weight, values in its dtype."""
-        device = weight_OI.device
+    def reader(self, like: Tensor) -> Reading:
+        """A reading on the device of another tensor, values in its dtype."""
+        device = like.device
         return Reading(
             replace(
                 self,
                 lens_RI=self.lens_RI.to(device),
                 keys_MR=self.keys_MR.to(device),
-                values_MO=self.values_MO.to(weight_OI),
+                values_MO=self.values_MO.to(like),
                 first_M=self.first_M.to(device),
                 shut_M=self.shut_M.to(device),
             )

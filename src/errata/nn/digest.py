@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON, canonical
+from errata.nn.places import parts_of
 
 
 def hash_of(told: JSON, tensors: Mapping[str, Tensor]) -> hashlib._Hash:
-    """SHA-256 of what goes with the tensors, and of every tensor's name, type, shape and bytes."""
+    """SHA-256 of what goes with the tensors, and of every tensor's name, type, shape and bytes; a quantised one's: its parts'."""
     found = hashlib.sha256(canonical(told))
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        found.update(canonical([name, str(tensor.dtype), list(tensor.shape)]))
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        for rest, part in parts_of(tensors[name].detach()).items():
+            tensor = part.cpu().contiguous()
+            found.update(canonical([name + rest, str(tensor.dtype), list(tensor.shape)]))
+            found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found

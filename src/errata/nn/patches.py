@@ -20,6 +20,7 @@ from torch.nn.functional import linear, pad
 
 from errata.core.model import ANSWER_TOKENS
 from errata.nn.codes import Codes, Reading
+from errata.nn.places import check_replaceable, like, place_of, plain
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -63,9 +64,9 @@ class Delta:
         """(O, I): what weight it is added beside."""
         return self.b_OR.shape[0], self.a_RI.shape[1]
 
-    def reader(self, weight_OI: Tensor) -> Delta:
-        """The same in the weight's dtype and on its device."""
-        return Delta(self.a_RI.to(weight_OI), self.b_OR.to(weight_OI))
+    def reader(self, like: Tensor) -> Delta:
+        """The same in the dtype and on the device of another tensor."""
+        return Delta(self.a_RI.to(like), self.b_OR.to(like))
 
     def moved(self, x: Float[Tensor, "... I"], y: Float[Tensor, "... O"]) -> Float[Tensor, "... O"]:
         """The output y that the module gives to x, with the delta's added."""
@@ -118,6 +119,7 @@ class Replaced:
 
         Raises:
             Unknown: a path isn't one that may be written.
+            BadInput: no other weight can stand there, see `places.check_replaceable`.
         """
         return self._swapped(model)
 
@@ -126,6 +128,7 @@ class Replaced:
         with ExitStack() as stack:
             for path, weight in self.weights.items():
                 module = _linear(model, path)
+                check_replaceable(module, path)
                 own = module.weight
                 assert weight.shape == own.shape, f"{path} has a weight {tuple(own.shape)}; the new one is {tuple(weight.shape)}."
                 # Straight into the table: a plain tensor with a graph is no Parameter, and the table's order must stay. The very
@@ -147,7 +150,7 @@ def merged(model: Model, patch: LowRank) -> Replaced:
     weights = {}
     for path, delta in patch.deltas.items():
         assert isinstance(delta, Delta), f"What is added at {path} depends on the question, so no weight says the same."
-        own = _linear(model, path).weight.detach()
+        own = plain(_linear(model, path), path)
         weights[path] = (own.float() + delta.b_OR.float() @ delta.a_RI.float()).to(own.dtype)
     return Replaced(weights, patch.edits, patch.decision)
 
@@ -392,7 +395,7 @@ def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str
     singles = {row: one for row, one in readers.items() if isinstance(one, Delta) and len(rows_of[id(deltas[row])]) == 1}
 
     def numbers(rows: list[int]) -> Tensor | None:
-        return None if len(rows) == len(deltas) else torch.tensor(rows, device=module.weight.device)
+        return None if len(rows) == len(deltas) else torch.tensor(rows, device=place_of(module))
 
     if len(singles) == 1:
         singles = {}
@@ -410,7 +413,7 @@ def _reader(held: Delta | Codes, module: nn.Linear, path: str) -> Delta | Readin
     (out_features, in_features), (held_out, held_in) = module.weight.shape, held.shape
     fits = (held_out, held_in) == (out_features, in_features)
     assert fits, f"{path} maps {in_features} to {out_features}; what is added to it maps {held_in} to {held_out}."
-    return held.reader(module.weight)
+    return held.reader(like(module))
 
 
 _Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from errata.nn.places import parts_of
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -14,5 +16,5 @@ def count_of(module: nn.Module) -> int:
 
 
 def bytes_of(module: nn.Module) -> int:
-    """Bytes that they take."""
-    return sum(parameter.nbytes for parameter in module.parameters())
+    """Bytes that they take; a quantised one as many as its parts."""
+    return sum(part.nbytes for parameter in module.parameters() for part in parts_of(parameter).values())

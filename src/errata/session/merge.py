@@ -65,6 +65,11 @@ def merge_into(session: Session, folder: Path) -> Merged:
     check_folder(folder)
     model, state, slip = session.model, session.state, _slip(session)
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
+    if not model.plain:
+        raise BadInput(
+            "The model is quantised, or some of its weights are left elsewhere until they are used, and a checkpoint with edits in "
+            "its weights needs them all. Open it on one device, in float32 or bfloat16."
+        )
     patch = _patch(session)
     edits = [session.log.edit(edit) for edit in patch.edits]
     queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
@@ -75,7 +80,7 @@ def merge_into(session: Session, folder: Path) -> Merged:
         draft.mkdir(parents=True)
         with patch.on(model):
             model.save(draft)
-        merged = load(draft, device=str(model.net.device), dtype=str(model.net.dtype).removeprefix("torch."))
+        merged = load(draft, device=str(model.place), dtype=str(model.net.dtype).removeprefix("torch."))
         together = said(merged, unedited, queries, targets=targets)
         told = {**slip, "merged": merged.digest, "edits": len(edits)}
         (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from errata.editors._checkpoints import Checkpoint, read
 from errata.editors._sites import linear
 from errata.editors.mend.plan import Plan
 from errata.nn.hypernetwork import Hypernetwork, Shape
+from errata.nn.places import place_of
 from errata.nn.weights import count_of
 
 NAME = "mend"
@@ -75,7 +76,7 @@ class Learned:
 
 
 def _device(model: Model, shapes: Mapping[str, Shape]) -> torch.device:
-    return linear(model, next(iter(shapes))).weight.device
+    return place_of(linear(model, next(iter(shapes))))
 
 
 def learned_in(place: str) -> Learned:

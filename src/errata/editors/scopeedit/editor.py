@@ -48,6 +48,7 @@ from errata.editors.scopeedit.state import State, Written, told_of_sites
 from errata.editors.scopeedit.write import Ordinary, Writer
 from errata.nn.lowrank import orthonormal_rows, xavier_normal_rows, xavier_rows
 from errata.nn.patches import Delta, LowRank, Replaced, merged
+from errata.nn.places import like
 from errata.nn.recursion import plasticity, untouched
 
 
@@ -324,7 +325,7 @@ class ScopeEdit:
         )
 
     def _blank(self, model: Model, site: _sites.Site) -> Written:
-        weight = _sites.linear(model, site.path).weight
+        weight = like(_sites.linear(model, site.path))
         kept = weight.dtype if self.factors == "model" else torch.float32
         basis_RI = _ROWS[self.basis](site.rank, site.width, seed=self.seed, name=site.path).to(weight.device)
         delta = Delta(basis_RI, torch.zeros(site.out, site.rank, device=weight.device, dtype=kept))

@@ -24,6 +24,7 @@ from errata.editors.scopeedit.keys import Keys, Looked, Seen, Speak, Wanted, in_
 from errata.editors.scopeedit.state import State, Written
 from errata.editors.scopeedit.terms import Terms
 from errata.nn.patches import Delta
+from errata.nn.places import plain
 from errata.nn.recursion import after, plasticity
 
 
@@ -276,7 +277,7 @@ class Writer:
     def _norm(self, path: str) -> float:
         """Of a module's own weight."""
         if path not in self.norms:
-            self.norms[path] = float(torch.linalg.vector_norm(linear(self.model, path).weight.detach(), dtype=torch.float32))
+            self.norms[path] = float(torch.linalg.vector_norm(plain(linear(self.model, path), path), dtype=torch.float32))
         return self.norms[path]
 
     def _move(self, path: str, step_OR: Float[Tensor, "O R"]) -> None:
