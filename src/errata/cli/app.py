@@ -68,9 +68,15 @@ def _log() -> Mapping[str, Command]:
 
 
 def _model() -> Mapping[str, Command]:
-    from errata.cli.model import inspect, merge
+    from errata.cli.model import convert, inspect, merge
 
-    return {"merge": merge.merge, "inspect": inspect.inspect, "verify": inspect.verify, "build": inspect.build}
+    return {
+        "merge": merge.merge,
+        "inspect": inspect.inspect,
+        "verify": inspect.verify,
+        "build": inspect.build,
+        "convert-minigpt4": convert.convert_minigpt4,
+    }
 
 
 def _scope() -> Mapping[str, Command]:

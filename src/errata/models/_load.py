@@ -96,6 +96,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         why = family.refuse(net)
         if why is not None:
             raise BadInput(f"The model {name} is of the family {family.name!r} and can't be used: {why}.")
+        family.settle(net)
         front = Spliced(net, processor=processor, name=name, family=family)
     else:
         front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))

@@ -18,6 +18,7 @@ from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Patch
 from errata.models import TransformersModel, load
+from errata.models.converting.folder import check_folder
 from errata.session.asking import said, unedited
 from errata.session.session import Session
 
@@ -40,16 +41,6 @@ class Merged:
 
     digest: str
     """The merged model's."""
-
-
-def check_folder(folder: Path) -> None:
-    """Whether a checkpoint could be written there.
-
-    Raises:
-        BadInput: it is there and isn't an empty folder.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"{folder} is there and isn't empty. Name a new folder; nothing was written.")
 
 
 def merge_into(session: Session, folder: Path) -> Merged:

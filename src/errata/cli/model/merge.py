@@ -30,7 +30,8 @@ def merge(
       errata model merge --out out/corrected
       errata model merge --store errata.db --branch main --out out/corrected --dtype bfloat16
     """
-    from errata.session.merge import check_folder, merge_into
+    from errata.models.converting.folder import check_folder
+    from errata.session.merge import merge_into
 
     check_folder(out)
     with session_to_ask(place) as session:

@@ -111,6 +111,9 @@ class Family:
     refuse: Callable[[nn.Module], str | None]
     """A sentence when a checkpoint has this model_type and yet a layout that isn't known; else None."""
 
+    settle: Callable[[nn.Module], None] = lambda _: None
+    """Puts into an opened model what its configuration says and transformers doesn't heed."""
+
     @property
     def eyes(self) -> bool:
         """Whether it takes pictures: each of these does."""

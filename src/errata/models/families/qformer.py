@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
     from torch import Tensor, nn
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
     from errata.core.records import Query
 
@@ -56,6 +56,7 @@ def family(
         project=project,
         speaker=speaker,
         refuse=refuse,
+        settle=settle,
     )
 
 
@@ -99,6 +100,17 @@ def refuse(net: nn.Module) -> str | None:
     embedded = cast("Tensor", _blip2(net).get_input_embeddings().weight)
     words, width = embedded.shape[1], text.hidden_size
     return None if words == width else f"its words are embedded {words} wide and its pictures {width}"
+
+
+def settle(net: nn.Module) -> None:
+    """See `Family.settle`: what the layer norm after the tower adds, where `vision_config` names it (`post_layer_norm_eps`).
+
+    transformers has one number for all norms of the tower. The originals add 1e-6 in its blocks and 1e-5 in the last.
+    """
+    model = _blip2(net)
+    said = cast("PreTrainedConfig", model.config.vision_config).to_dict().get("post_layer_norm_eps")
+    if said is not None:
+        model.vision_model.post_layernorm.eps = float(said)
 
 
 def _blip2(net: nn.Module) -> Blip2ForConditionalGeneration:

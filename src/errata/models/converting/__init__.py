@@ -1,0 +1,1 @@
+"""Checkpoints in their authors' own layouts, written as folders that transformers opens."""
