@@ -68,9 +68,9 @@ def _log() -> Mapping[str, Command]:
 
 
 def _model() -> Mapping[str, Command]:
-    from errata.cli.model import inspect, merge
+    from errata.cli.model import inspect, merge, tune
 
-    return {"merge": merge.merge, "inspect": inspect.inspect, "verify": inspect.verify, "build": inspect.build}
+    return {"merge": merge.merge, "inspect": inspect.inspect, "verify": inspect.verify, "build": inspect.build, "tune": tune.tune}
 
 
 def _scope() -> Mapping[str, Command]:
