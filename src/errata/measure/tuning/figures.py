@@ -87,12 +87,13 @@ class Asking:
         answers = iter(self._answers(queries, lambda query: editor.read(self.model, state, query)))
         own = sum(same(next(answers), edit.target) for edit in rows)
         followed = sum(same(next(answers), rows[row].target) for row, _ in follow)
-        kept = sum(same(next(answers), self._before[query.digest]) for query in keep)
-        calm = sum(same(next(answers), self._before[query.digest]) for query in ordinary)
+        kept = sum(same(next(answers), self.unedited[query.digest]) for query in keep)
+        calm = sum(same(next(answers), self.unedited[query.digest]) for query in ordinary)
         return Figures(Share(own, len(rows)), Share(followed, len(follow)), Share(kept, len(keep)), Share(calm, len(ordinary)))
 
     @cached_property
-    def _before(self) -> dict[str, str]:
+    def unedited(self) -> dict[str, str]:
+        """A query's digest -> what the unedited model answers."""
         queries = [*(query for _, query in self.half.follow), *self.half.keep, *self.half.ordinary]
         answers = self._answers(queries, lambda _: NoPatch())
         return {query.digest: answer for query, answer in zip(queries, answers, strict=True)}
@@ -101,7 +102,7 @@ class Asking:
     def _telling(self) -> list[tuple[int, Query]]:
         """What must follow and doesn't say so unedited."""
         rows = self.half.rows
-        return [(row, query) for row, query in self.half.follow if not same(self._before[query.digest], rows[row].target)]
+        return [(row, query) for row, query in self.half.follow if not same(self.unedited[query.digest], rows[row].target)]
 
     @cached_property
     def _room(self) -> int:

@@ -38,7 +38,7 @@ class Clock:
 
     Args:
         minutes: in all, from now on.
-        after: how many trials must still fit behind those that are asked for: the held-out half is asked whatever happens.
+        after: how many trials must still fit behind the next: the held-out half is asked unedited, and with two specs.
     """
 
     def __init__(self, minutes: float, *, after: int) -> None:
@@ -67,14 +67,17 @@ class Trials:
     clock: Clock
     progress: Progress
     planned: int
+    reach: Callable[[Any], float]
+    """How near a question must be to an editor's edits: of equals the one that reaches least is taken."""
+
     tried: list[Tried] = field(default_factory=list)
     cut: bool = False
     """Whether time was over before everything was tried."""
 
     @property
     def best(self) -> Tried:
-        """Of the highest score; of equals the one that was tried first."""
-        return max(self.tried, key=lambda each: each.figures.score)
+        """Of the highest score; of equals the one that reaches least, then the one that was tried first."""
+        return max(self.tried, key=lambda each: (each.figures.score, self.reach(each.editor)))
 
     def run(self, name: str, editor: Any, change: Callable[[Any], Any] | None = None) -> Tried | None:
         """Write the rows with an editor, and ask; None where there is no time left.
@@ -89,6 +92,7 @@ class Trials:
             return None
         spec = written(name, editor)
         self.progress(spec, len(self.tried), self.planned)
+        _ = self.asking.unedited  # asked once for all trials, so that no trial is taken for a longer one than it is
         began = perf_counter()
         state = self.asking.written(editor, self.begins(editor)) if change is None else change(editor)
         found = Tried(editor, spec, self.asking.figures(editor, state), perf_counter() - began)

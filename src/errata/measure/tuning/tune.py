@@ -116,19 +116,19 @@ def tune(model: Model, editor: Editor[Any], questions: Questions, *, minutes: fl
         BadInput: another editor, or one that can't be used on this model.
     """
     check_tunable(editor, type(editor).__name__)
-    clock = Clock(minutes, after=2)
+    clock = Clock(minutes, after=3)
     asking = Asking(model, questions.search)
     layers: list[Layer] = []
     if isinstance(editor, Codebook):
         progress("distances", 0, book.PLANNED)
         seen = Book(model, editor)
         layers = seen.layers(questions.search)
-        trials = Trials(asking, seen.begins, clock, progress, book.PLANNED)
+        trials = Trials(asking, seen.begins, clock, progress, book.PLANNED, lambda one: one.reach)
         seen.search(trials, layers)
     else:
         assert isinstance(editor, ScopeEdit), "there are two"
         written = Shared(model, editor, questions)
-        trials = Trials(asking, written.begins, clock, progress, shared.PLANNED)
+        trials = Trials(asking, written.begins, clock, progress, shared.PLANNED, lambda _: 0.0)
         written.search(trials)
     first, chosen = trials.tried[0], trials.best
     progress("the held-out half", len(trials.tried), trials.planned)
