@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from errata.models import load
 from errata.nn.trace import inputs_of
 from tests.editors.samples import PICTURED, WORDED
+from tests.zoo import families
 
 
 def hooks(model):
@@ -57,6 +59,18 @@ def test_where_an_answer_begins_is_what_a_module_sees_there_whatever_the_answer(
         for path in paths:
             torch.testing.assert_close(found[path][row], inputs[path][first])
             assert not torch.allclose(found[path][row], inputs[path][first - 1])
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "gemma3"])
+def test_answers_to_pictures_begin_where_a_model_is_told_of_each_token_what_kind_it_is(family, tmp_path):
+    families()[family].build(tmp_path / family)
+    model = load(tmp_path / family)
+    (path,) = model.writable["text"][-1:]
+    found = model.beginnings([PICTURED.query, WORDED.query], (path,))[path]
+    for row, edit in enumerate((PICTURED, WORDED)):
+        with torch.no_grad(), inputs_of(model, (path,)) as inputs:
+            model.loss(edit.query, edit.target)
+        torch.testing.assert_close(found[row], inputs[path][model.positions(edit.query, edit.target).predicting[0]].float())
 
 
 def test_of_no_queries_there_is_nothing_as_wide_as_the_module(random_llava):

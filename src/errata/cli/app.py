@@ -68,13 +68,14 @@ def _log() -> Mapping[str, Command]:
 
 
 def _model() -> Mapping[str, Command]:
-    from errata.cli.model import convert, inspect, merge
+    from errata.cli.model import convert, inspect, merge, tune
 
     return {
         "merge": merge.merge,
         "inspect": inspect.inspect,
         "verify": inspect.verify,
         "build": inspect.build,
+        "tune": tune.tune,
         "convert-minigpt4": convert.convert_minigpt4,
     }
 

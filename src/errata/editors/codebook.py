@@ -135,18 +135,38 @@ class Codebook:
 
     def spec(self, model: Model) -> Spec:
         """Every field, with the module that holds the slots and the width that resulted."""
-        path = self._path(model)
+        path = self.path(model)
         given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self)}
         width = min(self.width, linear(model, path).in_features)
         return Spec("codebook", given | {"module": path, "width": width})
 
+    def path(self, model: Model) -> str:
+        """The module that holds the slots."""
+        layer = last_layers(model, self.layer)[0]
+        return [path for path in model.writable["text"] if model.groups[path] == layer][-1]
+
     def begin(self, model: Model) -> State:
         """Blank slots, and the metric from what the unedited model makes of prompts without sense."""
-        module = linear(model, self._path(model))
+        path = self.path(model)
+        return self.begun(model, model.beginnings(self.senseless(model), (path,))[path])
+
+    def senseless(self, model: Model) -> list[Query]:
+        """The prompts without sense that the metric is made from."""
+        return model.chatter(self.chatter, seed=self.seed)
+
+    def begun(self, model: Model, common_NI: Float[Tensor, "N I"]) -> State:
+        """`begin`, where the module's inputs at the beginnings of answers to the prompts without sense are known already.
+
+        Args:
+            model: the unedited model.
+            common_NI: as `Model.beginnings` gives them for `senseless`; they are the same whatever other field is changed but
+                `layer`, `chatter` and `seed`.
+        """
+        module = linear(model, self.path(model))
         rows = min(self.width, module.in_features)
         rows_RI = orthonormal_rows(rows, module.in_features, seed=self.seed, name="codebook").to(place_of(module))
         book = Codes(
-            lens_RI=lens(self._common(model), rows_RI, weight=self.weight),
+            lens_RI=lens(common_NI, rows_RI, weight=self.weight),
             keys_MR=rows_RI.new_zeros(self.slots, rows),
             values_MO=rows_RI.new_zeros(self.slots, module.out_features),
             first_M=torch.zeros(self.slots, dtype=torch.bool, device=rows_RI.device),
@@ -175,7 +195,7 @@ class Codebook:
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """The whole book, for every query alike: what is near enough is decided where the module runs."""
         bounds = tuple(_bounds(state.spans))
-        return LowRank({self._path(model): state.book} if state.book.used else {}, state.edits, bounds=bounds)
+        return LowRank({self.path(model): state.book} if state.book.used else {}, state.edits, bounds=bounds)
 
     def forget(self, state: State, edit: EditId) -> State | None:
         """The state as if this edit had never been written; an edit that isn't in it changes nothing.
@@ -234,7 +254,7 @@ class Codebook:
 
     def _learn(self, model: Model, book: Codes, query: Query, target: str) -> _Learned:
         """Keys from one pass of the unedited model, then steps on their values, read as any reader will; the best values stay."""
-        path = self._path(model)
+        path = self.path(model)
         speak = model.speaking(query, target, changing=(path,))
         with torch.no_grad(), inputs_of(model, (path,)) as inputs:
             speak()
@@ -277,15 +297,6 @@ class Codebook:
         return State(
             (*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, tuple(found[0].losses_nats))
         )
-
-    def _common(self, model: Model) -> Float[Tensor, "N I"]:
-        """The module's inputs where answers to prompts without sense would begin."""
-        path = self._path(model)
-        return model.beginnings(model.chatter(self.chatter, seed=self.seed), (path,))[path]
-
-    def _path(self, model: Model) -> str:
-        layer = last_layers(model, self.layer)[0]
-        return [path for path in model.writable["text"] if model.groups[path] == layer][-1]
 
 
 class _Learned(NamedTuple):

@@ -302,7 +302,13 @@ class TransformersModel:
         for query in queries:
             with suppress(BadInput):
                 row = self._checked(query, query.text, reserve=0)
-                rows.append(replace(row, ids=row.ids[: row.prompt_length], target=()))
+                # What a processor says of each token goes by the prompt's own row: cut from a longer one it would say too much.
+                bare = (
+                    self._checked(query, None, reserve=0)
+                    if row.given
+                    else replace(row, ids=row.ids[: row.prompt_length], target=())
+                )
+                rows.append(bare)
         width = {path: cast("nn.Linear", self.module(path)).in_features for path in paths}
         found = {path: torch.zeros(len(rows), width[path], device=self.place) for path in paths}
         for chunk in self.front.passes(rows, more=0) if paths else ():
