@@ -37,8 +37,13 @@ def test_what_is_in_a_checkpoint_is_said_without_its_weights(inside, tmp_path):
 
 def test_what_an_editor_takes_is_measured_by_a_write(inside, tmp_path):
     families()["smollm2"].build(tmp_path / "words")
-    told = json.loads(inside("model", "inspect", "words", "--editors", "codebook:slots=64,steps=40 finetune", "--json").out)
-    book, plain = told["editors"]
+    told = json.loads(
+        inside("model", "inspect", "words", "--editors", "codebook:slots=64,steps=40 finetune", "--write", "--json").out
+    )
+    book, plain = told["written"]
+    reckoned = {one["editor"]: one for one in told["editors"]}
+    assert [reckoned[one["editor"]]["state, MB"] for one in told["written"]] == [one["begun, MB"] for one in told["written"]]
+    assert all(one["fits"] == "yes" for one in told["editors"])
     assert book["answers as told"] == "yes"
     assert (book["begun, MB"] > 0, plain["begun, MB"], plain["an edit adds, kB"] > 0) == (True, 0, True)
 

@@ -108,8 +108,17 @@ def test_a_missing_processor_is_said(folder, gone):
         load(folder)
 
 
+def test_a_processor_of_another_model_is_said(folder):
+    place = folder / "processor_config.json"
+    told = json.loads(place.read_text())
+    told["image_processor"]["size"] = told["image_processor"]["crop_size"] = {"height": 80, "width": 80}
+    place.write_text(json.dumps(told))
+    with pytest.raises(BadInput, match="prepares pictures as its tower doesn't take them"):
+        load(folder)
+
+
 def test_an_unknown_dtype_and_a_missing_device_are_refused(folder):
-    with pytest.raises(Unknown, match="no dtype named 'float8'.*Known: bfloat16, float16, float32"):
+    with pytest.raises(Unknown, match="no dtype named 'float8'.*Known: bfloat16, float16, float32, int8"):
         load(folder, dtype="float8")
     with pytest.raises(BadInput, match="The device 'gpu' can't be used"):
         load(folder, device="gpu")

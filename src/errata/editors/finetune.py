@@ -73,7 +73,7 @@ class FineTune:
     def spec(self, model: Model) -> Spec:
         """Every field, and the modules that are written in this model."""
         given: dict[str, JSON] = {each.name: self.__dict__[each.name] for each in fields(self) if each.name != "objective"}
-        return Spec("finetune", given | {"modules": list(self._paths(model))})
+        return Spec("finetune", given | {"modules": list(self.paths(model))})
 
     def lowering(self, objective: Objective) -> FineTune:
         """See `_objective.Lowers`."""
@@ -81,7 +81,7 @@ class FineTune:
 
     def begin(self, model: Model) -> State:
         """No weights of its own yet."""
-        self._paths(model)
+        self.paths(model)
         return State((), {}, {})
 
     def write(self, model: Model, state: State, edit: Edit) -> State:
@@ -89,7 +89,7 @@ class FineTune:
         model.check(edit.query, edit.target)
         if self.where == "vision" and not edit.query.images:
             return State((*state.edits, edit.id), state.weights, {"steps": 0, "losses_nats": []})
-        now = {path: state.weights[path] if state.weights else plain(linear(model, path), path) for path in self._paths(model)}
+        now = {path: state.weights[path] if state.weights else plain(linear(model, path), path) for path in self.paths(model)}
         leaves = {path: weight.detach().clone().requires_grad_() for path, weight in now.items()}
         losses = self._train(model, leaves, edit)
         weights = {path: weight.detach() for path, weight in leaves.items()}
@@ -129,7 +129,7 @@ class FineTune:
             optimiser.step()
         return losses
 
-    def _paths(self, model: Model) -> tuple[str, ...]:
+    def paths(self, model: Model) -> tuple[str, ...]:
         if self.where == "vision":
             return model.writable["projector"]
         (last,) = last_layers(model, 1)

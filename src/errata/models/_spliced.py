@@ -21,7 +21,7 @@ from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.model import Model, Role
 from errata.core.records import Query
-from errata.models._chat import check_pictures, check_target, pad_of, prompt_text, tokenizer_of
+from errata.models._chat import brief, check_pictures, check_target, pad_of, prompt_text, tokenizer_of
 from errata.models._eyes import Eyes
 from errata.models._front import Put, Row, Turn, padded
 from errata.models._groups import chunks
@@ -46,7 +46,7 @@ class Spliced:
         family: its family's table.
 
     Raises:
-        BadInput: a path of the table isn't in this model.
+        BadInput: a path of the table isn't in this model, or its processor isn't this model's.
     """
 
     def __init__(self, net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family) -> None:
@@ -59,7 +59,13 @@ class Spliced:
         self.tower = family.tower
         self.end: int | None = None
         self.image_token: int | None = family.image_token(net)
-        self._eyes = Eyes(net, processor, family)
+        try:
+            self._eyes = Eyes(net, processor, family)
+        except ValueError as error:
+            raise BadInput(
+                f"The processor of {name} prepares pictures as its tower doesn't take them: {brief(error)} "
+                "Take both from the same checkpoint."
+            ) from error
         self._pad = pad_of(tokenizer_of(processor))
 
     @property

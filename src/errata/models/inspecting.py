@@ -15,13 +15,15 @@ from errata.core.errors import BadInput
 from errata.core.model import Role
 from errata.core.records import Query
 from errata.models._chat import brief, prompt_text, tokenizer_of
+from errata.models._devices import FLOATING
 from errata.models._eyes import grey_square
 from errata.models._files import Weights, free_bytes, weights_of
 from errata.models._load import class_of, family_of, source_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
+from errata.models._spliced import Spliced
 from errata.models._structure import straighten, structure_of
-from errata.models._transformers import ending
+from errata.models._transformers import TransformersModel, ending
 from errata.models._whole import Whole
 from errata.models.families.family import Family, Hub
 
@@ -106,6 +108,30 @@ def inspect(name_or_path: str | Path) -> Inspected:
         context=int(net.config.get_text_config().max_position_embeddings),
         free=free_bytes(torch.device("cpu")),
     )
+
+
+def blank(name_or_path: str | Path, *, dtype: str | None = None) -> TransformersModel:
+    """A checkpoint as a model of its shapes, without weights: it can't be asked.
+
+    Args:
+        name_or_path: as `errata.models.load` takes it.
+        dtype: "float32", "bfloat16" or "float16"; anything else: float32.
+
+    Raises:
+        Unknown, BadInput: see `errata.models.load`.
+    """
+    name = str(name_or_path)
+    source = source_of(name)
+    with quiet():
+        family = family_of(source, name)
+        processor = processor_of(source, name, eyes=family.eyes)
+        net = _empty(source, name, family).to(FLOATING.get(dtype or "", torch.float32))
+    front: Spliced | Whole
+    if isinstance(family, Family):
+        front = Spliced(net, processor=processor, name=name, family=family)
+    else:
+        front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))
+    return TransformersModel(net, processor=processor, name=name, family=family, front=front)
 
 
 def _speaker(family: Family, net: Any, source: str) -> Any:

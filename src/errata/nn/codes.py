@@ -171,8 +171,10 @@ def lens(codes_NI: Float[Tensor, "N I"], rows_RI: Float[Tensor, "R I"], *, weigh
         codes_NI: ordinary inputs of the module.
         rows_RI: orthonormal rows: all of the space, or a part of it that keeps angles roughly.
     """
+    if weight == 0:
+        return rows_RI
     size = float(codes_NI.square().sum())
-    if not (weight and size):
+    if size == 0:
         return rows_RI
     inputs_NI = codes_NI.double()
     if codes_NI.shape[1] > _WIDE and len(codes_NI) < codes_NI.shape[1]:

@@ -22,7 +22,8 @@ def entry_of(net: nn.Module) -> torch.device:
     hook = _hook_of(net)
     if hook is not None and hook.execution_device is not None:
         return _device(hook.execution_device)
-    return next((held.device for held in net.parameters() if not held.is_meta), torch.device("cpu"))
+    places = [held.device for held in net.parameters()]
+    return next((place for place in places if place.type != "meta"), places[0])
 
 
 def place_of(module: nn.Module) -> torch.device:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from errata.log.speed import Appends, Opening
     from errata.measure.cost import Costs
 
-_RANDOM = ("random-5m", "random-346m")
+_RANDOM = ("random-5m", "random-346m", "random-3b", "random-7b")
 """LLaVAs that are made on the spot, by how many parameters they have; only times mean anything of them."""
 
 
@@ -104,12 +104,21 @@ def _loading(name: str, device: str, dtype: DtypeName) -> Iterator[Callable[[], 
     if name not in _RANDOM:
         yield partial(model_at, name, device=device, dtype=dtype)
         return
+    import torch
+
     from errata.models.small.build import LlavaSizes, build_llava
     from errata.school.school import texts
 
-    large = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072)
+    eyes = {"vision_width": 1024, "vision_layers": 24, "vision_ffn": 4096}  # CLIP's ViT-L, as LLaVA-1.5 has it
+    sizes = {
+        "random-5m": LlavaSizes(),
+        "random-346m": LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072),
+        "random-3b": LlavaSizes(width=2560, layers=32, ffn=6912, **eyes),
+        "random-7b": LlavaSizes(width=4096, layers=32, ffn=11008, **eyes),
+    }[name]
+    kept = torch.bfloat16 if name in _RANDOM[2:] else torch.float32  # the large ones: half the memory while they are made
     with TemporaryDirectory() as folder:
-        build_llava(Path(folder), texts=texts(count=300), sizes=large if name == "random-346m" else LlavaSizes())
+        build_llava(Path(folder), texts=texts(count=300), sizes=sizes, dtype=kept)
         yield partial(model_at, folder, device=device, dtype=dtype)
 
 

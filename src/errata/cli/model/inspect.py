@@ -30,32 +30,47 @@ def inspect(
     path: Checkpoint,
     editors: Annotated[
         str | None,
-        typer.Option("--editors", help="Open it, too, and say what each of these (NAME NAME:FIELD=VALUE ..., by spaces) takes."),
+        typer.Option(
+            "--editors", help="Say what memory each of these (NAME NAME:FIELD=VALUE ..., by spaces) takes, by the shapes."
+        ),
     ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Open it, too, write one correction with each editor, and say what that took.")
+    ] = False,
     device: Device = "cpu",
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Say what errata finds in a checkpoint: family, layers, what can be written, how a prompt is written out, and whether it fits.
 
-    Its weights aren't loaded, but for --editors: then one correction is written with each, and its memory and times are said.
+    Its weights aren't loaded, but for --write: then one correction is written with each editor, and its memory and times are said.
 
     \b
     Examples:
       errata model inspect llava-tiny
       errata model inspect ./Qwen2.5-VL-7B-Instruct
-      errata model inspect llava-tiny --editors "codebook scopeedit finetune"
+      errata model inspect ./Qwen2.5-VL-7B-Instruct --editors "codebook scopeedit" --dtype bfloat16
+      errata model inspect llava-tiny --editors "codebook scopeedit finetune" --write
     """
+    from errata.core.errors import BadInput
+    from errata.models.inspecting import blank
     from errata.models.inspecting import inspect as inspected
 
+    if write and editors is None:
+        raise BadInput("--write writes a correction with each editor: name some with --editors.")
     found = inspected(path)
-    taken = [] if editors is None else _taken(model_at(path, device=device, dtype=dtype), editors.split())
+    named = (editors or "").split()
+    reckoned = _reckoned(blank(path, dtype=dtype), named, found.free) if named else []
+    taken = _taken(model_at(path, device=device, dtype=dtype), named) if write else []
     if as_json:
         weights = None if found.weights is None else {**asdict(found.weights), "files": [file.name for file in found.weights.files]}
-        say_json({**asdict(found), "weights": weights, "editors": taken})
+        say_json({**asdict(found), "weights": weights, "editors": reckoned, "written": taken})
         return
     for line in _lines(found):
         say(line)
+    if reckoned:
+        columns = ("editor", "state, MB", "the first edit adds, MB", "with the model, GB", "fits")
+        table(columns, [tuple(str(one[name]) for name in columns) for one in reckoned], numbers=columns[1:4])
     if taken:
         names = ("editor", "begin, s", "write, s", "begun, MB", "an edit adds, kB", "answers as told")
         table(names, [tuple(str(one[name]) for name in names) for one in taken], numbers=names[1:5])
@@ -129,6 +144,29 @@ def _lines(found: Inspected) -> list[str]:
     lines.append(f"a prompt: {found.prompt!r}")
     lines.append(f"then {found.before!r}, the answer, and {found.end!r}")
     return lines
+
+
+def _reckoned(model: Model, editors: Sequence[str], free: int | None) -> list[dict[str, str | float]]:
+    """What each editor's state takes beside the model, by shapes."""
+    from errata.measure.reckoned import begun_bytes, first_bytes
+    from errata.session import registry
+    from errata.session.ready import equipped
+
+    found: list[dict[str, str | float]] = []
+    for text in editors:
+        editor: Editor[Any] = equipped(registry.editor(text))
+        begun, first = begun_bytes(model, editor), first_bytes(model, editor)
+        whole = model.size + begun + first
+        found.append(
+            {
+                "editor": text,
+                "state, MB": round(begun / 1e6, 2),
+                "the first edit adds, MB": round(first / 1e6, 2),
+                "with the model, GB": round(whole / 1e9, 2),
+                "fits": "not known" if free is None else "yes" if whole <= free else f"no: {free / 1e9:.1f} GB are free",
+            }
+        )
+    return found
 
 
 def _taken(model: Model, editors: Sequence[str]) -> list[dict[str, str | float]]:

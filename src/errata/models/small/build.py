@@ -6,7 +6,8 @@ What is built here is an ordinary checkpoint folder with random weights; `school
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,7 @@ from transformers import (
 )
 
 from errata.core.errors import BadInput
+from errata.models._quiet import quiet
 
 IMAGE = "<image>"
 _SPECIAL = ["<unk>", "<s>", "</s>", "<pad>", IMAGE]
@@ -165,7 +167,9 @@ def spare(folder: Path, model_type: str) -> None:
         )
 
 
-def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None = None, seed: int = 0) -> None:
+def build_llava(
+    folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None = None, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> None:
     """Write a LLaVA with random weights to `folder`, as `from_pretrained` opens it.
 
     Args:
@@ -173,6 +177,7 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
         texts: what the tokenizer is trained on.
         sizes: see `LlavaSizes`.
         seed: draws the weights.
+        dtype: of the weights.
 
     Raises:
         BadInput: the folder holds a checkpoint of another type.
@@ -192,8 +197,20 @@ def build_llava(folder: Path, *, texts: Iterable[str], sizes: LlavaSizes | None 
         num_additional_image_tokens=1,
     )
     torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration(_config(sizes, tokenizer))
+    with default_dtype(dtype):
+        model = LlavaForConditionalGeneration(_config(sizes, tokenizer))
     write(folder, model, processor, tokenizer)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """What is made within the block is made in this precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None = None, seed: int = 0) -> None:
@@ -279,7 +296,8 @@ def write(
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    with quiet():
+        model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
