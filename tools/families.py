@@ -28,8 +28,9 @@ nothing of how well an editor spreads.
 - **batch equals single**: rows of several lengths, with and without pictures, each under its own patch.
 - **codebook**, **scopeedit** on the text side and on the projector, **finetune**, **scoped**: a correction is given, and out of the
   patch the model's loss is what it was, to the last bit. **told**: the statement stands before the question.
-- **bfloat16**, **left on disk** (room for six tenths of it in memory, the rest fetched when used), **8 bits**: a correction is given, another
-  question isn't touched, and without it the model answers as before; on disk with the digest and the answers of the model in memory.
+- **bfloat16**, **left on disk** (room for six tenths of it in memory, the rest fetched when used), **8 bits**: a correction is
+  given, another question isn't touched, and without it the model answers as before; on disk with the digest and the answers of
+  the model in memory.
 - **no forged turns**: no control token and no mark of a turn can be written by a text.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,13 +12,15 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.log import EditLog, MemoryStore
-from errata.models import load
+from errata.models import TransformersModel, load
 from errata.models._devices import placing_at, precision_of
+from errata.models.small.build import LlavaSizes, build_llava
 from errata.nn.patches import NoPatch, Replaced
 from errata.nn.places import Held, is_away, like, parts_of, plain
 from errata.session.merge import merge_into
 from errata.session.ready import equipped
 from errata.session.session import Session
+from tests.conftest import picture
 
 QUERY, TARGET = Query.ask("where does mibo live?"), "in the harbor"
 
@@ -30,6 +33,12 @@ def left_on_disk():
 @pytest.fixture(scope="module")
 def eight_bits():
     return load("llava-tiny", dtype="int8")
+
+
+def weight(model: TransformersModel, path: str) -> torch.Tensor:
+    module = model.module(path)
+    assert isinstance(module, torch.nn.Linear)
+    return module.weight
 
 
 def test_what_is_said_of_a_place_is_what_the_library_is_told():
@@ -64,7 +73,7 @@ def test_what_is_left_on_disk_is_the_same_model(left_on_disk):
 
 def test_a_weight_that_is_left_on_disk_can_be_read_but_none_put_in_its_place(left_on_disk):
     path = left_on_disk.writable["text"][-1]
-    module, due = left_on_disk.module(path), load("llava-tiny").module(path).weight
+    module, due = left_on_disk.module(path), weight(load("llava-tiny"), path)
     assert is_away(module)
     assert like(module).device.type == "cpu"
     assert torch.equal(plain(module, path), due)
@@ -81,8 +90,8 @@ def test_a_weight_that_is_left_on_disk_can_be_read_but_none_put_in_its_place(lef
 
 def test_in_8_bits_linear_weights_are_codes_with_a_scale_to_each_row(eight_bits):
     path = eight_bits.writable["text"][-1]
-    module, own = eight_bits.module(path), load("llava-tiny").module(path).weight
-    parts = parts_of(module.weight)
+    module, own = eight_bits.module(path), weight(load("llava-tiny"), path)
+    parts = parts_of(weight(eight_bits, path))
     assert {part.dtype for part in parts.values()} >= {torch.int8}
     spread = own.abs().amax(dim=1, keepdim=True) / 127
     assert ((plain(module, path) - own).abs() <= 0.51 * spread + 1e-9).all()
@@ -96,6 +105,28 @@ def test_fine_tuning_in_8_bits_trains_a_plain_copy_and_leaves_the_codes(eight_bi
     assert eight_bits.answers([QUERY], [editor.read(eight_bits, state, QUERY)]) == [TARGET]
     del eight_bits.__dict__["worked_out"]
     assert eight_bits.worked_out == before
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.proof(sample=1, full=2)
+def test_a_base_in_8_bits_is_corrected_and_corrections_taken_back(trials: int, record: dict[str, Any], tmp_path: Path):
+    """In the proof a LLaVA of 346 million weights."""
+    large = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072)
+    build_llava(tmp_path / "base", texts=["where does mibo live?"] * 20, sizes=large if trials > 1 else None)
+    model, plainly = load(tmp_path / "base", dtype="int8"), load(tmp_path / "base")
+    record |= {"parameters": model.parameters, "bytes": model.size, "bytes in float32": plainly.size}
+    assert model.size < 0.4 * plainly.size
+    session = Session.open(model, equipped(parse("codebook:chatter=16")), EditLog(MemoryStore()))
+    asked = [Query.ask("where does mibo live?"), Query.ask("where does mibo live?", picture(1))]
+    before = [float(model.loss(query, "mibo live")) for query in asked]
+    edits = [session.edit(Edit(query, target)) for query, target in zip(asked, ("live mibo", "does mibo"), strict=True)]
+    assert [receipt.status for receipt in edits] == ["applied", "applied"]
+    assert [one.text for one in session.ask(asked)] == ["live mibo", "does mibo"]
+    said = model.answers(asked, [NoPatch()] * 2)
+    for receipt in edits:
+        session.revert(receipt.edit)
+    assert [one.text for one in session.ask(asked)] == said
+    assert [float(model.loss(query, "mibo live")) for query in asked] == before
 
 
 @pytest.mark.parametrize("which", ["left_on_disk", "eight_bits"])
