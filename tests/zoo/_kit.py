@@ -92,7 +92,8 @@ def _enlivened(folder: Path, config: dict[str, Any], words: Words, *, seed: int,
         head = model.get_output_embeddings().weight
         _speak_up(model, head)
         for name, weight in list(model.named_parameters()):
-            if name.endswith(f"layers.{model.config.get_text_config().num_hidden_layers - 1}.post_feedforward_layernorm.weight"):
+            last = f"layers.{model.config.get_text_config().num_hidden_layers - 1}"
+            if name.endswith((f"{last}.post_feedforward_layernorm.weight", f"{last}.post_mlp_layernorm.weight")):
                 weight.add_(4.0)  # or nothing that the last MLP says would count beside what stands there
         head[words.size :] = 0.0  # rows without a token
         said = {key: words.core.decode([key]) for key in range(words.size)}
