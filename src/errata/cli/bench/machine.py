@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -41,6 +41,10 @@ def cost(
     editor: Annotated[
         str, typer.Option("--editor", help="The editor that writes: NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS.")
     ] = DEFAULT_EDITOR,
+    benchmark: Annotated[
+        Literal["scopeworld-stream", "atlas-words"],
+        typer.Option("--benchmark", help="Whose edits are written; atlas-words for a model without eyes."),
+    ] = "scopeworld-stream",
     edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are written.")] = 12,
     pool: Annotated[int, typer.Option("--pool", min=0, help="Ordinary queries that the editor measures at the start.")] = 16,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws edits, scenes and wordings.")] = 7,
@@ -57,13 +61,13 @@ def cost(
     Examples:
       errata bench cost --editor scopeedit --edits 100
       errata bench cost --model random-346m --editor codebook:chatter=16 --edits 10
+      errata bench cost --model smollm2 --benchmark atlas-words --editor scopeedit
     """
-    from errata.cli.bench.stream import BENCHMARK
     from errata.measure.cost import costs
     from errata.session import registry
     from errata.session.ready import equipped
 
-    made, stream = registry.editor(editor), registry.benchmark(BENCHMARK, seed=seed, edits=edits)
+    made, stream = registry.editor(editor), registry.benchmark(benchmark, seed=seed, edits=edits)
     with _loading(model, device, dtype) as load, watched("cost") as progress:
         found = costs(load, equipped(made, tools_at(device=device, dtype=dtype)), stream, pool=pool, progress=progress)
     if as_json:
