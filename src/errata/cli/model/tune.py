@@ -13,6 +13,7 @@ from errata.cli._options import DEFAULT_EDITOR, AsJson, Device, Dtype
 from errata.cli._print import percent, say, say_json, table, watched
 from errata.cli.model.inspect import Checkpoint
 from errata.core.catalogue import check_named
+from errata.core.counted import counted
 from errata.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def tune(
 def _say(path: str, halves: Questions, found: Tuned) -> None:
     """Tables, sentences, and the command that uses the spec."""
     search, rest = len(halves.search.rows), len(halves.held_out.rows)
-    say(f"{path}, {halves.source} questions: {search} corrections to choose by, {rest} held out; {found.seconds:.0f} s")
+    say(f"{path}, {halves.source} questions: {counted(search, 'correction')} to choose by, {rest} held out; {found.seconds:.0f} s")
     if found.layers:
         say("By distance, on the search half:")
         names = ("layer", "module", "reach", "followed, %", "kept, %", "ordinary, %", "score")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
@@ -80,7 +81,7 @@ class Tuned:
         own, followed, kept = self.after.own, self.after.followed, self.after.kept
         lines = []
         if own.met < own.of:
-            lines.append(f"{own.of - own.met} of {own.of} corrections aren't given to their own questions.")
+            lines.append(f"Of {counted(own.of, 'correction')} {own.of - own.met} couldn't be given to their own questions.")
         if min(followed.rate, kept.rate) >= LOW:
             return lines
         which = "Layers don't" if self.layers else "Its writes don't"
