@@ -25,6 +25,7 @@ from errata.models import load
 from errata.nn.patches import NoPatch
 from tests.cli.runs import SRC, errata
 from tests.log.servers import database
+from tests.zoo import families
 
 LOADED = re.compile(r"^import time:.*\|\s+torch$", re.MULTILINE)
 """What Python says when it is asked what it loads."""
@@ -73,6 +74,16 @@ def test_the_cost_of_an_editor_is_told_in_passes_and_answers(inside, untrained):
     assert (drawn.code, f"{untrained}, 0 million parameters, finetune:steps=1, 2 edits, seed 7" in drawn.out) == (0, True)
     assert re.search(r"a write, in passes \(median\) +\d+\.\d\d", drawn.out)
     assert re.search(r"answers that merging leaves alike +2 of 2", drawn.out)
+
+
+def test_a_model_without_eyes_is_measured_on_corrections_in_words(inside, tmp_path):
+    families()["smollm2"].build(tmp_path / "words")
+    asked = ("bench", "cost", "--model", "words", "--editor", "finetune:steps=1", "--edits", 2, "--pool", 2, "--json")
+    told = json.loads(inside(*asked, "--benchmark", "atlas-words").out)
+    assert told["write_over_pass_median"] > 0
+    assert told["state_bytes"][0] == told["state_bytes"][1] > 0
+    pictures = inside(*asked)
+    assert (pictures.code, "sees none" in pictures.err) == (2, True)
 
 
 def test_an_editor_that_can_not_be_merged_says_nothing_of_it_and_a_random_model_is_made_on_the_spot(inside, tmp_path):
