@@ -44,6 +44,9 @@ def test_what_an_editor_takes_is_measured_by_a_write(inside, tmp_path):
     reckoned = {one["editor"]: one for one in told["editors"]}
     assert [reckoned[one["editor"]]["state, MB"] for one in told["written"]] == [one["begun, MB"] for one in told["written"]]
     assert all(one["fits"] == "yes" for one in told["editors"])
+    unopened = json.loads(inside("model", "inspect", "words", "--editors", "finetune", "--json").out)
+    assert (len(unopened["editors"]), unopened["written"]) == (1, [])
+    assert inside("model", "inspect", "words", "--write").code == 2
     assert book["answers as told"] == "yes"
     assert (book["begun, MB"] > 0, plain["begun, MB"], plain["an edit adds, kB"] > 0) == (True, 0, True)
 

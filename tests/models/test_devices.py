@@ -44,10 +44,10 @@ def weight(model: TransformersModel, path: str) -> torch.Tensor:
 def test_what_is_said_of_a_place_is_what_the_library_is_told():
     placing = placing_at("auto:0=20GB,cpu=1.5GB")
     assert placing.rooms == {0: "20GB", "cpu": "1.5GB"}
-    assert placing.settings["max_memory"] == {0: "20GB", "cpu": "1.5GB"}
-    assert Path(placing.settings["offload_folder"]).is_dir()
-    assert placing_at("cpu").settings == {}
-    assert "max_memory" not in placing_at("auto").settings
+    assert placing.settings()["max_memory"] == {0: "20GB", "cpu": "1.5GB"}
+    assert Path(placing.settings()["offload_folder"]).is_dir()
+    assert placing_at("cpu").settings() == {}
+    assert "max_memory" not in placing_at("auto").settings()
 
 
 @pytest.mark.parametrize("said", ["auto:lots", "auto:cpu=", "auto:cpu=3", "auto:gpu=3GB", "auto:cpu=3GB;0=1GB"])
@@ -132,8 +132,8 @@ def test_a_base_in_8_bits_is_corrected_and_corrections_taken_back(trials: int, r
 @pytest.mark.parametrize("which", ["left_on_disk", "eight_bits"])
 def test_no_checkpoint_with_edits_in_it_is_made_of_either(which: str, request: pytest.FixtureRequest, tmp_path: Path):
     model = request.getfixturevalue(which)
-    assert not model.plain
-    assert load("llava-tiny").plain
+    assert not model.dense
+    assert load("llava-tiny").dense
     session = Session.open(model, equipped(parse("scopeedit:steps=1")), EditLog(MemoryStore()))
     with pytest.raises(BadInput, match="Open it on one device, in float32 or bfloat16"):
         merge_into(session, tmp_path / "merged")

@@ -26,6 +26,9 @@ from tests.zoo._asked import Asked
 NEW = 8
 TARGET = "in the harbor"
 SHORT = "where does mibo live?"
+BESIDE = "codebook:slots=64,steps=80,relaxation=1"
+"""What is added beside weights that are held in another way."""
+
 LONG = "how many things are there, and what is the red star called? two, or 35."
 SEEN, OTHER, ODD = picture(1), picture(2), picture(3, width=61, height=23)
 
@@ -140,19 +143,23 @@ def again_and_again(trial: Trial) -> None:
             assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
-def edits(trial: Trial, text: str) -> None:
-    """One correction is learned; leaving the patch gives the model back bit for bit; the edit forgotten is the state before."""
-    model, editor = trial.model, equipped(parse(text))
+def edits(trial: Trial, text: str, *, elsewhere: TransformersModel | None = None) -> None:
+    """One correction is learned; leaving the patch gives the model back bit for bit; the edit forgotten is the state before.
+
+    Args:
+        elsewhere: the checkpoint opened in another way; another question isn't touched there.
+    """
+    model, editor = elsewhere or trial.model, equipped(parse(text))
     query = Query.ask(SHORT, SEEN) if trial.zoo.pictures else Query.ask(SHORT)
-    edit = Edit(query, TARGET)
-    before, said = float(model.loss(query, TARGET)), model.answers([query], [NoPatch()], max_new_tokens=NEW)
+    edit, asked = Edit(query, TARGET), [query, *([Query.ask(LONG)] if elsewhere else [])]
+    before, said = float(model.loss(query, TARGET)), model.answers(asked, [NoPatch()] * len(asked), max_new_tokens=NEW)
     begun = editor.begin(model)
     state = editor.write(model, begun, edit)
-    answer = model.answers([query], [editor.read(model, state, query)], max_new_tokens=NEW)
-    assert answer == [TARGET], f"it says {answer[0]!r}"
-    assert said != [TARGET]
+    answers = model.answers(asked, [editor.read(model, state, one) for one in asked], max_new_tokens=NEW)
+    assert answers == [TARGET, *said[1:]], f"it says {answers!r}"
+    assert said[0] != TARGET
     assert float(model.loss(query, TARGET)) == before, "the model isn't as it was"
-    assert model.answers([query], [NoPatch()], max_new_tokens=NEW) == said
+    assert model.answers(asked, [NoPatch()] * len(asked), max_new_tokens=NEW) == said
     assert canonical(editor.spec(model).to_json()) == canonical(equipped(parse(text)).spec(model).to_json())
     if isinstance(editor, Forgets) and (without := editor.forget(state, edit.id)) is not None:
         one, other = to_tensors(without).tensors, to_tensors(begun).tensors
@@ -228,7 +235,7 @@ def saved_and_opened(trial: Trial) -> None:
 
 def in_half_precision(trial: Trial) -> None:
     """In bfloat16 a correction is learned with factors and keys in float32, and leaves the model as it was."""
-    corrected(trial, load(trial.folder, dtype="bfloat16"), "codebook:slots=64,steps=80,relaxation=1")
+    edits(trial, BESIDE, elsewhere=load(trial.folder, dtype="bfloat16"))
 
 
 def left_on_disk(trial: Trial) -> None:
@@ -245,7 +252,7 @@ def left_on_disk(trial: Trial) -> None:
         query = as_query(words, images)
         said, due = (one.answers([query], [NoPatch()], max_new_tokens=NEW) for one in (model, trial.model))
         assert said == due, f"{said[0]!r}, in memory {due[0]!r}"
-    corrected(trial, model, "codebook:slots=64,steps=80,relaxation=1")
+    edits(trial, BESIDE, elsewhere=model)
 
 
 def in_8_bits(trial: Trial) -> None:
@@ -255,19 +262,7 @@ def in_8_bits(trial: Trial) -> None:
     model = load(trial.folder, dtype="int8")
     assert model.size < trial.model.size
     assert model.digest != trial.model.digest
-    corrected(trial, model, "codebook:slots=64,steps=80,relaxation=1")
-
-
-def corrected(trial: Trial, model: TransformersModel, text: str) -> None:
-    """A correction is given, another question isn't touched, and without the patch the model is as it was."""
-    editor = equipped(parse(text))
-    asked = [as_query(SHORT, [SEEN] if trial.zoo.pictures else []), as_query(LONG, [])]
-    before, said = float(model.loss(asked[0], TARGET)), model.answers(asked, [NoPatch()] * 2, max_new_tokens=NEW)
-    state = editor.write(model, editor.begin(model), Edit(asked[0], TARGET))
-    answers = model.answers(asked, [editor.read(model, state, query) for query in asked], max_new_tokens=NEW)
-    assert answers == [TARGET, said[1]], f"it says {answers!r}"
-    assert float(model.loss(asked[0], TARGET)) == before, "the model isn't as it was"
-    assert model.answers(asked, [NoPatch()] * 2, max_new_tokens=NEW) == said
+    edits(trial, BESIDE, elsewhere=model)
 
 
 CHECKS: dict[str, Check] = {

@@ -130,6 +130,7 @@ class FineTune:
         return losses
 
     def paths(self, model: Model) -> tuple[str, ...]:
+        """The modules whose weights are trained."""
         if self.where == "vision":
             return model.writable["projector"]
         (last,) = last_layers(model, 1)

@@ -16,9 +16,10 @@ from typing import Any, final
 from errata.core.benchmark import Stream
 from errata.core.editor import Editor, Merges, protected
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Query
 from errata.editors import state_bytes
-from errata.measure.evaluate import Progress, pass_ms, read_over_base
+from errata.measure.evaluate import pass_ms, read_over_base
 from errata.session.attempts import settled
 
 _READ = 6

@@ -22,6 +22,7 @@ from errata.core.editor import Editor, Merges
 from errata.core.errors import BadInput
 from errata.core.matching import MATCHER
 from errata.core.model import Model, Patch
+from errata.core.progress import Progress
 from errata.core.records import Edit, EditId, Query
 from errata.editors import state_bytes
 from errata.log import EditLog, MemoryStore
@@ -32,9 +33,6 @@ from errata.nn.places import plain
 from errata.session.attempts import settled
 from errata.session.receipts import Receipt
 from errata.session.session import Session
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is going on, how much is done and how much there is."""
 
 ANSWER_TOKENS = 32
 """The longest answer that is generated; the longest target takes fewer."""

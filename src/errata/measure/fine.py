@@ -21,9 +21,10 @@ from errata.core.counted import counted
 from errata.core.editor import Editor, Explains, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Edit
 from errata.editors import state_bytes
-from errata.measure.evaluate import ANSWER_TOKENS, PROTOCOL, Baseline, Progress, pass_ms, read_over_base
+from errata.measure.evaluate import ANSWER_TOKENS, PROTOCOL, Baseline, pass_ms, read_over_base
 from errata.measure.results import Cost, Horizon, Judged, Rate, Run
 from errata.measure.scoring import Scored, classes, forced_target, rates, scored, with_composite
 from errata.session.attempts import settled

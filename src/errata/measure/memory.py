@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors import Scoped
 from errata.editors.scoped.memory import ROWS, Block, Held, Memory
-from errata.measure.evaluate import Progress
 from errata.nn.patches import NoPatch
 
 _ASIDE = 0.02

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from errata.core.errors import BadInput, ErrataError
-from errata.measure.evaluate import Progress
+from errata.core.progress import Progress
 
 _W = TypeVar("_W")
 _T = TypeVar("_T")

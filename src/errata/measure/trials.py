@@ -18,8 +18,9 @@ from errata.core.canonical import JSON
 from errata.core.editor import Editor, protected
 from errata.core.errors import BadInput
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Spec
-from errata.measure.evaluate import PROTOCOL, Baseline, Progress, matching, run_stream
+from errata.measure.evaluate import PROTOCOL, Baseline, matching, run_stream
 from errata.measure.figures import folder_of, write_json
 from errata.measure.intervals import Interval, intervals
 from errata.measure.results import Run

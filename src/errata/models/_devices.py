@@ -46,7 +46,6 @@ class Placing:
     rooms: Mapping[int | str, str] = field(default_factory=dict)
     """How much of each device it may take at most, "cpu" or a number -> "20GB"; empty: whatever is free."""
 
-    @property
     def settings(self) -> dict[str, Any]:
         """What `from_pretrained` is told of it."""
         if not self.spread:

@@ -32,10 +32,10 @@ from errata.models.families.instructblip import INSTRUCTBLIP
 from errata.models.families.llava import LLAVA
 from errata.models.families.minigpt4 import MINIGPT4
 from errata.models.families.paligemma import PALIGEMMA
-from errata.nn.places import parts_of
+from errata.nn.places import quantised
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, ProcessorMixin
 
 FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in (LLAVA, BLIP2, MINIGPT4)})
 """Name -> family with a table of its own, found by the `model_type` of its config.json, and of its language model's part."""
@@ -85,11 +85,22 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
             check_room(weights, name=name, dtype=torch.int8 if held else precision, place=placing.place)
         kept = Digests(source, dtype=f"{precision} {dtype}" if held else str(precision), where=cache_folder())
         processor = processor_of(source, name, eyes=family.eyes)
-        net = _net(source, name, family=family, dtype=precision, **held, **placing.settings)
+        net = _net(source, name, family=family, dtype=precision, **held, **placing.settings())
         if not placing.spread:
             net.to(placing.place)  # type: ignore[arg-type]
-    if held and not any(parts_of(weight).keys() - {""} for weight in net.parameters()):
+    if held and not any(map(quantised, net.parameters())):
         raise BadInput(f"The model {name} has no linear module that torchao holds in 8 bits. Use --dtype bfloat16.")
+    return model_of(net, processor=processor, name=name, family=family, digests=kept)
+
+
+def model_of(
+    net: PreTrainedModel, *, processor: ProcessorMixin, name: str, family: Family | Hub, digests: Digests | None = None
+) -> TransformersModel:
+    """An opened checkpoint as a model, by the front that its family is asked by. Arguments: see `TransformersModel`.
+
+    Raises:
+        BadInput: the family can't be used as the checkpoint has it.
+    """
     net.requires_grad_(False)
     front: Spliced | Whole
     if isinstance(family, Family):
@@ -100,7 +111,7 @@ def load(name_or_path: str | Path, *, device: str = "cpu", dtype: str | None = N
         front = Spliced(net, processor=processor, name=name, family=family)
     else:
         front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))
-    return TransformersModel(net, processor=processor, name=name, family=family, front=front, digests=kept)
+    return TransformersModel(net, processor=processor, name=name, family=family, front=front, digests=digests)
 
 
 def asset(name: str) -> str:

@@ -35,7 +35,7 @@ from errata.models._quiet import quiet
 from errata.models._turn import check_turns
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, in_rows, voices
-from errata.nn.places import Held, entry_of, parts_of, plain
+from errata.nn.places import Held, entry_of, plain, quantised
 from errata.nn.trace import last_inputs_of
 from errata.nn.weights import bytes_of, count_of
 
@@ -156,9 +156,9 @@ class TransformersModel:
         return entry_of(self.net)
 
     @property
-    def plain(self) -> bool:
+    def dense(self) -> bool:
         """Whether every weight is here, a number each: neither left elsewhere until it is used, nor quantised."""
-        return all(not held.is_meta and held.is_floating_point() and "" in parts_of(held) for held in self.net.parameters())
+        return all(not held.is_meta and held.is_floating_point() and not quantised(held) for held in self.net.parameters())
 
     @property
     def context(self) -> int:

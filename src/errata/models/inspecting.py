@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from transformers import AutoConfig, GenerationConfig
+from transformers import AutoConfig, GenerationConfig, ProcessorMixin
 
 from errata.core.errors import BadInput
 from errata.core.model import Role
@@ -18,10 +18,9 @@ from errata.models._chat import brief, prompt_text, tokenizer_of
 from errata.models._devices import FLOATING
 from errata.models._eyes import grey_square
 from errata.models._files import Weights, free_bytes, weights_of
-from errata.models._load import class_of, family_of, source_of
+from errata.models._load import class_of, family_of, model_of, source_of
 from errata.models._processors import processor_of
 from errata.models._quiet import quiet
-from errata.models._spliced import Spliced
 from errata.models._structure import straighten, structure_of
 from errata.models._transformers import TransformersModel, ending
 from errata.models._whole import Whole
@@ -79,11 +78,8 @@ def inspect(name_or_path: str | Path) -> Inspected:
     """
     name = str(name_or_path)
     source = source_of(name)
-    with quiet():
-        family = family_of(source, name)
-        weights = weights_of(source, name)
-        processor = processor_of(source, name, eyes=family.eyes)
-        net = _empty(source, name, family)
+    weights = weights_of(source, name)
+    family, processor, net = _shapes(source, name)
     turned = straighten(net)
     structure = structure_of(net, name)
     hub = Hub(family.name, plain=family.plain) if isinstance(family, Family) else family
@@ -121,17 +117,15 @@ def blank(name_or_path: str | Path, *, dtype: str | None = None) -> Transformers
         Unknown, BadInput: see `errata.models.load`.
     """
     name = str(name_or_path)
-    source = source_of(name)
+    family, processor, net = _shapes(source_of(name), name)
+    return model_of(net.to(FLOATING.get(dtype or "", torch.float32)), processor=processor, name=name, family=family)
+
+
+def _shapes(source: str, name: str) -> tuple[Family | Hub, ProcessorMixin, Any]:
+    """A checkpoint's family, its processor, and its model without weights."""
     with quiet():
         family = family_of(source, name)
-        processor = processor_of(source, name, eyes=family.eyes)
-        net = _empty(source, name, family).to(FLOATING.get(dtype or "", torch.float32))
-    front: Spliced | Whole
-    if isinstance(family, Family):
-        front = Spliced(net, processor=processor, name=name, family=family)
-    else:
-        front = Whole(net, processor=processor, name=name, hub=family, straightened=straighten(net))
-    return TransformersModel(net, processor=processor, name=name, family=family, front=front)
+        return family, processor_of(source, name, eyes=family.eyes), _empty(source, name, family)
 
 
 def _speaker(family: Family, net: Any, source: str) -> Any:

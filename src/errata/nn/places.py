@@ -22,8 +22,7 @@ def entry_of(net: nn.Module) -> torch.device:
     hook = _hook_of(net)
     if hook is not None and hook.execution_device is not None:
         return _device(hook.execution_device)
-    places = [held.device for held in net.parameters()]
-    return next((place for place in places if place.type != "meta"), places[0])
+    return next((held.device for held in net.parameters() if not held.is_meta), torch.device("meta"))
 
 
 def place_of(module: nn.Module) -> torch.device:
@@ -52,13 +51,9 @@ def plain(module: nn.Module, path: str) -> Tensor:
     held: Any = module.weight
     if held.is_meta and is_away(module):
         held = _hook_of(module).weights_map["weight"].to(place_of(module))
-    if _parts(held):
+    if quantised(held):
         held = held.dequantize()
-    if not held.is_floating_point():
-        raise BadInput(
-            f"The weight at {path} is held as {str(held.dtype).removeprefix('torch.')}, so another can't stand in its place. "
-            "Use an editor that adds beside it (codebook, scopeedit), or open the model in bfloat16."
-        )
+    _check_floating(held, path)
     return cast("Tensor", held.detach())
 
 
@@ -73,9 +68,15 @@ def check_replaceable(module: nn.Module, path: str) -> None:
             f"The weight at {path} is kept outside the device's memory and fetched when it is used, so another can't stand in its "
             "place. Give the model more room (--device auto:cpu=..GB), or use an editor that adds beside it (codebook, scopeedit)."
         )
-    weight = cast("Tensor", module.weight)
+    _check_floating(cast("Tensor", module.weight), path)
+
+
+def _check_floating(weight: Tensor, path: str) -> None:
     if not weight.is_floating_point():
-        plain(module, path)
+        raise BadInput(
+            f"The weight at {path} is held as {str(weight.dtype).removeprefix('torch.')}, so another can't stand in its place. "
+            "Use an editor that adds beside it (codebook, scopeedit), or open the model in bfloat16."
+        )
 
 
 @final
@@ -110,16 +111,16 @@ class Held(Mapping[str, Tensor]):
 
 def parts_of(tensor: Tensor) -> Mapping[str, Tensor]:
     """What a tensor is held as: of a quantised one its codes, scales and the like by name; of any other itself, without a name."""
-    names = _parts(tensor)
-    if not names:
+    if not quantised(tensor):
         return {"": tensor}
-    inner: dict[str, Tensor | None] = {name: getattr(tensor, name) for name in names}
+    held: Any = tensor
+    inner: dict[str, Tensor | None] = {name: getattr(tensor, name) for name in held.__tensor_flatten__()[0]}
     return {f".{name}{rest}": part for name, one in inner.items() if one is not None for rest, part in parts_of(one).items()}
 
 
-def _parts(tensor: Any) -> list[str]:
-    """The names of the tensors that a quantised one is made of."""
-    return list(tensor.__tensor_flatten__()[0]) if is_traceable_wrapper_subclass(tensor) else []
+def quantised(tensor: Tensor) -> bool:
+    """Whether a tensor is made of others: codes, scales and the like."""
+    return bool(is_traceable_wrapper_subclass(tensor))
 
 
 def _hook_of(module: nn.Module) -> Any:

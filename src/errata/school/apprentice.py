@@ -23,11 +23,12 @@ from torch.nn.functional import kl_div
 
 from errata.benchmarks.scopeworld.scenes import draw, random_scene
 from errata.core.errors import BadInput
+from errata.core.progress import Progress
 from errata.models.small.apprentices import Apprentice, build_apprentice
 from errata.models.small.build import Blip2Sizes
 from errata.models.small.training import Trainee, open_trainee
 from errata.school.curriculum import Curriculum, Row, lessons_of
-from errata.school.fit import Part, Progress, Schedule, fit
+from errata.school.fit import Part, Schedule, fit
 from errata.school.packing import fitting_parts, pack
 from errata.school.school import answer_losses, inner, mean_of_lessons, said, states_of
 

@@ -31,9 +31,10 @@ from torch.nn.functional import cross_entropy, kl_div, normalize
 from errata.benchmarks.scopeworld.lessons import Topic, lesson
 from errata.benchmarks.scopeworld.questions import Family
 from errata.benchmarks.scopeworld.scenes import Scene, draw, encode, lightly_changed, random_scene
+from errata.core.progress import Progress
 from errata.models.clip import ClipSizes, ClipTrainee, build_clip, open_clip_trainee
 from errata.models.small.build import spare
-from errata.school.fit import Part, Progress, Schedule, fit
+from errata.school.fit import Part, Schedule, fit
 from errata.school.looks import Looks, cell_of_patch, cells_of
 from errata.school.school import texts
 

@@ -25,13 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from errata.core.errors import BadInput
+from errata.core.progress import Progress
 from errata.nn.muon import Muon
 
 Part = Callable[[], Tensor]
 """Works out one part of a step's loss, a scalar tensor."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is going on, how much is done and how much there is."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import numpy as np
 from errata.core.benchmark import UNCHANGED, Benchmark, Case, Probe
 from errata.core.editor import Trainable
 from errata.core.errors import BadInput, Unknown
-from errata.school.fit import Fitted, Progress, Schedule, Validation, fit
+from errata.core.progress import Progress
+from errata.school.fit import Fitted, Schedule, Validation, fit
 
 E = TypeVar("E")
 """What a loss is taken of: a case, or a pair."""

@@ -12,8 +12,9 @@ from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.counted import counted
 from errata.core.editor import Tools
 from errata.core.errors import BadInput, Unknown
+from errata.core.progress import Progress
 from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, ScopeTraining, TextScope, TextSizes, made
-from errata.school.fit import Fitted, Progress
+from errata.school.fit import Fitted
 from errata.school.learn import EDITS, Course, learn
 from errata.school.scopes import Lessons, train_scope
 from errata.session import registry

@@ -23,11 +23,12 @@ from errata.benchmarks.scopeworld.lessons import (
 from errata.benchmarks.scopeworld.scenes import Scene, draw, random_scene
 from errata.benchmarks.scopeworld.statements import statement_lesson
 from errata.core.errors import BadInput
+from errata.core.progress import Progress
 from errata.models.small.build import Sizes, build_blip2, build_llava, build_minigpt4
 from errata.models.small.training import Trainee, open_trainee
 from errata.school.ahead import Ahead, workers_for
 from errata.school.curriculum import Curriculum, lessons_of
-from errata.school.fit import Part, Progress, Schedule, fit
+from errata.school.fit import Part, Schedule, fit
 from errata.school.looks import Looks
 from errata.school.packing import Batch, packed_parts
 from errata.school.readers import Readers

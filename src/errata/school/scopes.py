@@ -16,8 +16,9 @@ import numpy as np
 from errata.core.benchmark import Pair
 from errata.core.canonical import digest_of_json
 from errata.core.errors import BadInput
+from errata.core.progress import Progress
 from errata.editors import ScopeTraining
-from errata.school.fit import Fitted, Progress, Schedule
+from errata.school.fit import Fitted, Schedule
 from errata.school.learn import taught
 
 

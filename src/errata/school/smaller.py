@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from errata.core.errors import BadInput
+from errata.core.progress import Progress
 from errata.models.small.apprentices import cut_llava
 from errata.models.small.training import Trainee, open_trainee
 from errata.school.curriculum import Curriculum, lessons_of
-from errata.school.fit import Progress
 from errata.school.packing import Batch, packed_parts
 from errata.school.school import packed_loss, train_model
 

@@ -22,7 +22,7 @@ A question that another edit in force corrects need not stay, nor one of a pinne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -34,6 +34,7 @@ from errata.core.canonical import JSON
 from errata.core.errors import BadImage, quoted
 from errata.core.images import Image
 from errata.core.matching import same
+from errata.core.progress import Progress
 from errata.core.records import Edit, EditId, Provenance, instant
 from errata.core.rules import GIVES, NO_RULES, Breach, Expectation, Rules, branch_demands, claims, demands
 from errata.log import EditLog, Kind
@@ -47,9 +48,6 @@ Outcome = Literal["holds", "faded", "leaks", "obsolete", "expired", "unasked"]
 
 BAD: Final[frozenset[Outcome]] = frozenset({"faded", "leaks"})
 """What a scheduled job must be told of, and what the fallback takes out of force."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is going on, how much is done and how much there is."""
 
 _CHUNK: Final = 32
 """Edits whose questions are gathered before they are asked; their pictures are in memory together."""

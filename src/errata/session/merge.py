@@ -7,8 +7,6 @@ back from a merged checkpoint, and whoever has both it and the base can work out
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +16,7 @@ from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Patch
 from errata.models import TransformersModel, load
-from errata.models.converting.folder import check_folder
+from errata.models.converting.folder import check_folder, draft_of
 from errata.session.asking import said, unedited
 from errata.session.session import Session
 
@@ -56,7 +54,7 @@ def merge_into(session: Session, folder: Path) -> Merged:
     check_folder(folder)
     model, state, slip = session.model, session.state, _slip(session)
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
-    if not model.plain:
+    if not model.dense:
         raise BadInput(
             "The model is quantised, or some of its weights are left elsewhere until they are used, and a checkpoint with edits in "
             "its weights needs them all. Open it on one device, in float32 or bfloat16."
@@ -65,23 +63,13 @@ def merge_into(session: Session, folder: Path) -> Merged:
     edits = [session.log.edit(edit) for edit in patch.edits]
     queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
     apart = session.said(queries, state, targets)
-    folder = folder.resolve()
-    draft = folder.parent / f".{folder.name}-{os.getpid()}"
-    try:
-        draft.mkdir(parents=True)
+    with draft_of(folder.resolve()) as draft:
         with patch.on(model):
             model.save(draft)
         merged = load(draft, device=str(model.place), dtype=str(model.net.dtype).removeprefix("torch."))
         together = said(merged, unedited, queries, targets=targets)
         told = {**slip, "merged": merged.digest, "edits": len(edits)}
         (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, folder)
-    except OSError as error:
-        raise BadInput(
-            f"{folder} can't be written: {error.strerror or error}. Name another folder; nothing was written."
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     agree = sum(same(one, other) for one, other in zip(apart, together, strict=True))
     return Merged(len(edits), sum(edit.valid_until is not None for edit in edits), agree, merged.digest)
 

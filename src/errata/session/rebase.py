@@ -10,7 +10,7 @@ Each edit is put under a key that names the old head and the edit: a rebase that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -21,6 +21,7 @@ from errata.core.editor import Editor
 from errata.core.errors import BadInput, LogError
 from errata.core.matching import same
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Edit, EditId, Provenance, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
@@ -31,9 +32,6 @@ from errata.session.session import Session
 
 Fate = Literal["carried", "dropped", "failed", "lost"]
 """What became of an edit of the old branch."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is going on, how many edits are done, and how many there are."""
 
 _GIVING: Final[tuple[Kind, ...]] = ("proposed", "applied")
 """The kinds of entries with which an edit comes into a log."""

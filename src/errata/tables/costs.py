@@ -23,8 +23,8 @@ from errata.core.editor import Editor, Weighs
 from errata.core.errors import BadInput
 from errata.core.images import Image
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.core.records import Edit, Message, Query
-from errata.measure.evaluate import Progress
 from errata.measure.figures import csv_text, write_texts
 from errata.nn.patches import Handed, NoPatch, Rewrite
 from errata.report.bars import Bar, bars

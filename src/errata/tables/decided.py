@@ -17,7 +17,7 @@ from errata.core.counted import counted
 from errata.core.editor import Scope
 from errata.core.errors import BadInput
 from errata.core.model import Model
-from errata.measure.evaluate import Progress
+from errata.core.progress import Progress
 from errata.measure.figures import csv_text, write_texts
 from errata.measure.trials import Trial, difference, trial_of
 from errata.report.bars import Bar, bars

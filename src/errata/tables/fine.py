@@ -20,7 +20,8 @@ from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.model import Model
-from errata.measure.evaluate import Baseline, Progress
+from errata.core.progress import Progress
+from errata.measure.evaluate import Baseline
 from errata.measure.figures import csv_text, folder_of, write_texts
 from errata.measure.fine import protocol, run_fine
 from errata.measure.results import Run

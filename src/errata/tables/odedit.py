@@ -18,7 +18,8 @@ from errata.core.benchmark import Stream
 from errata.core.editor import Editor
 from errata.core.errors import BadInput
 from errata.core.model import Model
-from errata.measure.evaluate import PROTOCOL, Baseline, Progress, run_stream
+from errata.core.progress import Progress
+from errata.measure.evaluate import PROTOCOL, Baseline, run_stream
 from errata.measure.figures import csv_text, write_texts
 from errata.measure.fine import protocol, run_fine
 from errata.measure.results import Run

@@ -114,13 +114,13 @@ def _loading(name: str, device: str, dtype: DtypeName) -> Iterator[Callable[[], 
     from errata.school.school import texts
 
     eyes = {"vision_width": 1024, "vision_layers": 24, "vision_ffn": 4096}  # CLIP's ViT-L, as LLaVA-1.5 has it
-    sizes = {
-        "random-5m": LlavaSizes(),
-        "random-346m": LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072),
-        "random-3b": LlavaSizes(width=2560, layers=32, ffn=6912, **eyes),
-        "random-7b": LlavaSizes(width=4096, layers=32, ffn=11008, **eyes),
+    large = LlavaSizes(width=1024, layers=20, ffn=2816, vision_width=768, vision_layers=12, vision_ffn=3072)
+    sizes, kept = {
+        "random-5m": (LlavaSizes(), torch.float32),
+        "random-346m": (large, torch.float32),
+        "random-3b": (LlavaSizes(width=2560, layers=32, ffn=6912, **eyes), torch.bfloat16),  # half the memory while it is made
+        "random-7b": (LlavaSizes(width=4096, layers=32, ffn=11008, **eyes), torch.bfloat16),
     }[name]
-    kept = torch.bfloat16 if name in _RANDOM[2:] else torch.float32  # the large ones: half the memory while they are made
     with TemporaryDirectory() as folder:
         build_llava(Path(folder), texts=texts(count=300), sizes=sizes, dtype=kept)
         yield partial(model_at, folder, device=device, dtype=dtype)

@@ -16,8 +16,8 @@ from errata.cli._print import percent, say, say_json, table, watched
 if TYPE_CHECKING:
     from errata.benchmarks.scopeworld.exam import Mark
     from errata.core.model import Model
+    from errata.core.progress import Progress
     from errata.core.records import Query
-    from errata.school.fit import Progress
 
 app = typer.Typer(help="List, train and check the models that errata edits.", no_args_is_help=True)
 

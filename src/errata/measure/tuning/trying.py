@@ -8,10 +8,8 @@ from time import perf_counter
 from typing import Any, final
 
 from errata.core.canonical import JSON
+from errata.core.progress import Progress
 from errata.measure.tuning.figures import Asking, Figures
-
-Progress = Callable[[str, int, int], None]
-"""Told what is tried, how many were, and how many there are to be."""
 
 Begins = Callable[[Any], Any]
 """An editor's state before any edit, where that is known from an earlier one of the same metric."""

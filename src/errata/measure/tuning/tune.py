@@ -10,6 +10,7 @@ from errata.core.counted import counted
 from errata.core.editor import Editor
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
+from errata.core.progress import Progress
 from errata.editors.codebook import Codebook
 from errata.editors.scopeedit.editor import ScopeEdit
 from errata.measure.tuning import book, shared
@@ -17,7 +18,7 @@ from errata.measure.tuning.book import Book, Layer
 from errata.measure.tuning.figures import Asking, Figures
 from errata.measure.tuning.questions import Questions
 from errata.measure.tuning.shared import Shared
-from errata.measure.tuning.trying import Clock, Progress, Trials, Tried
+from errata.measure.tuning.trying import Clock, Trials, Tried
 
 TUNABLE: Final = (book.NAME, shared.NAME)
 """The editors whose fields can be searched."""

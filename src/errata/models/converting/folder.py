@@ -17,15 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from errata.core.errors import BadInput, shortened
+from errata.core.progress import Progress
 
 SHARD_BYTES: Final = 2 * 10**9
 """The most bytes of tensors in one file, unless one tensor has more."""
 
 _BESIDE_BYTES: Final = 50 * 10**6
 """Room for the tokenizer and the rest."""
-
-Progress = Callable[[str, int, int], None]
-"""What is told of how far it is: a word, how many are done, of how many."""
 
 
 @final

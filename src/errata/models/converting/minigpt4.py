@@ -37,10 +37,11 @@ from transformers import (
 from transformers.image_utils import PILImageResampling
 
 from errata.core.errors import BadInput, Unknown, shortened
+from errata.core.progress import Progress
 from errata.models._chat import brief, tokenizer_of
 from errata.models._quiet import quiet
 from errata.models.converting.files import Held, Part, language_model, listed, saved
-from errata.models.converting.folder import SHARD_BYTES, Planned, Progress, check_disk, check_folder, draft_of, write_shards
+from errata.models.converting.folder import SHARD_BYTES, Planned, check_disk, check_folder, draft_of, write_shards
 from errata.models.converting.layout import CHECKPOINT, QFORMER, TOWER, Given, Parts, check_kinds, config_of, count, original
 from errata.models.small.build import IMAGE
 

@@ -6,15 +6,16 @@ What is built here is an ordinary checkpoint folder with random weights; `school
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForImageTextToText,
     Blip2Config,
     Blip2ForConditionalGeneration,
     Blip2Processor,
@@ -197,20 +198,8 @@ def build_llava(
         num_additional_image_tokens=1,
     )
     torch.manual_seed(seed)
-    with default_dtype(dtype):
-        model = LlavaForConditionalGeneration(_config(sizes, tokenizer))
-    write(folder, model, processor, tokenizer)
-
-
-@contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """What is made within the block is made in this precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+    made: Any = AutoModelForImageTextToText
+    write(folder, made.from_config(_config(sizes, tokenizer), dtype=dtype), processor, tokenizer)
 
 
 def build_blip2(folder: Path, *, texts: Iterable[str], sizes: Blip2Sizes | None = None, seed: int = 0) -> None:
