@@ -40,8 +40,9 @@ FIELDS = {
     "scoped": ["", *(f"{scope},editor=finetune:steps=20;lr=0.003,{memory}" for scope, memory in SCOPES)],
 }
 TOLD = ["serac:checkpoint={text}", "mscke:checkpoint={multimodal}"]
+STATES = "states:checkpoint={states}"
 MSCKE_MEND = "mscke:checkpoint={multimodal},editor=mend:checkpoint={mend}"
-ROOM = [*TOLD, MSCKE_MEND, *(f"{name}:{fields}" for name in EDITORS for fields in FIELDS.get(name, [""]))]
+ROOM = [*TOLD, STATES, MSCKE_MEND, *(f"{name}:{fields}" for name in EDITORS for fields in FIELDS.get(name, [""]))]
 EVERY = [*ROOM, f"{EXAMPLE}:Nudge:steps=20"]
 SPEAKING = [text for text in EVERY if text != "none:"]
 

@@ -9,7 +9,17 @@ import torch
 from errata.core.benchmark import UNCHANGED, Case, Probe
 from errata.core.model import Model
 from errata.core.records import Edit, Query
-from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, TextScope, TextSizes, pairs
+from errata.editors import (
+    FusionSizes,
+    MendPlan,
+    MendTraining,
+    MultimodalScope,
+    StateSizes,
+    StatesScope,
+    TextScope,
+    TextSizes,
+    pairs,
+)
 from errata.models.clip import ClipSizes, build_clip, load_encoder
 from errata.school.scopes import Lessons, train_scope
 from tests.editors.samples import EDITS, PICTURED, SECOND, picture
@@ -115,11 +125,31 @@ def _mend(name: str, model: Model) -> Path:
     return _MENDS[name, model.digest]
 
 
+_STATES: dict[str, Path] = {}
+
+
+def _states(model: Model) -> Path:
+    """A scope over a model's states that knows no more than an edit's own question: which is what every scope knows."""
+    if model.digest not in _STATES:
+        folder = Path(mkdtemp(prefix="errata-states-"))
+        scope = StatesScope.of(model, StateSizes(depths=2, width=8, length=24, answer=4, summary=8, hidden=8))
+        last = scope.net.judge[-1]
+        assert isinstance(last, torch.nn.Linear)
+        with torch.no_grad():
+            last.bias[-1] += 6  # whatever isn't the very question is apart
+        scope.learnt().write(folder)
+        _STATES[model.digest] = folder
+    return _STATES[model.digest]
+
+
 def filled_in(text: str, model: Model | None = None) -> str:
     """An editor's words with the folders of what was trained; a MEND is of a model."""
     for name, folder in (("{text}", text_scope), ("{multimodal}", multimodal_scope)):
         if name in text:
             text = text.replace(name, str(folder()))
+    if "{states}" in text:
+        assert model is not None, "a scope over states is trained for a model"
+        text = text.replace("{states}", str(_states(model)))
     for name in TAUGHT:
         if name in text:
             assert model is not None, "a MEND is trained for a model"

@@ -11,45 +11,63 @@ from errata.cli._open import tools_at
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import say, watched
 
+Trained = Annotated[
+    str,
+    typer.Argument(help="What to train: mend, serac, mscke or states, with FIELD=VALUE,... after a colon, as mend:where=vision."),
+]
+Into = Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; a training that is there is gone on with.")]
+Encoders = Annotated[
+    str, typer.Option("--encoders", help="Of mscke: folder or hub id of the CLIP whose encoders its scope sees with.")
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--benchmark", help="Where examples are from. [mend: scopeworld-stream, serac and mscke: scopeworld-fgv, states: asked]"
+    ),
+]
+Pairs = Annotated[
+    int | None, typer.Option("--edits", min=2, help="Of a scope: of how many edits the labelled pairs are. [2000; states 800]")
+]
+Drawn = Annotated[
+    int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", help="Of mend: a kind of probe that it doesn't learn from, as near_locality; one or more."),
+]
+
 
 def train(
-    editor: Annotated[
-        str, typer.Argument(help="What to train: mend, serac or mscke, with FIELD=VALUE,... after a colon, as mend:where=vision.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; a training that is there is gone on with.")],
+    editor: Trained,
+    out: Into,
     model: ModelName = DEFAULT_MODEL,
-    encoders: Annotated[
-        str, typer.Option("--encoders", help="Of mscke: folder or hub id of the CLIP whose encoders its scope sees with.")
-    ] = "",
-    benchmark: Annotated[
-        str | None,
-        typer.Option("--benchmark", help="Where examples are from. [mend: scopeworld-stream, a scope: scopeworld-fgv]"),
+    encoders: Encoders = "",
+    benchmark: From = None,
+    edits: Pairs = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states 700, a scope 3000]")
     ] = None,
-    edits: Annotated[
-        int | None, typer.Option("--edits", min=2, help="Of serac and mscke: of how many edits the labelled pairs are. [2000]")
+    batch: Annotated[
+        int | None, typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64, states 256]")
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, a scope 3000]")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64]")] = None,
-    rate: Annotated[float | None, typer.Option("--rate", min=1e-9, max=1.0, help="Peak of the learning rate. [0.001]")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=1e-9, max=1.0, help="Peak of the learning rate. [0.001, states 0.002]")
+    ] = None,
     validation: Annotated[
         int | None, typer.Option("--validation", min=1, help="Edits that a look at the validation takes. [100, a tenth of all]")
     ] = None,
     every: Annotated[int | None, typer.Option("--every", min=1, help="Steps between looks and checkpoints. [400, 100]")] = None,
     patience: Annotated[int | None, typer.Option("--patience", min=1, help="Looks without a best that end it. [5, 8]")] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
-    ] = 0,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help="Of mend: a kind of probe that it doesn't learn from, as near_locality; one or more."),
-    ] = None,
+    seed: Drawn = 0,
+    without: Without = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
 ) -> None:
     """Train an editor that learns; what did best on the validation is saved as FOLDER/learned.safetensors.
 
     mend learns to write corrections into one model; serac (words) and mscke (words and pictures) learn which correction a question
-    is about, for any model. Run again after it was stopped, a training goes on from its last checkpoint.
+    is about, for any model, and states the same for one model, over its own states. Run again after it was stopped, a training goes
+    on from its last checkpoint.
 
     \b
     Examples:
@@ -57,6 +75,7 @@ def train(
       errata train mend:where=vision --model llava-tiny --benchmark scopeworld-stream --out out/mend-vision --steps 500
       errata train mend --model blip2-tiny --benchmark scopeworld-fgv --without near_locality --out out/mend-blip2
       errata train serac --out out/serac
+      errata train states --model smollm2 --out out/states
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """
     from errata.school.learners import Wanted, training

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
 from errata.core.canonical import digest_of_json
+from errata.core.editor import Sort
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 
@@ -162,6 +163,9 @@ class Pair:
 
     hard: bool
     """Whether the words alone leave it open, so that only the picture settles it."""
+
+    sort: Sort | None = None
+    """How the edit concerns the question; None: the benchmark doesn't say."""
 
 
 class FineGrained(Stream, Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from errata.core.canonical import JSON
 from errata.core.encoder import Encoder
@@ -161,6 +161,11 @@ class Trainable(Protocol[E_contra]):
         ...
 
 
+Sort = Literal["same", "yes", "no", "follows", "apart"]
+"""How an edit concerns a question: it asks the same in other words; it is to be answered with yes, or with no, now; its answer
+follows from the edit in some other way; or the edit doesn't concern it."""
+
+
 class Scope(Protocol):
     """Which edits concern a query. A key is worked out once for each edit, at its write; a read compares the query's with them all.
 
@@ -190,6 +195,15 @@ class Nears(Protocol):
 
     def near(self, keys_KD: Float[Tensor, "K D"]) -> Float[Tensor, "K M"] | None:
         """Where keys lie; None where its scores go by no such nearness."""
+        ...
+
+
+@runtime_checkable
+class Sorts(Protocol):
+    """A scope that says how an edit concerns a question, not only whether."""
+
+    def sort(self, asked_D: Float[Tensor, " D"], key_D: Float[Tensor, " D"]) -> Sort:
+        """The likeliest sort but "apart": whether it concerns it at all is rho's to say."""
         ...
 
 

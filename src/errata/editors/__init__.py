@@ -18,6 +18,7 @@ from errata.editors.scoped.nearest import Nearest
 from errata.editors.scoped.scoped import Scoped
 from errata.editors.scoped.scopes.multimodal import FusionSizes, MultimodalScope
 from errata.editors.scoped.scopes.pairs import ScopeTraining, pairs
+from errata.editors.scoped.scopes.states import StateSizes, StatesScope
 from errata.editors.scoped.scopes.text import TextScope, TextSizes
 from errata.editors.scopeedit.corrections import ablation
 
@@ -34,6 +35,8 @@ __all__ = [
     "Saved",
     "ScopeTraining",
     "Scoped",
+    "StateSizes",
+    "StatesScope",
     "TextScope",
     "TextSizes",
     "ablation",

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from errata.benchmarks.asked.pairs import NAME as ASKED
 from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.counted import counted
 from errata.core.editor import Tools
 from errata.core.errors import BadInput, Unknown
 from errata.core.progress import Progress
-from errata.editors import FusionSizes, MendPlan, MendTraining, MultimodalScope, ScopeTraining, TextScope, TextSizes, made
+from errata.editors import (
+    FusionSizes,
+    MendPlan,
+    MendTraining,
+    MultimodalScope,
+    ScopeTraining,
+    StateSizes,
+    StatesScope,
+    TextScope,
+    TextSizes,
+    made,
+)
 from errata.school.fit import Fitted
 from errata.school.learn import EDITS, Course, learn
 from errata.school.scopes import Lessons, train_scope
@@ -21,6 +33,12 @@ from errata.session import registry
 
 PAIRED = 2000
 """Edits whose pairs a scope is trained on, where no number is given."""
+
+STATES = 800
+"""The same of a scope over a model's states, which have to be read first."""
+
+_STEPS, _BATCH, _RATE = 700, 256, 2e-3
+"""What that is taught by, where nothing else is said: it learns in few and large steps."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,7 @@ def training(text: str, wanted: Wanted) -> Training:
         raise Unknown("editor to train", name, LEARNERS)
     found = LEARNERS[name]
     benchmark = wanted.benchmark or found.benchmark
-    registry.benchmark(benchmark, seed=0, edits=1)
+    next(iter(registry.training_pairs(benchmark, seed=0, edits=1)))  # a wrong name is told at once
     return found.ready(made(found.plan, name, rest), wanted, benchmark)
 
 
@@ -118,6 +136,21 @@ def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
     if not wanted.encoders:
         raise BadInput("MSCKE's scope sees with the encoders of a CLIP: name their folder or hub id with --encoders.")
     return _scope(lambda tools: MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed), wanted, benchmark)
+
+
+def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
+    """A scope over a model's states: everything is read once, before the first step."""
+    edits = wanted.edits or STATES
+    wanted = replace(wanted, edits=edits, steps=wanted.steps or _STEPS, batch=wanted.batch or _BATCH, rate=wanted.rate or _RATE)
+
+    def opened(tools: Tools) -> ScopeTraining:
+        scope = StatesScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
+        drawn = list(registry.training_pairs(benchmark, seed=wanted.seed, edits=edits))
+        scope.look([asked for pair in drawn for asked in ((pair.edit.query, pair.edit.target), (pair.query, None))])
+        scope.settle()
+        return scope
+
+    return _scope(opened, wanted, benchmark)
 
 
 def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: str) -> Training:
@@ -157,6 +190,7 @@ LEARNERS: Mapping[str, Learner] = MappingProxyType(
         "mend": Learner(MendPlan, stream.NAME, _mend),
         "serac": Learner(TextSizes, fgv.NAME, _serac),
         "mscke": Learner(FusionSizes, fgv.NAME, _mscke),
+        "states": Learner(StateSizes, ASKED, _states),
     }
 )
 """Name -> what can be trained under that name. A new one is a line here."""

@@ -33,6 +33,8 @@ def _atlas_words(seed: int, edits: int) -> Stream:
 
 
 _FGV: Final = "scopeworld-fgv"
+_ASKED: Final = "asked"
+"""Pairs alone: nothing is measured on them."""
 
 STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
     {"scopeworld-stream": _scopeworld_stream, _FGV: _scopeworld_fgv, "atlas-words": _atlas_words}
@@ -75,6 +77,10 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
         from errata.benchmarks.scopeworld import fgv
 
         return fgv.training_pairs(seed=seed, edits=edits)
+    if name == _ASKED:
+        from errata.benchmarks.asked.pairs import pairs as asked
+
+        return asked(seed=seed, edits=edits)
     cases = benchmark(name, seed=seed, edits=edits)
     return (pair for index in range(len(cases)) for pair in pairs(cases[index]))
 

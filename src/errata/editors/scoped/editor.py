@@ -4,6 +4,7 @@
 |---|---|---|---|
 | serac | text | counterfactual | Mitchell et al., arXiv 2206.06520 |
 | mscke | multimodal | counterfactual | FGVEdit (Zeng et al.) |
+| states | states | routed | ours |
 
 A trained scope comes from a checkpoint folder: `serac:checkpoint=FOLDER`. Without `speaker` the base itself is told the edit; with
 it a separate model answers, as published. MSCKE-MEND is `mscke:checkpoint=FOLDER,editor=mend:...`. The inner editor's own fields
@@ -19,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Scope, Tools, protected, takes_pool
+from errata.core.editor import BEFORE, Editor, Scope, Tools, protected, takes_pool
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Query, Spec
@@ -28,21 +29,24 @@ from errata.editors._checkpoints import read
 from errata.editors.scoped.in_context import Counterfactual, Demonstrations
 from errata.editors.scoped.memory import Memory
 from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.routed import Routed
 from errata.editors.scoped.scoped import Remembers, Scoped
-from errata.editors.scoped.scopes import multimodal, text
+from errata.editors.scoped.scopes import multimodal, states, text
 from errata.editors.scoped.scopes.multimodal import MultimodalScope
+from errata.editors.scoped.scopes.states import StatesScope
 from errata.editors.scoped.scopes.text import TextScope
 
-INNER: Mapping[str, type] = MappingProxyType({"counterfactual": Counterfactual, "demonstrations": Demonstrations})
+INNER: Mapping[str, type] = MappingProxyType({"counterfactual": Counterfactual, "demonstrations": Demonstrations, "routed": Routed})
 """Editors that only make sense behind a scope."""
 
 SHORT_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "serac": "scoped:scope=text",
         "mscke": "scoped:scope=multimodal",
+        "states": "scoped:scope=states,editor=routed",
     }
 )
-"""Published systems -> the combination that each stands for."""
+"""Systems by name -> the combination that each stands for."""
 
 
 @final
@@ -50,8 +54,9 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
 class ByScope(Remembers):
     """A scope and an editor by their names."""
 
-    scope: Literal["text", "multimodal", "nearest"] = "nearest"
-    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), or nearness (`told`)."""
+    scope: Literal["text", "multimodal", "states", "nearest"] = "nearest"
+    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), the model's own states, or nearness
+    (`told`)."""
 
     checkpoint: str = ""
     """Folder of the trained scope; none for "nearest", which learns nothing."""
@@ -61,6 +66,9 @@ class ByScope(Remembers):
 
     threshold: float = 0.85
     """Of "nearest": the least similarity that is in scope, above 0 and below 1."""
+
+    surely: float = field(default=0.9, metadata={BEFORE: 0.9})
+    """Of "states": how likely a correction must concern a question to be in scope, above 0 and below 1."""
 
     image_weight: float = 0.5
     """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
@@ -83,7 +91,7 @@ class ByScope(Remembers):
                 'The scope "nearest" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
             )
         if self.scope != "nearest" and not self.checkpoint:
-            name = text.TRAINED_AS if self.scope == "text" else multimodal.TRAINED_AS
+            name = {"text": text.TRAINED_AS, "multimodal": multimodal.TRAINED_AS, "states": states.TRAINED_AS}[self.scope]
             raise BadInput(
                 f"The scope {quoted(self.scope)} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
             )
@@ -133,6 +141,8 @@ class ByScope(Remembers):
     def _scope(self, tools: Tools | None) -> Scope:
         if self.scope == "text":
             return TextScope.load(read(self.checkpoint, kind=text.TRAINED_AS))
+        if self.scope == "states":
+            return StatesScope.load(read(self.checkpoint, kind=states.TRAINED_AS), surely=self.surely)
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
             found = read(self.checkpoint, kind=multimodal.TRAINED_AS)

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Explains, Forgets, Nears, Scope
+from errata.core.editor import Editor, Explains, Forgets, Nears, Scope, Sort, Sorts
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Decision, Model, Patch
@@ -58,6 +58,13 @@ class Gathers(Protocol):
     """An inner editor that may speak for several edits at once; the first state is the deciding edit's, the rest ever less near."""
 
     def gather(self, model: Model, states: Sequence[Any], query: Query) -> Patch: ...
+
+
+@runtime_checkable
+class Routes(Protocol):
+    """An inner editor that speaks otherwise by how its edit concerns a question (`core.editor.Sort`)."""
+
+    def routed(self, model: Model, state: Any, query: Query, sort: Sort) -> Patch: ...
 
 
 @final
@@ -129,9 +136,10 @@ class Scoped:
         Raises:
             BadInput: the query can't be put to this model.
         """
-        if not state.count:
-            return ()
-        scores = self._scores(model, state, query)
+        return self._found(state, query, self.scope.key(model, query)) if state.count else ()
+
+    def _found(self, state: Memory, query: Query, asked_D: Tensor) -> tuple[Found, ...]:
+        scores = self._scores(state, query, asked_D)
         inside = [place for place, rho in scores.items() if rho >= INSIDE]
         if not inside:
             nearest = max(scores, key=lambda place: (scores[place], place))
@@ -145,9 +153,10 @@ class Scoped:
 
     def read(self, model: Model, state: Memory, query: Query) -> Patch:
         """What the deciding edit has to say, or nothing where none is in scope; either way with the decision."""
-        found = self.decide(model, state, query)
-        if not found:
+        if not state.count:
             return NoPatch()
+        asked_D = self.scope.key(model, query)
+        found = self._found(state, query, asked_D)
         decision = Decision(found[0].edit, found[0].rho, found[0].rho >= INSIDE)
         if not decision.inside:
             return NoPatch(decision=decision)
@@ -156,7 +165,16 @@ class Scoped:
         inner = [state.at(each.place).inner for each in found]
         if isinstance(self.editor, Gathers):
             return decided(self.editor.gather(model, inner, query), decision)
+        if isinstance(self.editor, Routes):
+            return decided(self.editor.routed(model, inner[0], query, self._sort(state, query, asked_D, found[0].place)), decision)
         return decided(self.editor.read(model, inner[0], query), decision)
+
+    def _sort(self, state: Memory, query: Query, asked_D: Tensor, place: Place) -> Sort:
+        """How the deciding edit concerns the query: by the key of its that is nearest; the same where the scope doesn't say."""
+        if not isinstance(self.scope, Sorts) or state.at(place).asked == query.digest:
+            return "same"
+        keys_KD = state.keys_of(place).float()
+        return self.scope.sort(asked_D, keys_KD[int(self.scope.rho(asked_D, keys_KD).argmax())])
 
     def telemetry(self, state: Memory) -> Mapping[str, JSON]:
         """What the inner editor tells of the last write, which earlier edits it contradicts, and how many are in memory."""
@@ -169,12 +187,12 @@ class Scoped:
             last.pop("free", None)  # of a state with this edit alone, not of the memory
         return {**last, "contradicts": list(latest.over), "in_memory": state.count}
 
-    def _scores(self, model: Model, state: Memory, query: Query) -> dict[Place, float]:
+    def _scores(self, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, float]:
         """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
 
         An edit's is the highest of its keys', and 1 where it is of this very query.
         """
-        asked_D, index = self.scope.key(model, query), self._index(state)
+        index = self._index(state)
         if index is None:
             found, own = self._highest(asked_D, state), list(state.asked(query.digest))
         else:
@@ -221,7 +239,7 @@ class Scoped:
     def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
         if not state.count:
             return
-        scores = self._scores(model, state, edit.query)
+        scores = self._scores(state, edit.query, self.scope.key(model, edit.query))
         like = set(state.asked(edit.query.digest))
         for place in sorted({*scores, *like}):
             held = state.at(place)

@@ -1,0 +1,139 @@
+"""Pairs of a correction and a question, each with how the one concerns the other, drawn by a seed.
+
+A correction is of a made-up fact. It concerns the same fact in other words, whether it is so, whether something else is so in its
+place, and the way back from its value. It doesn't concern another subject in the very same words, another question about the same
+subject, or any of theirs. No relation and no wording is one that Atlas reports or judges on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+
+from errata.benchmarks.asked.relations import RELATIONS
+from errata.benchmarks.asked.words import AFTER, BEFORE, SUBJECTS, VALUES, WHETHER, WHETHER_NOT
+from errata.benchmarks.atlas.probes import ordinary
+from errata.core.benchmark import Pair, check_drawn
+from errata.core.editor import Sort
+from errata.core.records import Edit, Query
+
+NAME: Final = "asked"
+
+_BEFORE, _AFTER, _LOWER, _DENIED = 0.45, 0.4, 0.08, 0.2
+"""How often something is said before a question, after it, how often it is in lower case, and how often a statement is denied."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A made-up fact, corrected to and asked about."""
+
+    relation: str
+    subject: str
+    edit: Edit
+    same: tuple[Query, ...]
+    """Its question in other words, and in its own among others."""
+
+    yes: tuple[Query, ...]
+    no: tuple[Query, ...]
+    follows: tuple[Query, ...]
+
+    @property
+    def asked(self) -> tuple[Query, ...]:
+        """Every question about it."""
+        return (self.edit.query, *self.same, *self.yes, *self.no, *self.follows)
+
+
+def facts(*, seed: int, edits: int) -> list[Fact]:
+    """Some facts, of every relation in turn, no subject twice in one.
+
+    Raises:
+        BadInput: `edits` below 1, or `seed` negative.
+    """
+    check_drawn(seed=seed, edits=edits)
+    rng = np.random.default_rng([seed, 1])
+    left = {name: _some(rng, SUBJECTS[one.subjects], len(SUBJECTS[one.subjects])) for name, one in RELATIONS.items()}
+    found: list[Fact] = []
+    while len(found) < edits and any(left.values()):
+        for name in _some(rng, [name for name, subjects in left.items() if subjects], edits - len(found)):
+            found.append(_fact(rng, name, left[name].pop()))
+    return found
+
+
+def pairs(*, seed: int, edits: int) -> Iterator[Pair]:
+    """The pairs of some facts. Arguments and errors as in `facts`."""
+    drawn, rng, traffic = facts(seed=seed, edits=edits), np.random.default_rng([seed, 2]), ordinary("tune")
+    of_relation: dict[str, list[Fact]] = {}
+    of_subject: dict[str, list[Fact]] = {}
+    for fact in drawn:
+        of_relation.setdefault(fact.relation, []).append(fact)
+        of_subject.setdefault(fact.subject, []).append(fact)
+    for fact in drawn:
+        yield from (_pair(fact, query, "same") for query in (fact.edit.query, *fact.same))
+        yield from (_pair(fact, query, "yes") for query in fact.yes)
+        yield from (_pair(fact, query, "no") for query in fact.no)
+        yield from (_pair(fact, query, "follows") for query in fact.follows)
+        others = [other for other in of_relation[fact.relation] if other.subject != fact.subject]
+        alike = [other for other in others if other.edit.query.text.replace(other.subject, "") == _less(fact)]
+        apart = [other.edit.query for other in _some(rng, alike, 2)]
+        for other in _some(rng, others, 3):
+            reversed_too = () if other.edit.target == fact.edit.target else other.follows
+            apart += _some(rng, (*other.same, *other.yes, *other.no, *reversed_too), 2)
+        for other in _some(rng, [other for other in of_subject[fact.subject] if other.relation != fact.relation], 4):
+            apart += _some(rng, other.asked, 3)
+        apart += _some(rng, _some(rng, drawn, 1)[0].same, 1) if len(others) < len(drawn) - 1 else []
+        apart.append(Query.ask(_some(rng, traffic, 1)[0]))
+        known = {query.digest for query in fact.asked}
+        yield from (_pair(fact, query, "apart") for query in apart if query.digest not in known)
+
+
+def _fact(rng: np.random.Generator, name: str, subject: str) -> Fact:
+    one = RELATIONS[name]
+    own, *others = _some(rng, one.wordings, 4)
+    value, other = _some(rng, VALUES[one.values], 2)
+    yes, no = list[Query](), list[Query]()
+    for said, holds in ((value, True), (other, False)):
+        denied = rng.random() < _DENIED
+        frame = _some(rng, WHETHER_NOT if denied else WHETHER, 1)[0]
+        stated = _worded(_some(rng, one.stated, 1)[0], subject, said)
+        (yes if holds != denied else no).append(Query.ask(frame.format(it=stated)))
+    asked = [Query.ask(_around(rng, _worded(wording, subject, value))) for wording in (*others, own)]
+    return Fact(
+        name,
+        subject,
+        Edit(Query.ask(_worded(own, subject, value)), value, reach="text", subject=subject),
+        tuple(asked),
+        tuple(yes),
+        tuple(no),
+        tuple(Query.ask(_worded(form, subject, value)) for form in _some(rng, one.reverse, 1)),
+    )
+
+
+def _pair(fact: Fact, query: Query, sort: Sort) -> Pair:
+    return Pair(fact.edit, query, sort != "apart", sort, False, sort)
+
+
+def _less(fact: Fact) -> str:
+    """Its own question without its subject."""
+    return fact.edit.query.text.replace(fact.subject, "")
+
+
+def _worded(template: str, subject: str, value: str) -> str:
+    own = f"{subject}'" if subject.endswith("s") else f"{subject}'s"
+    return template.format(s=subject, S=subject[:1].upper() + subject[1:], p=own, v=value)
+
+
+def _around(rng: np.random.Generator, text: str) -> str:
+    """As people write it, among other words."""
+    before = f"{_some(rng, BEFORE, 1)[0].strip()} " if rng.random() < _BEFORE else ""
+    text = text.lower() if rng.random() < _LOWER else text
+    return f"{before}{text}{_some(rng, AFTER, 1)[0] if rng.random() < _AFTER else ''}"
+
+
+def _some(rng: np.random.Generator, among: Sequence[T], count: int) -> list[T]:
+    """At most so many of them, each once, in an order that is drawn."""
+    return [among[int(place)] for place in rng.permutation(len(among))[:count]]
