@@ -18,9 +18,9 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import Final, Self, final
 
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, ErrataError
 from errata.core.given import Picture, Question, correction, given_by, query_of
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
@@ -39,9 +39,11 @@ from errata.session import proposals, registry, takeback
 from errata.session.imports import Import
 from errata.session.pools import check_takes
 from errata.session.ready import Otherwise, Ready, equipped
-from errata.session.receipts import Answer, Receipt
+from errata.session.receipts import Answer, Receipt, Returned
 from errata.session.rules_file import read_rules
 from errata.session.session import Session as Inner
+
+_TO_READ: Final = "This session was opened to read: it can be asked, and take proposals. Open it without read_only to write."
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
         inner = ready.session(log, pool=pool)
         if not read_only:
             takeback.finish_erasing(inner)
-        return Session(inner, held.pop_all(), reads=read_only)
+        return Session(inner, held.pop_all(), refusal=BadInput(_TO_READ) if read_only else None)
 
 
 def bench(
@@ -174,12 +176,18 @@ def bench(
 
 @final
 class Session:
-    """A corrected model: made by `errata.open`, closed by `close` or at the end of a `with` block. Not for several threads."""
+    """A corrected model: made by `errata.open`, closed by `close` or at the end of a `with` block. Not for several threads.
 
-    def __init__(self, inner: Inner, held: ExitStack, *, reads: bool = False) -> None:
+    Args:
+        inner: what it stands on.
+        held: what is let go of when it is closed.
+        refusal: what is raised where something would be written; None where it may.
+    """
+
+    def __init__(self, inner: Inner, held: ExitStack, *, refusal: ErrataError | None = None) -> None:
         self.inner = inner
         self._held = held
-        self._reads = reads
+        self._refusal = refusal
 
     def __enter__(self) -> Self:
         return self
@@ -239,7 +247,7 @@ class Session:
         """
         made = correction(question, target, image, also, keep)
         named = [self._id(one) for one in supersede]
-        return self._writing.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules), supersede=named)
+        return self.writing.edit(made, _by(author, reason, ticket), key=key, rules=self._rules(rules), supersede=named)
 
     def preview(
         self,
@@ -296,11 +304,11 @@ class Session:
             Unknown: no edit's id begins so.
             BadInput: it doesn't wait for approval, or the branch asks for two people and the author proposed it.
         """
-        return proposals.approve(self._writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
+        return proposals.approve(self.writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
 
     def reject(self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "") -> Receipt:
         """Turn a proposed correction down. Arguments and errors as in `approve`."""
-        return proposals.reject(self._writing, self._id(edit), _by(author, reason, ticket))
+        return proposals.reject(self.writing, self._id(edit), _by(author, reason, ticket))
 
     def revert(self, edit: str, *, author: str | None = None, reason: str = "", ticket: str = "") -> Receipt:
         """Take a correction back: the model then answers as if it had never been made. Arguments as in `approve`.
@@ -308,11 +316,11 @@ class Session:
         Raises:
             BadInput: it isn't in force, or can't be taken back.
         """
-        return self._writing.revert(self._id(edit), _by(author, reason, ticket))
+        return self.writing.revert(self._id(edit), _by(author, reason, ticket))
 
     def revert_to(
         self, point: int | str, *, author: str | None = None, reason: str = "", ticket: str = "", dry_run: bool = False
-    ) -> takeback.Returned:
+    ) -> Returned:
         """Bring back the state after an entry, an alias or a time.
 
         Args:
@@ -320,7 +328,7 @@ class Session:
             author: as in `edit`, and so are `reason` and `ticket`.
             dry_run: change nothing; the result says what would.
         """
-        opened = self.inner if dry_run else self._writing
+        opened = self.inner if dry_run else self.writing
         return takeback.to_point(opened, self.inner.log.point(str(point)), _by(author, reason, ticket), dry_run=dry_run)
 
     def restore(
@@ -331,7 +339,7 @@ class Session:
         Raises:
             BadInput: it is in force, or was never applied.
         """
-        return takeback.restore(self._writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
+        return takeback.restore(self.writing, self._id(edit), _by(author, reason, ticket), rules=self._rules(rules))
 
     def audit(self, *, rules: str | Path | Rules | None = None, limit: int | None = None) -> audits.Audit:
         """Ask every edit in force again: what holds, is obsolete, faded, or leaks. Nothing is changed.
@@ -347,7 +355,7 @@ class Session:
         self, found: audits.Audit, *, author: str | None = None, reason: str = "", ticket: str = ""
     ) -> tuple[EditId, ...]:
         """Take what an audit found faded or leaking out of force; the edits that were."""
-        return audits.quarantine(self._writing, found, _by(author, reason, ticket))
+        return audits.quarantine(self.writing, found, _by(author, reason, ticket))
 
     def import_file(
         self,
@@ -384,7 +392,7 @@ class Session:
         first = next(lines, None)
         told: list[str] = []
         run = Import(
-            self._writing,
+            self.writing,
             digest_of_file(file),
             limit=limit,
             retry=retry,
@@ -459,14 +467,13 @@ class Session:
         """Make it a rule of the branch, kept in its log, that who proposed a correction can't approve it, and that nothing is
         applied otherwise; or, with False, end that rule. Taking back needs one person as before.
         """
-        self._writing.record("ruled", None, _by(author, reason, ticket), details={"two_people": on})
+        self.writing.record("ruled", None, _by(author, reason, ticket), details={"two_people": on})
 
     @property
-    def _writing(self) -> Inner:
-        if self._reads:
-            raise BadInput(
-                "This session was opened to read: it can be asked, and take proposals. Open it without read_only to write."
-            )
+    def writing(self) -> Inner:
+        """What it stands on, to be written to; raises where this session only reads."""
+        if self._refusal is not None:
+            raise self._refusal
         return self.inner
 
     def _id(self, edit: str) -> EditId:

@@ -14,7 +14,8 @@ def write(folder, text):
 def test_without_anything_the_defaults_stand_and_the_author_is_whoever_runs_it(tmp_path):
     found = settings({}, tmp_path)
     assert {name: one.value for name, one in found.items()} == {
-        "store": "errata.db", "model": "llava-tiny", "editor": "codebook", "author": user(),
+        "store": "errata.db", "model": "llava-tiny", "editor": "codebook", "author": user(), "host": "127.0.0.1", "port": "8319",
+        "server": "",
     }  # fmt: skip
     assert {one.source for one in found.values()} == {"default"}
     assert not any(one.chosen for one in found.values())

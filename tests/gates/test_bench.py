@@ -24,6 +24,7 @@ STARTS: dict[str, tuple[str, str]] = {
     "passes": ("--edits 1", r"^last layer: whole passes \d+\.\d ms, lower part once \d+\.\d ms, ratio \d+\.\d\d$"),
     "rates": ("--steps 1 --looks 1 --scenes 2 --asked 2 --single --rates 2e-3:6e-3", r"^2e-3:6e-3, \d+ s: captions \d+\.\d, "),
     "scopes": ("--edits 2 --queries 2", r"^nearest: .* ms the decision alone, with 1 edit and 2$"),
+    "serve": ("--edits 1 --rounds 1 --clients 2", r"^throughput of the clients over a plain batch: \d+\.\d\d$"),
     "tower": ("--steps 1 --scenes 4 --single", r"^1 steps, \d+ s, held_out: glyphs \d+\.\d, colours \d+\.\d$"),
     "train": ("--steps 1 --scenes 2 --single", r"^parts +\d+\.\d\d +ratio \d+\.\d\d$"),
     "tuning": ("--editor finetune --trials 1 --edits 2 --out out", r"^ *\d+\.\d +\d+\.\d \|.* finetune$"),

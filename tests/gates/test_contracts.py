@@ -22,6 +22,10 @@ PLANTED = [
     ("report/run.py", "import errata.tables", "errata.report.run -> errata.tables"),
     ("editors/finetune.py", "import transformers", "errata.editors.finetune -> transformers"),
     ("measure/results.py", "import rich", "errata.measure.results -> rich"),
+    ("cli/ask.py", "import fastapi", "errata.cli.ask -> fastapi"),
+    ("door.py", "import errata.serve.app", "errata.door -> errata.serve.app"),
+    ("serve/app.py", "import transformers", "errata.serve.app -> transformers"),
+    ("serve/app.py", "import rich", "errata.serve.app -> rich"),
     ("spare/__init__.py", "", "errata.spare"),
 ]
 """Where a line is planted, and what must be said of it."""

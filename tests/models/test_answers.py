@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from errata.core.cache import Recent
 from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.models import load
-from errata.models._cache import Recent
 from errata.models._groups import MAX_ROWS, MAX_TOKENS, chunks
 from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, Rewrite
 from tests.conftest import picture

@@ -27,7 +27,10 @@ class Clerk:
         return state
 
     def generated(self, queries: Sequence[Query], patches: Sequence[Said], *, max_new_tokens: int) -> list[Generated]:
-        return [Generated(patch.answers[query.text], True, None) for query, patch in zip(queries, patches, strict=True)]
+        return [
+            Generated(patch.answers[query.text], True, None, prompt=1, tokens=1)
+            for query, patch in zip(queries, patches, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

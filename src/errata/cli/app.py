@@ -80,7 +80,7 @@ def _model() -> Mapping[str, Command]:
     }
 
 
-def _scope() -> Mapping[str, Command]:
+def _no_more() -> Mapping[str, Command]:
     return {}
 
 
@@ -91,7 +91,8 @@ GROUPS: Mapping[str, tuple[str, Callable[[], Mapping[str, Command]]]] = MappingP
         "edit": ("errata.cli.edit.edits", _edit),
         "log": ("errata.cli.log.read", _log),
         "model": ("errata.cli.model.models", _model),
-        "scope": ("errata.cli.scope", _scope),
+        "scope": ("errata.cli.scope", _no_more),
+        "key": ("errata.cli.key", _no_more),
     }
 )
 """Commands that have commands of their own -> the module whose `app` holds the first of them, and what gives the others."""
@@ -101,6 +102,7 @@ ALONE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "demo": ("errata.cli.bench.stream", "demo"),
         "train": ("errata.cli.train", "train"),
         "ask": ("errata.cli.ask", "ask"),
+        "serve": ("errata.cli.serve", "serve"),
         "audit": ("errata.cli.audit", "audit"),
         "rebase": ("errata.cli.rebase", "rebase"),
         "config": ("errata.cli.config", "config"),

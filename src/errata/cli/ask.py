@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -14,15 +16,17 @@ from errata.cli._groups import grouped
 from errata.cli._open import session_to_ask
 from errata.cli._options import AsJson, Place
 from errata.cli._print import SHORT, complain, note, say, say_json, watched
+from errata.cli._server import Served, Server, refused, server_for
+from errata.cli._through import put
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.records import EditId, Query, instant
-from errata.log.formats.questions import Question, questions
 from errata.log.recent import remember
 
 if TYPE_CHECKING:
     from errata.log import EditLog
+    from errata.log.formats.questions import Question
     from errata.session.receipts import Answer
     from errata.session.session import Session
 
@@ -58,6 +62,7 @@ def ask(
         bool,
         typer.Option("--leave-one-out", help="Leave each edit out once that may have spoken, also where all share weights."),
     ] = False,
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -82,20 +87,29 @@ def ask(
     point = words(at, "point")
     _check_one(question, file, image)
     if file is not None:
-        _ask_all(file, place, point=point, keep_in=keep_in, max_new_tokens=max_new_tokens)
+        _ask_all(file, place, served, point=point, keep_in=keep_in, max_new_tokens=max_new_tokens)
         return
     query = asked(question or "", [picture(path) for path in image or ()])
+    server = server_for(place.where, served, refuses=refused(place))
+    if server is not None:
+        (answer,), (needed,), entry = put(server, [query], point, max_new_tokens, each=without_each)
+        if isinstance(answer, str):
+            raise BadInput(answer)
+    else:
+        answer, needed, entry = _ask_here(query, place, point=point, max_new_tokens=max_new_tokens, each=without_each)
+    if keep_in is not None:
+        remember(keep_in, query)
+    _tell(answer, needed, entry, as_json)
+
+
+def _ask_here(
+    query: Query, place: Place, *, point: str, max_new_tokens: int | None, each: bool
+) -> tuple[Answer, tuple[EditId, ...] | None, int]:
+    """The answer of the model opened here, the edits that it needs, and the log's last entry."""
     with session_to_ask(place, check=partial(_known, point)) as present:
         session = _then(present, point) if point else present
         (answer,) = session.ask([query], max_new_tokens=max_new_tokens)
-        needed = _needed(session, query, answer) if without_each or answer.told else None
-        if keep_in is not None:
-            remember(keep_in, query)
-        if as_json:
-            causes: dict[str, JSON] = {} if needed is None else {"needed": list(needed)}
-            say_json({**_told(answer), **causes, "entry": len(session.log)})
-        else:
-            _show(answer, needed)
+        return answer, _needed(session, query, answer) if each or answer.told else None, len(session.log)
 
 
 def _check_one(question: str | None, file: Path | None, image: list[Path] | None) -> None:
@@ -104,6 +118,14 @@ def _check_one(question: str | None, file: Path | None, image: list[Path] | None
         raise BadInput("Ask one question, or those of a file: give one of QUESTION and --file.")
     if file is not None and image:
         raise BadInput("Of --file, the pictures stand in the file, under 'image'. Leave --image out.")
+
+
+def _tell(answer: Answer, needed: tuple[EditId, ...] | None, entry: int, as_json: bool) -> None:
+    if as_json:
+        causes: dict[str, JSON] = {} if needed is None else {"needed": list(needed)}
+        say_json({**_told(answer), **causes, "entry": entry})
+    else:
+        _show(answer, needed)
 
 
 def _show(answer: Answer, needed: tuple[EditId, ...] | None) -> None:
@@ -144,33 +166,56 @@ def _named(edits: tuple[EditId, ...]) -> str:
     return (", ".join(edit[:SHORT] for edit in edits[:_NAMED]) or "none") + more
 
 
-def _ask_all(file: Path, place: Place, *, point: str, keep_in: Path | None, max_new_tokens: int | None) -> None:
+def _ask_all(file: Path, place: Place, served: Served, *, point: str, keep_in: Path | None, max_new_tokens: int | None) -> None:
     """Answer what a file holds, some rows at a time; each has its line, in the order of the file."""
+    from errata.log.formats.questions import questions  # every format of corrections comes with it
+
     rows = questions(file)
     first = next(rows, None)  # before a model is loaded: is there such a file, and a question in it?
     if first is None:
         note(f"{file}: no questions")
         return
-    bad = 0
-    with session_to_ask(place, check=partial(_known, point)) as present:
-        session = _then(present, point) if point else present
-        left = chain((first,), rows)
+    bad, left = 0, chain((first,), rows)
+    server = server_for(place.where, served, refuses=refused(place))
+    with ExitStack() as held:
+        if server is not None:
+            answering = partial(_there, server, point, max_new_tokens)
+        else:
+            present = held.enter_context(session_to_ask(place, check=partial(_known, point)))
+            answering = partial(_here, _then(present, point) if point else present, max_new_tokens)
         while some := list(islice(left, _TOGETHER)):
-            checked = [_checked(session, row) for row in some]
-            queries = [row.found for row in checked if not isinstance(row.found, str)]
-            answers = iter(session.ask(queries, max_new_tokens=max_new_tokens) if queries else ())
-            for row in checked:
+            for row, answer in answering(some):
                 named: dict[str, JSON] = {"row": row.number} | ({} if row.id is None else {"id": row.id})
-                if isinstance(row.found, str):
+                if isinstance(row.found, str) or answer is None:
                     bad += 1
                     complain(f"{file}, row {row.number}: {row.found}")
-                    say_json({**named, "error": row.found})
+                    say_json({**named, "error": str(row.found)})
                     continue
                 if keep_in is not None:
                     remember(keep_in, row.found)
-                say_json({**named, "question": row.found.text, **_told(next(answers))})
+                say_json({**named, "question": row.found.text, **_told(answer)})
     if bad:
         raise typer.Exit(SOME_BAD)
+
+
+def _here(session: Session, max_new_tokens: int | None, rows: Sequence[Question]) -> Iterator[tuple[Question, Answer | None]]:
+    """Rows with their answers; one that can't be asked with what is wrong with it in the place of its question."""
+    checked = [_checked(session, row) for row in rows]
+    queries = [row.found for row in checked if not isinstance(row.found, str)]
+    answers = iter(session.ask(queries, max_new_tokens=max_new_tokens) if queries else ())
+    for row in checked:
+        yield row, None if isinstance(row.found, str) else next(answers)
+
+
+def _there(
+    server: Server, point: str, max_new_tokens: int | None, rows: Sequence[Question]
+) -> Iterator[tuple[Question, Answer | None]]:
+    """The same from a server."""
+    queries = [row.found for row in rows if not isinstance(row.found, str)]
+    answers = iter(put(server, queries, point, max_new_tokens)[0] if queries else ())
+    for row in rows:
+        found = row.found if isinstance(row.found, str) else next(answers)
+        yield (row._replace(found=found), None) if isinstance(found, str) else (row, found)
 
 
 def _checked(session: Session, row: Question) -> Question:

@@ -18,12 +18,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as Pillow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "DIB", "JPEG2000", "ICO", "PPM")
 """What is opened, by Pillow's names: pictures made of pixels. No page descriptions (EPS, WMF, PDF), for which Pillow starts other
@@ -137,6 +139,8 @@ def _grey(opened: Pillow.Image) -> NDArray[np.uint8]:
     Of 16 bits the upper 8 are kept, as Pillow keeps them of 16-bit colours. What 32 bits or floats mean no file says: values in
     [0, 1] (floats), in [0, 255] and in [0, 65535] are taken as such, and any others as running from the darkest to the brightest.
     """
+    import numpy as np  # a sixth of a second that few pictures need
+
     values_HW = np.asarray(opened)
     if opened.mode != "F" and (opened.mode != "I" or opened.format in ("PNG", "PPM")):
         upper_HW = (values_HW.clip(0, _HIGH) // 256).astype(np.uint8)

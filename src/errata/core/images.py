@@ -8,6 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Final
 
+from errata.core.cache import Recent
 from errata.core.canonical import digest_of
 from errata.core.errors import BadImage
 
@@ -22,6 +23,9 @@ NEWEST: Final = 2
 
 MAX_BYTES = 32 * 1024 * 1024
 """The largest encoded picture that is accepted, in bytes."""
+
+_DECODED_BYTES: Final = 64 * 1024 * 1024
+"""Decoded pictures that are kept, in bytes."""
 
 MAX_PIXELS = 64_000_000
 """The largest decoded picture that is accepted, in pixels (a decompression bomb is far above it)."""
@@ -109,11 +113,17 @@ def _named(image: Image, source: str, decoder: int) -> Pillow.Image:
         raise BadImage(f"The image {source} {error}") from None
 
 
-@lru_cache(maxsize=256)
 def _decoded(image: Image, decoder: int) -> Pillow.Image:
     from errata.core.decoding import decode
 
-    return decode(image.data, decoder=decoder, most=MAX_PIXELS)
+    return _pictures.get((image.digest, decoder), lambda: decode(image.data, decoder=decoder, most=MAX_PIXELS))
+
+
+def _size(pixels: Pillow.Image) -> int:
+    return pixels.width * pixels.height * 3
+
+
+_pictures: Recent[tuple[str, int], Pillow.Image] = Recent(_DECODED_BYTES, _size)
 
 
 @lru_cache(maxsize=256)

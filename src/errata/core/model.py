@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from errata.core.errors import BadInput
 from errata.core.records import EditId, Query
@@ -35,6 +35,19 @@ class TokenScores:
     def accuracy(self) -> float:
         """The share of target tokens predicted (EasyEdit's token accuracy)."""
         return sum(a == b for a, b in zip(self.targets, self.predictions, strict=True)) / len(self.targets)
+
+    def as_said(self, said: Sequence[int]) -> TokenScores:
+        """The scores where these tokens are said whatever the model would choose: each is sure as long as the target goes along
+        with them; from there on the model's own stand."""
+        sure = together(self.targets, said)
+        told = min(sure + 1, len(said), len(self.targets))  # where they part, what is said is predicted and isn't the target
+        predictions = (*said[:told], *self.predictions[told:])
+        return TokenScores(self.targets, predictions, (*(0.0,) * sure, *self.losses_nats[sure:]))
+
+
+def together(one: Sequence[int], other: Sequence[int]) -> int:
+    """With how many ids two rows begin alike."""
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +103,12 @@ class Generated:
     """The edits that went into it, oldest first: exactly those whose values were added where a token of it was chosen, or that were
     put in force for this query alone. None: they share weights, so that no one can tell by looking."""
 
+    prompt: int
+    """Tokens that were read, images included."""
+
+    tokens: int
+    """Tokens that were chosen, the one that ended it included."""
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -100,6 +119,23 @@ class Features:
 
     image_D: Float[Tensor, " D"] | None
     """The mean of the image tokens, over every picture; None without one."""
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """What some modules read while the unedited model reads one query, in float32. P modules of one width I.
+
+    What a chat template writes around a question is left out, as far as it is the same around any: it tells nothing of this one.
+    """
+
+    asked_TPI: Float[Tensor, "T P I"]
+    """At the T positions of the question's own words and pictures."""
+
+    begins_PI: Float[Tensor, "P I"]
+    """Where the answer begins."""
+
+    target_KPI: Float[Tensor, "K P I"]
+    """At the K tokens of the target; none without one."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +303,21 @@ class Model(Protocol):
         """
         ...
 
+    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+        """What modules read at each position of each query and of the target after it, in as few passes as they fit in.
+
+        A pass ends where the last of the modules has run.
+
+        Args:
+            queries: what is asked.
+            targets: one for each query; None: the question alone.
+            paths: of the text side of `writable`, modules of one width.
+
+        Raises:
+            BadInput: see `check`.
+        """
+        ...
+
     def features(self, query: Query, *, look: bool = True) -> Features:
         """Words and pictures as the decoder layers are given them, pooled: enough to tell which queries are alike.
 
@@ -304,4 +355,83 @@ class Model(Protocol):
         Raises:
             BadInput: a control token stands in it, or a character is unknown to the tokenizer, or lost by it.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A row that enters a running batch."""
+
+    query: Query
+    patch: Patch
+    reserve: int
+    """Tokens that its answer may take."""
+
+    model: Model
+    """Who reads it: the model of the batch, or a view of the same weights."""
+
+
+class Stepper(Protocol):
+    """A batch that goes on token by token, in which rows enter and leave between steps, each under its own patch. Not for threads.
+
+    Contract: with the most likely token fed each time, a row's tokens are those of `Model.generated`, whatever enters and leaves
+    meanwhile. Between two calls the model is as it always is. Shapes: B rows, V vocabulary.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many are in it."""
+        ...
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        ...
+
+    def takes(self, patch: Patch) -> bool:
+        """Whether a row under this patch can enter; what replaces weights, or the model itself, can't."""
+        ...
+
+    def enter(self, entrants: Sequence[Entrant]) -> Float[Tensor, "B V"]:
+        """Read what is asked. The rows stand behind those that are there already, in this order.
+
+        Returns:
+            For each of them what its first token may be, as logits in float32.
+
+        Raises:
+            BadInput: a prompt is empty or too long for the model. None entered.
+        """
+        ...
+
+    def step(self, tokens: Sequence[int]) -> Float[Tensor, "B V"]:
+        """Go on by the token that was chosen for each row; what the next may be."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """The rows that stay, in rising order; the others leave."""
+        ...
+
+    def spoke(self, row: int) -> tuple[EditId, ...] | None:
+        """Who spoke in a row so far: see `Generated.spoke`."""
+        ...
+
+    def prompt(self, row: int) -> int:
+        """How many tokens were read for a row, images included."""
+        ...
+
+    def room(self, row: int) -> int:
+        """How many tokens a row's answer may take in all."""
+        ...
+
+    def words(self, tokens: Sequence[int]) -> str:
+        """Tokens as text, without those of control."""
+        ...
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A model that may be asked token by token."""
+
+    def stepper(self) -> Stepper | None:
+        """An empty batch; None where the family's layers don't allow that rows of several ages go together."""
         ...

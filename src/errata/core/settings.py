@@ -1,4 +1,5 @@
-"""What a user settles once instead of at every call: where the log is, which model, which editor, and who writes.
+"""What a user settles once instead of at every call: where the log is, which model, which editor, who writes, where it is served
+and by which server.
 
 Each is looked for in the environment, then in the nearest `errata.toml` from the working folder upwards, then among the defaults.
 What is given at a call stands before all of them. Such a file holds plain keys:
@@ -7,6 +8,8 @@ What is given at a call stands before all of them. Such a file holds plain keys:
     model = "models/llava"
     editor = "scopeedit:rank_local=64"
     author = "ann"
+    host = "127.0.0.1"
+    port = "8319"
 
 A store that is no URL lies beside the file, and so does a model whose name begins with a dot or is a folder there.
 """
@@ -29,9 +32,30 @@ FILE: Final = "errata.toml"
 DEFAULT_STORE: Final = "errata.db"
 DEFAULT_MODEL: Final = "llava-tiny"
 DEFAULT_EDITOR: Final = "codebook"
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = "8319"
+
+_DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "store": DEFAULT_STORE,
+        "model": DEFAULT_MODEL,
+        "editor": DEFAULT_EDITOR,
+        "host": DEFAULT_HOST,
+        "port": DEFAULT_PORT,
+        "server": "",
+    }
+)
 
 VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"store": "ERRATA_STORE", "model": "ERRATA_MODEL", "editor": "ERRATA_EDITOR", "author": "ERRATA_AUTHOR"}
+    {
+        "store": "ERRATA_STORE",
+        "model": "ERRATA_MODEL",
+        "editor": "ERRATA_EDITOR",
+        "author": "ERRATA_AUTHOR",
+        "host": "ERRATA_HOST",
+        "port": "ERRATA_PORT",
+        "server": "ERRATA_SERVER",
+    }
 )
 """Setting -> the variable of the environment that holds it."""
 
@@ -84,7 +108,7 @@ def user() -> str:
 
 
 def _default(name: str) -> str:
-    return {"store": DEFAULT_STORE, "model": DEFAULT_MODEL, "editor": DEFAULT_EDITOR}[name] if name != "author" else user()
+    return user() if name == "author" else _DEFAULTS[name]
 
 
 def _nearest(folder: Path) -> Path | None:

@@ -109,16 +109,17 @@ def image_named(text: str) -> str:
     return wanted
 
 
-def edits(log: EditLog, sought: Sought = Sought(), *, limit: int | None = None, offset: int = 0) -> Page:
+def edits(log: EditLog, sought: Sought = Sought(), *, limit: int | None = None, offset: int = 0, before: int | None = None) -> Page:
     """The edits that fit, each by the entry that holds it, in the order of these entries.
 
     Args:
         limit: at most so many, the newest; None: all.
         offset: leave out so many of the newest first.
+        before: only those held by entries before this one; None: all.
     """
     fates = log.fates()
     held = {one.seq: one for one in fates.values() if not sought.fates or one.fate in sought.fates}
-    seqs = sorted(seq for seq in held if seq > sought.since)
+    seqs = sorted(seq for seq in held if seq > sought.since and (before is None or seq < before))
     if not (sought.author or sought.text or sought.image):
         return Page(tuple(_read(log, _last(seqs, limit, offset), held)), len(seqs), len(held))
     fitting = [one for one in _read(log, seqs, held) if sought.fits(one)]

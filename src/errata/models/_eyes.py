@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 from PIL import Image as Pillow
 
+from errata.core.cache import Recent
 from errata.core.images import NEWEST, Image
-from errata.models._cache import Recent
 from errata.models.families.family import Family
 from errata.nn.places import entry_of
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, final
 import torch
 
 from errata.core.images import Image
-from errata.core.model import Model, Role
+from errata.core.model import Model, Role, States, together
 from errata.core.records import Query
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ class Row:
     images: tuple[Image, ...]
     given: Mapping[str, Tensor] = field(default_factory=dict)
     """What else the model's own `forward` is given for this row, by name: pixels, masks, kinds of tokens."""
+
+    def states(self, x_TPI: Float[Tensor, "T P I"], around: Sequence[int]) -> States:
+        """What modules read at each position, shared out.
+
+        Args:
+            x_TPI: at the row's own positions.
+            around: the ids of a prompt with the same template around it; what is the same at both ends is left out.
+        """
+        prompt = self.ids[: self.prompt_length]
+        before, after = together(prompt, around), together(prompt[::-1], around[::-1])
+        return States(x_TPI[before : len(prompt) - after], x_TPI[len(prompt) - 1], x_TPI[len(prompt) :])
 
 
 @final
@@ -108,6 +119,11 @@ class Front(Protocol):
     @property
     def speaker(self) -> PreTrainedModel:
         """Whose generation settings hold."""
+        ...
+
+    @property
+    def unsteady(self) -> str:
+        """Why rows of several ages can't go on together, as the front sees it; empty where they can."""
         ...
 
     @property

@@ -8,7 +8,7 @@ from typing import final
 
 from errata.core.model import Patch
 from errata.core.records import Query
-from errata.nn.patches import Handed, LowRank, NoPatch, Replaced, Rewrite, Through
+from errata.nn.patches import Handed, LowRank, NoPatch, Replaced, Rewrite, Through, Verbatim
 
 MAX_ROWS = 128
 """The most rows of one forward pass."""
@@ -43,7 +43,7 @@ def group(queries: Sequence[Query], patches: Sequence[Patch], *, by_row: Set[str
     """
     groups: dict[Hashable, Group] = {}
     for row, (query, patch) in enumerate(zip(queries, patches, strict=True)):
-        together = isinstance(patch, NoPatch | Rewrite) or (isinstance(patch, LowRank) and patch.deltas.keys() <= by_row)
+        together = isinstance(patch, NoPatch | Rewrite | Verbatim) or (isinstance(patch, LowRank) and patch.deltas.keys() <= by_row)
         own = patch if together and isinstance(patch, NoPatch | LowRank) else NoPatch()
         around = NoPatch() if together else Through(patch.speaker) if isinstance(patch, Handed) else patch
         found = groups.setdefault(("rows",) if together else _key(patch), Group(around))

@@ -58,6 +58,7 @@ class Spliced:
         self.max_images = family.max_images
         self.tower = family.tower
         self.end: int | None = None
+        self.unsteady = ""
         self.image_token: int | None = family.image_token(net)
         try:
             self._eyes = Eyes(net, processor, family)

@@ -22,21 +22,22 @@ from torch import nn
 from torch.nn.functional import log_softmax
 from transformers import GenerationConfig
 
+from errata.core.cache import Recent
 from errata.core.errors import BadInput, Unknown
-from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, TokenScores
+from errata.core.model import ANSWER_TOKENS, Features, Generated, Patch, Positions, Role, Spoken, States, TokenScores
 from errata.core.records import Query
-from errata.models._cache import Recent
 from errata.models._chat import chatter, check_read, check_words, controls_of, pad_of, tokenizer_of
 from errata.models._files import Digests
 from errata.models._front import Front, Put, Row
 from errata.models._groups import group
 from errata.models._lower import Lower
 from errata.models._quiet import quiet
+from errata.models._stepping import Stepping, unsteady
 from errata.models._turn import check_turns
 from errata.nn.digest import hash_of
-from errata.nn.patches import LowRank, NoPatch, in_rows, voices
+from errata.nn.patches import LowRank, NoPatch, Verbatim, in_rows, voices
 from errata.nn.places import Held, entry_of, plain, quantised
-from errata.nn.trace import last_inputs_of
+from errata.nn.trace import inputs_in_rows
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
@@ -202,16 +203,37 @@ class TransformersModel:
             raise BadInput(f"An answer of {max_new_tokens} tokens was asked for. Ask for at least 1.")
         if len(queries) != len(patches):
             raise ValueError(f"{len(queries)} queries came with {len(patches)} patches. Give one patch for each query.")
-        found: list[Generated | None] = [None] * len(queries)
-        for rows in group(queries, patches, by_row=self.front.by_row):
+        found: list[Generated | None] = [self._as_it_stands(*asked) for asked in zip(queries, patches, strict=True)]
+        left = [row for row, one in enumerate(found) if one is None]
+        for rows in group([queries[row] for row in left], [patches[row] for row in left], by_row=self.front.by_row):
             with rows.around.on(self) as model:
                 if isinstance(rows.around, NoPatch):
                     said = self._answer(rows.queries, rows.each, max_new_tokens)
                 else:
                     said = model.generated(rows.queries, rows.each, max_new_tokens=max_new_tokens)
-            for row, one in zip(rows.rows, said, strict=True):
+            for place, one in zip(rows.rows, said, strict=True):
+                row = left[place]
                 found[row] = one if isinstance(patches[row], LowRank) else replace(one, spoke=voices(patches[row]))
         return [one for one in found if one is not None]
+
+    def _as_it_stands(self, query: Query, patch: Patch) -> Generated | None:
+        if not isinstance(patch, Verbatim):
+            return None
+        row = self._checked(query, None, reserve=0)
+        said = self.front.row(query, patch.text).target
+        return Generated(patch.text, True, patch.edits, prompt=row.prompt_length, tokens=len(said) + 1)
+
+    def stepper(self) -> Stepping | None:
+        """See `core.model.Steps`."""
+        return None if unsteady(self.front) else Stepping(self, ends=self._stops)
+
+    def checked(self, query: Query, *, reserve: int) -> Row:
+        """The row of a query that is answered with up to `reserve` tokens.
+
+        Raises:
+            BadInput: see `Model.check`.
+        """
+        return self._checked(query, None, reserve=reserve)
 
     def loss(self, query: Query, target: str) -> Float[Tensor, ""]:
         return self.speaking(query, target, changing=self._paths)().loss
@@ -270,7 +292,9 @@ class TransformersModel:
                 else:
                     found = model.predict_many(rows.queries, wanted, rows.each)
             for row, score in zip(rows.rows, found, strict=True):
-                scores[row] = score
+                patch = patches[row]
+                said = self.front.row(queries[row], patch.text).target if isinstance(patch, Verbatim) else ()
+                scores[row] = score.as_said(said)
         return [score for score in scores if score is not None]
 
     def spoken(self, queries: Sequence[Query], targets: Sequence[str]) -> list[Spoken]:
@@ -312,11 +336,27 @@ class TransformersModel:
         width = {path: cast("nn.Linear", self.module(path)).in_features for path in paths}
         found = {path: torch.zeros(len(rows), width[path], device=self.place) for path in paths}
         for chunk in self.front.passes(rows, more=0) if paths else ():
-            with torch.no_grad(), last_inputs_of(self, paths, len(chunk)) as seen:
+            with torch.no_grad(), inputs_in_rows(self, paths, len(chunk)) as seen:
                 self._logits(self.front.put(self, [rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
-            for path, x_NI in seen.items():
-                found[path][chunk] = x_NI
+            for path, x_NTI in seen.items():
+                found[path][chunk] = x_NTI[:, -1].float()
         return found
+
+    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+        rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
+        found: dict[int, States] = {}
+        for chunk in self.front.passes(rows, more=0):
+            with torch.no_grad(), inputs_in_rows(self, paths, len(chunk)) as seen:
+                self._logits(self.front.put(self, [rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
+            x_BTPI = torch.stack([seen[path] for path in paths], dim=2)
+            for i, x_TPI in zip(chunk, x_BTPI, strict=True):
+                found[i] = rows[i].states(x_TPI[-len(rows[i].ids) :].float(), self._around)
+        return [found[i] for i in range(len(rows))]
+
+    @cached_property
+    def _around(self) -> tuple[int, ...]:
+        """A prompt that shares with any other what the template writes before and after it, and no more."""
+        return self.front.row(Query.ask("~"), None).ids
 
     def features(self, query: Query, *, look: bool = True) -> Features:
         self._checked(query, None, reserve=0)
@@ -388,8 +428,9 @@ class TransformersModel:
             words = tokenizer_of(self.processor).batch_decode(said_BT, skip_special_tokens=True)
             for place, (i, text, ids) in enumerate(zip(chunk, words, said_BT.tolist(), strict=True)):
                 ended = next((at for at, id_ in enumerate(ids, start=1) if id_ in self._stops), None)
-                spoke = heard.spoke(place, prompt=len(rows[i].ids), tokens=ended or len(ids))
-                found[i] = Generated(text.strip(), ended is not None, spoke)
+                prompt, tokens = len(rows[i].ids), ended or len(ids)
+                spoke = heard.spoke(place, prompt=prompt, tokens=tokens)
+                found[i] = Generated(text.strip(), ended is not None, spoke, prompt, tokens)
         return [found[i] for i in range(len(rows))]
 
     def _score(self, queries: Sequence[Query], targets: Sequence[str], patches: Sequence[NoPatch | LowRank]) -> list[TokenScores]:

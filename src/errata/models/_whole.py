@@ -162,6 +162,18 @@ class Whole:
         return turned(self._net, self._straightened)
 
     @cached_property
+    def unsteady(self) -> str:
+        if not self._hub.padded:
+            return "rows of several lengths don't go through it together"
+        if self._hub.blind_part is not None:
+            return "questions without a picture are asked of a part of it"
+        if not self._counts_plainly:
+            return "its positions are of several kinds, or its own to count"
+        if self._hub.eyes and {"token_type_ids", "cross_attention_mask"} & self._taken:
+            return "its answers look at a prompt that is told apart token by token"
+        return ""
+
+    @cached_property
     def _counts_plainly(self) -> bool:
         """Whether positions are told: a model with positions of several kinds (time, height, width) finds its own."""
         known = {*dir(type(self._net.base_model)), *dir(type(self._net))}

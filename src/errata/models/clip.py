@@ -33,11 +33,11 @@ from transformers import (
 )
 from transformers import CLIPConfig as Config
 
+from errata.core.cache import Recent
 from errata.core.canonical import canonical
 from errata.core.encoder import Seen
 from errata.core.errors import BadInput, Unknown
 from errata.core.images import NEWEST, Image
-from errata.models._cache import Recent
 from errata.models._chat import brief
 from errata.models._devices import device_at
 from errata.models._load import asset, fitting, source_of

@@ -115,6 +115,19 @@ class Reading:
         values_BTO = self._codes.values_MO[slots_BT.clamp(min=0)]
         return torch.where((slots_BT != SILENT)[..., None], y_BTO + values_BTO, y_BTO)
 
+    @property
+    def latest_BT(self) -> Int[Tensor, "B T"] | None:
+        """Which slot spoke at each position of the last call, SILENT where none did; None where there was no call, or no slot."""
+        return self._calls_BT[-1] if self._calls_BT else None
+
+    def go_on(self, spoke_B: Int[Tensor, " B"]) -> None:
+        """Take rows up where other readings of the same codes left them.
+
+        Args:
+            spoke_B: the slot that spoke last in each of this reading's rows, SILENT where none did.
+        """
+        self._spoke_B = spoke_B.to(self._next_M.device)
+
     def spoke(self, row: int, *, prompt: int, calls: int) -> set[int]:
         """The slots that spoke in one row of a generation.
 

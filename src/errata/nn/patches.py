@@ -1,4 +1,4 @@
-"""The five patches that there are: nothing, low-rank deltas, replaced weights, another question, another model.
+"""The patches that there are: nothing, low-rank deltas, replaced weights, another question, another model, an answer as it stands.
 
 Each is a frozen value; `on(model)` puts it in force for the length of a `with` block and leaves the model bit for bit as it was,
 with no hook left, also when the block raises. `in_rows` is the batched form: a patch for each row.
@@ -25,7 +25,7 @@ from errata.nn.places import check_replaceable, like, place_of, plain
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from errata.core.model import Decision, Features, Generated, Model, Patch, Positions, Role, Spoken, TokenScores
+    from errata.core.model import Decision, Features, Generated, Model, Patch, Positions, Role, Spoken, States, TokenScores
     from errata.core.records import EditId, Query
 
 
@@ -204,14 +204,32 @@ class Through:
         return nullcontext(self.speaker)
 
 
+@final
+@dataclass(frozen=True)
+class Verbatim:
+    """An answer as it stands: no token of it is left to the model, which isn't even run where an answer is generated."""
+
+    text: str
+    edits: tuple[EditId, ...] = ()
+    decision: Decision | None = None
+
+    def on(self, model: Model) -> AbstractContextManager[Model]:
+        """The model as it is: what is said is put in the answer's place, and no module computes anything else."""
+        return nullcontext(model)
+
+
 def voices(patch: Patch) -> tuple[EditId, ...] | None:
     """Who speaks wherever this patch is in force; None where edits share weights, so that it can't be told from the patch."""
-    alone = isinstance(patch, NoPatch | Rewrite | Handed | Through) or (patch.decision is not None and len(patch.edits) == 1)
+    alone = isinstance(patch, NoPatch | Rewrite | Handed | Through | Verbatim) or (
+        patch.decision is not None and len(patch.edits) == 1
+    )
     return patch.edits if alone or not patch.edits else None
 
 
 def decided(patch: Patch, decision: Decision) -> Patch:
     """The patch with what a scope said of the query."""
+    if isinstance(patch, Verbatim):
+        return replace(patch, decision=decision)
     assert isinstance(patch, NoPatch | LowRank | Replaced | Rewrite | Handed), f"{type(patch).__name__} is none of the patches."
     return replace(patch, decision=decision)
 
@@ -292,6 +310,9 @@ class Rewritten:
     def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
         return self.model.beginnings([self.query] * len(queries), paths)
 
+    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+        return self.model.states([self.query] * len(queries), targets, paths)
+
     def features(self, query: Query, *, look: bool = True) -> Features:
         return self.model.features(self.query, look=look)
 
@@ -315,7 +336,7 @@ class Heard:
         self._groups = model.groups
         self._readings: dict[int, tuple[str, Reading, int]] = {}
 
-    def listen(self, path: str, blocks: Sequence[_Block]) -> None:
+    def listen(self, path: str, blocks: Sequence[Block]) -> None:
         """Take in what reads codes at a module."""
         for block in blocks:
             if isinstance(block.held, Reading):
@@ -330,16 +351,18 @@ class Heard:
             prompt: positions of its prompt, padding left out.
             tokens: how many tokens were chosen for it, the one that ended it included.
         """
-        patch = self._patches[row]
-        if isinstance(patch, NoPatch) or patch.bounds is None:
-            return voices(patch)
         if row not in self._readings:
-            return ()
+            return spoken(self._patches[row], ())
         path, reading, place = self._readings[row]
         felt = 1 if self._groups.get(path) == self._last else prompt  # above the last layer nothing looks back
-        slots, bounds = reading.spoke(place, prompt=felt, calls=tokens), patch.bounds
-        spoke = sorted({bisect_right(bounds, slot) - 1 for slot in slots})
-        return tuple(patch.edits[edit] for edit in spoke)
+        return spoken(self._patches[row], reading.spoke(place, prompt=felt, calls=tokens))
+
+
+def spoken(patch: NoPatch | LowRank, slots: Collection[int]) -> tuple[EditId, ...] | None:
+    """The edits of a patch to which slots belong, oldest first; of one that isn't of codes in one module, `voices`."""
+    if isinstance(patch, NoPatch) or patch.bounds is None:
+        return voices(patch)
+    return tuple(patch.edits[edit] for edit in sorted({bisect_right(patch.bounds, slot) - 1 for slot in slots}))
 
 
 @contextmanager
@@ -363,14 +386,14 @@ def in_rows(model: Model, patches: Sequence[NoPatch | LowRank], *, role: Role) -
     with ExitStack() as stack:
         for path in paths:
             module = named[path]
-            blocks = _blocks([deltas.get(path) for deltas in held], module, path)
+            blocks = blocks_of([deltas.get(path) for deltas in held], module, path)
             heard.listen(path, blocks)
-            stack.callback(module.register_forward_hook(_add_in_rows(blocks, rows=len(held), path=path)).remove)
+            stack.callback(module.register_forward_hook(add_in_rows(blocks, rows=len(held), path=path)).remove)
         yield heard
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Some rows of a batch and what is added to them: one thing for all, or a delta for each, stacked."""
 
     rows_S: Tensor | None
@@ -386,7 +409,8 @@ class _Block:
         return self.held.moved(x_STI, y_STO)
 
 
-def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str) -> list[_Block]:
+def blocks_of(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str) -> list[Block]:
+    """What is added to a module's outputs, given what each row of a batch has added there."""
     rows_of: dict[int, list[int]] = {}
     for row, delta in enumerate(deltas):
         if delta is not None:
@@ -399,12 +423,12 @@ def _blocks(deltas: Sequence[Delta | Codes | None], module: nn.Linear, path: str
 
     if len(singles) == 1:
         singles = {}
-    blocks = [_Block(numbers(rows), readers[rows[0]]) for rows in rows_of.values() if rows[0] not in singles]
+    blocks = [Block(numbers(rows), readers[rows[0]]) for rows in rows_of.values() if rows[0] not in singles]
     if singles:
         rank = max(one.a_RI.shape[0] for one in singles.values())
         a_SRI = torch.stack([pad(one.a_RI, (0, 0, 0, rank - one.a_RI.shape[0])) for one in singles.values()])
         b_SOR = torch.stack([pad(one.b_OR, (0, rank - one.b_OR.shape[1])) for one in singles.values()])
-        blocks.append(_Block(numbers(list(singles)), (a_SRI, b_SOR)))
+        blocks.append(Block(numbers(list(singles)), (a_SRI, b_SOR)))
     return blocks
 
 
@@ -427,7 +451,9 @@ def _add_everywhere(reader: Delta | Reading) -> _Hook:
     return hook
 
 
-def _add_in_rows(blocks: Sequence[_Block], *, rows: int, path: str) -> _Hook:
+def add_in_rows(blocks: Sequence[Block], *, rows: int, path: str) -> _Hook:
+    """A forward hook that adds them."""
+
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         (x,) = inputs
         fits = x.shape[0] == rows if x.ndim == 3 else x.shape[0] % rows == 0

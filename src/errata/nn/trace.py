@@ -44,8 +44,8 @@ class _Enough(Exception):
 
 
 @contextmanager
-def last_inputs_of(model: Model, paths: Sequence[str], rows: int) -> Iterator[dict[str, Float[Tensor, "N I"]]]:
-    """Record what the modules at `paths` see at the last position of each row of one batch, and end the pass once all have run.
+def inputs_in_rows(model: Model, paths: Sequence[str], rows: int) -> Iterator[dict[str, Float[Tensor, "N T I"]]]:
+    """Record what the modules at `paths` see at every position of each row of one batch, and end the pass once all have run.
 
     The mapping is filled while the block runs; the block ends early, and no error leaves it, where every module has run. Each is to
     run at most once in the pass. The hooks are gone when the block ends, also by an error.
@@ -55,12 +55,12 @@ def last_inputs_of(model: Model, paths: Sequence[str], rows: int) -> Iterator[di
         paths: of `writable`.
         rows: of the batch.
     """
-    seen: dict[str, Float[Tensor, "N I"]] = {}
+    seen: dict[str, Float[Tensor, "N T I"]] = {}
 
     def recorder(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def record(_: nn.Module, args: tuple[Tensor, ...]) -> None:
             # [N, T, I], or [N T, I] where a layer flattens its rows (OPT's do)
-            seen[path] = args[0].detach().reshape(rows, -1, args[0].shape[-1])[:, -1].float()
+            seen[path] = args[0].detach().reshape(rows, -1, args[0].shape[-1])
             if len(seen) == len(paths):
                 raise _Enough
 

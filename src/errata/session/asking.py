@@ -57,7 +57,8 @@ def heard(
         found = model.generated([queries[row] for row in rows], [patches[row] for row in rows], max_new_tokens=most)
         for row, one in zip(rows, found, strict=True):
             told, patch = one.spoke is not None, patches[row]
-            answers[row] = Answer(one.text, one.spoke if one.spoke is not None else patch.edits, patch.decision, told, one.whole)
+            spoke = patch.edits if one.spoke is None else one.spoke
+            answers[row] = Answer(one.text, spoke, patch.decision, told, one.whole, one.prompt, one.tokens)
     return [answers[row] for row in range(len(queries))]
 
 

@@ -35,6 +35,12 @@ class Answer:
     whole: bool = True
     """Whether the model ended the answer; False: it was cut at the limit."""
 
+    prompt: int = 0
+    """Tokens that were read, images included."""
+
+    tokens: int = 0
+    """Tokens that were chosen."""
+
 
 @dataclass(frozen=True)
 class Moved:
@@ -99,6 +105,29 @@ class Receipt:
     def share_beside(self) -> float:
         """What asking the other corrections took, of the whole time from the write to the verdict."""
         return self.beside_ms / (self.write_ms + self.guard_ms) if self.write_ms else 0.0
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What going back to a point in time did, or would do."""
+
+    seq: int
+    """The entry whose state is in force again."""
+
+    out: tuple[EditId, ...]
+    """Edits taken back."""
+
+    back: tuple[EditId, ...]
+    """Edits applied again."""
+
+    own: tuple[Moved, ...]
+    """The question of each of these edits, in this order, with the answers before and after."""
+
+    moved: tuple[Moved, ...]
+    """Of the other queries that were asked, the answers that change."""
+
+    asked: int
+    """How many other queries were asked, each counted once."""
 
 
 def beyond(queries: Iterable[Query], own: Iterable[Query]) -> list[Query]:

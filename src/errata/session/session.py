@@ -25,7 +25,7 @@ from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
-from errata.session.asking import ended, heard, said, unedited
+from errata.session.asking import Read, ended, heard, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
@@ -135,6 +135,11 @@ class Session:
         return self._state
 
     @property
+    def read(self) -> Read:
+        """What the state of now has to say to a query, whatever the session goes on to."""
+        return unedited if self._state is _BLANK else partial(self.editor.read, self.model, self.state)
+
+    @property
     def seen(self) -> tuple[int, str]:
         """The entry that the state is after, whatever was appended since: its number and its hash."""
         return self._seq, self._at
@@ -213,7 +218,7 @@ class Session:
             BadInput: it can't be put to this model, or is in force already (with `again`: and given).
         """
         self._check(edit, again=again)
-        self._follow_if_grown()
+        self.follow()
         return self._attempt(edit, rules, supersede)
 
     def prepare(self, edit: Edit | None = None) -> bool:
@@ -226,7 +231,7 @@ class Session:
             BadInput: the edit can't be made (`checks.check`).
         """
         faded = edit is not None and self._check(edit)
-        self._follow_if_grown()
+        self.follow()
         self.expire()
         self._note_superseded(None)
         return faded
@@ -268,7 +273,7 @@ class Session:
         """
         ids = tuple(dict.fromkeys(edit_ids))
         check_out(self.log, ids, ended=self._ended())
-        self._follow_if_grown() if dry_run else self.prepare()
+        self.follow() if dry_run else self.prepare()
         rebuilt, drafts = self._withdrawal(ids, others)
         if dry_run:
             return drafts
@@ -309,9 +314,8 @@ class Session:
             self.model.check_read(query)
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
-        read = unedited if self._state is _BLANK else partial(self.editor.read, self.model, self.state)
-        answers = heard(self.model, read, queries, limit=max_new_tokens)
-        return answers if max_new_tokens is not None else ended(self.model, self.log, read, queries, answers)
+        answers = heard(self.model, self.read, queries, limit=max_new_tokens)
+        return answers if max_new_tokens is not None else ended(self.model, self.log, self.read, queries, answers)
 
     def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.
@@ -449,10 +453,10 @@ class Session:
         for old, new in self.log.superseded().items():
             self.record("superseded", None, by, edit_id=old, details={"by": new})
 
-    def _follow_if_grown(self) -> None:
-        """Fold anew where another writer appended: an edit is judged on the state that the log says."""
-        head = self.log.head
-        if head is not None and head.hash != self._at and not self._passed():
+    def follow(self) -> None:
+        """Fold anew where another writer appended, or an edit's time ended: what is done next goes by what the log says."""
+        head, over = self.log.head, self._next_end is not None and self._clock() >= self._next_end
+        if over or (head is not None and head.hash != self._at and not self._passed()):
             self._follow()
 
     def _passed(self) -> bool:
@@ -466,9 +470,8 @@ class Session:
     def _follow(self) -> None:
         """Take the state that the log says."""
         self.log.ids_in_force()
-        view = self.log.at(
-            len(self.log)
-        )  # what another writer appends during the fold isn't seen, and makes the next append a conflict
+        # What another writer appends during the fold isn't seen, and makes the next append a conflict.
+        view = self.log.at(len(self.log))
         head = view.head
         self._at, self._seq = (head.hash, head.seq) if head is not None else ("", 0)
         ended = self._ended()

@@ -24,33 +24,10 @@ from errata.session.asking import heard
 from errata.session.checks import check_out
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
-from errata.session.receipts import Answer, Moved, Receipt, beyond
+from errata.session.receipts import Answer, Moved, Receipt, Returned, beyond
 from errata.session.session import Session
 
 _APPLIED: tuple[Kind, ...] = ("applied",)
-
-
-@dataclass(frozen=True)
-class Returned:
-    """What going back to a point in time did, or would do."""
-
-    seq: int
-    """The entry whose state is in force again."""
-
-    out: tuple[EditId, ...]
-    """Edits taken back."""
-
-    back: tuple[EditId, ...]
-    """Edits applied again."""
-
-    own: tuple[Moved, ...]
-    """The question of each of these edits, in this order, with the answers before and after."""
-
-    moved: tuple[Moved, ...]
-    """Of the other queries that were asked, the answers that change."""
-
-    asked: int
-    """How many other queries were asked, each counted once."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from errata.cli import _through as through
 from errata.cli._given import Rules, recent_in, rules_for
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit
 from errata.cli._options import AsJson, By, Place, Turn
 from errata.cli._print import SHORT, say, say_json, table
+from errata.cli._server import Served, Server, refused, server_for
 from errata.cli.edit.receipts import FEW, REFUSED, show_moved, show_receipt, show_receipts
+from errata.core.canonical import JSON
 from errata.core.counted import counted
 from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.given import words
@@ -23,8 +26,8 @@ from errata.core.records import EditId, Query
 
 if TYPE_CHECKING:
     from errata.log import EditLog
+    from errata.session.receipts import Returned
     from errata.session.session import Session
-    from errata.session.takeback import Returned
 
 _ASKED = 200
 """Edits in force whose questions a dry run asks; the newest."""
@@ -43,6 +46,7 @@ def revert(
     ] = None,
     by: By = By(),
     turn: Turn = Turn(),
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +65,10 @@ def revert(
     if sum((bool(edits), bool(entries), bool(to))) != 1:
         raise BadInput("Say what to take back in one way: ids, --entries FIRST-LAST, or --to POINT.")
     given, others = by.provenance, recent_in(recent)
+    server = server_for(place.where, served, refuses=refused(place, recent=recent), writes=not dry_run, by=by)
+    if server is not None:
+        _revert_there(server, by, dry_run=dry_run, as_json=as_json, edits=list(edits or ()), entries=entries, to=to)
+        return
     with log_to_read(place.where) as log:  # before a model is loaded: is there such a thing to take back?
         named = _named(log, edits or (), entries)
         point = log.point(words(to, "point")) if to else None
@@ -81,6 +89,7 @@ def restore(
     rules: Rules = None,
     by: By = By(),
     turn: Turn = Turn(),
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -94,17 +103,30 @@ def restore(
       errata edit restore 3fa9c1 --author bo --reason "the first one was right"
     """
     given, held = by.provenance, rules_for(rules)
-    with log_to_read(place.where) as log:  # before a model is loaded: is there such an edit?
-        named = log.resolve(edit)
-        if named in log.ids_in_force():
-            raise BadInput(f"The edit {named[:SHORT]} is in force, so there is nothing to restore. Nothing was changed.")
-    with session_to_edit(place, turn) as session:
-        from errata.session.takeback import restore as put_back
+    server = server_for(place.where, served, refuses=refused(place, rules=rules), writes=True, by=by)
+    if server is not None:
+        receipt = through.one(server, edit, "restore", by)
+    else:
+        with log_to_read(place.where) as log:  # before a model is loaded: is there such an edit?
+            named = log.resolve(edit)
+            if named in log.ids_in_force():
+                raise BadInput(f"The edit {named[:SHORT]} is in force, so there is nothing to restore. Nothing was changed.")
+        with session_to_edit(place, turn) as session:
+            from errata.session.takeback import restore as put_back
 
-        receipt = put_back(session, named, given, rules=held)
+            receipt = put_back(session, named, given, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status == "refused":
         raise typer.Exit(REFUSED)
+
+
+def _revert_there(server: Server, by: By, *, dry_run: bool, as_json: bool, **which: JSON) -> None:
+    """The same by a server that has the model open."""
+    found = through.reverted(server, by, dry_run=dry_run, **which)
+    if found["object"] == "list":
+        show_receipts([through.receipt_of(one) for one in found["data"]], as_json)
+    else:
+        _show_return(through.returned_of(found), as_json, dry_run)
 
 
 def _named(log: EditLog, edits: Sequence[str], entries: str) -> tuple[EditId, ...]:

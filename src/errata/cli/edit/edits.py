@@ -11,23 +11,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from errata.cli import _through as through
 from errata.cli._given import Pool, Recent, Rules, pool_for, recent_in, rules_for, until_of
 from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, session_to_ask, session_to_edit, session_to_propose
 from errata.cli._options import AsJson, By, Place, Turn, Where
 from errata.cli._print import SHORT, fields, note, place, say, say_json
+from errata.cli._server import Served, refused, server_for, server_named
 from errata.cli.edit.receipts import REFUSED, show_receipt
 from errata.cli.edit.telemetry import show_telemetry
-from errata.cli.log.listed import Limit, Offset, Which, paged, show_rows, status_json
+from errata.cli.log.listed import Limit, Offset, Sizes, Which, paged, show_rows, sizes_in, status_json
 from errata.core.errors import BadInput
 from errata.core.given import asked, picture, words
 from errata.core.images import Image
 from errata.core.records import Edit, EditId, Query, Reach, instant
 from errata.log import EditLog
-from errata.log.listing import FATES, STANDING, edits
+from errata.log.listing import FATES, STANDING, Page, edits
 
 if TYPE_CHECKING:
     from errata.core.model import Model
+    from errata.core.rules import Rules as RuleBook
+    from errata.session.receipts import Receipt
     from errata.session.session import Session
 
 app = typer.Typer(help="Correct the model, list what was corrected, take a correction back.", no_args_is_help=True)
@@ -60,6 +64,7 @@ def add(
     key: Annotated[str, typer.Option("--key", help="Names this request: given again, nothing is done twice.")] = "",
     by: By = By(),
     turn: Turn = Turn(),
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -81,24 +86,35 @@ def add(
     about, end = subject and words(subject, "subject"), until and until_of(until)
     other, kept = (tuple(asked(text, images) for text in texts or ()) for texts in (also, keep))
     made = Edit(asked(question, images), words(target, "target"), other, kept, reach, about, end)
-    given = by.provenance
     named, held, others = words(key, "key"), rules_for(rules), recent_in(recent)
-    ordinary = pool_for(pool, but=(made.query, *made.also))
-    if dry_run:
-        with session_to_ask(place, new_branch=True, pool=ordinary) as session:
-            receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
+    cannot = refused(place, rules=rules, recent=recent, pool=pool)
+    server = server_for(place.where, served, refuses=cannot, writes=not dry_run, by=by)
+    if server is not None:
+        mode = "dry_run" if dry_run else "propose" if propose else "apply"
+        receipt = through.give(server, made, mode=mode, supersede=supersede or (), by=by, key=named)
     else:
-        opened = session_to_propose if propose else session_to_edit
-        with opened(place, turn, partial(_check, made), pool=ordinary) as session:
-            if propose:
-                from errata.session.proposals import propose as put_forward
-
-                receipt = put_forward(session, made, given, key=named, rules=held)
-            else:
-                receipt = session.edit(made, given, key=named, rules=held, supersede=_named(session, supersede))
+        ordinary = pool_for(pool, but=(made.query, *made.also))
+        if dry_run:
+            with session_to_ask(place, new_branch=True, pool=ordinary) as session:
+                receipt = session.preview(made, rules=held, recent=others, supersede=_named(session, supersede))
+        else:
+            opened = (session_to_propose if propose else session_to_edit)(place, turn, partial(_check, made), pool=ordinary)
+            with opened as session:
+                receipt = _given(session, made, by, propose=propose, key=named, rules=held, supersede=supersede)
     show_receipt(receipt, as_json)
     if receipt.status in ("refused", "would refuse"):
         raise typer.Exit(REFUSED)
+
+
+def _given(
+    session: Session, made: Edit, by: By, *, propose: bool, key: str, rules: RuleBook | None, supersede: list[str] | None
+) -> Receipt:
+    """The correction proposed or applied."""
+    if propose:
+        from errata.session.proposals import propose as put_forward
+
+        return put_forward(session, made, by.provenance, key=key, rules=rules)
+    return session.edit(made, by.provenance, key=key, rules=rules, supersede=_named(session, supersede))
 
 
 def _check_together(dry_run: bool, propose: bool, supersede: list[str] | None) -> None:
@@ -116,6 +132,7 @@ def approve(
     rules: Rules = None,
     by: By = By(),
     turn: Turn = Turn(),
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -129,11 +146,15 @@ def approve(
       errata edit approve 3fa9c1 --author bo --reason "checked with the curator"
     """
     given, held = by.provenance, rules_for(rules)
-    named = _waiting(edit, place.where, given.author)
-    with session_to_edit(place, turn) as session:
-        from errata.session.proposals import approve as apply
+    server = server_for(place.where, served, refuses=refused(place, rules=rules), writes=True, by=by)
+    if server is not None:
+        receipt = through.one(server, edit, "approve", by)
+    else:
+        named = _waiting(edit, place.where, given.author)
+        with session_to_edit(place, turn) as session:
+            from errata.session.proposals import approve as apply
 
-        receipt = apply(session, named, given, rules=held)
+            receipt = apply(session, named, given, rules=held)
     show_receipt(receipt, as_json)
     if receipt.status == "refused":
         raise typer.Exit(REFUSED)
@@ -145,6 +166,7 @@ def reject(
     edit: Annotated[str, typer.Argument(help="The id of a proposed edit, or its first digits (at least 6).")],
     by: By = By(),
     turn: Turn = Turn(),
+    served: Served = Served(),
     place: Place = Place(),
     as_json: AsJson = False,
 ) -> None:
@@ -154,11 +176,16 @@ def reject(
     Examples:
       errata edit reject 3fa9c1 --author bo --reason "the picture shows another thing"
     """
-    given, named = by.provenance, _waiting(edit, place.where)
-    with session_to_edit(place, turn) as session:
-        from errata.session.proposals import reject as turn_down
+    given = by.provenance
+    server = server_for(place.where, served, refuses=refused(place), writes=True, by=by)
+    if server is not None:
+        receipt = through.one(server, edit, "reject", by)
+    else:
+        named = _waiting(edit, place.where)
+        with session_to_edit(place, turn) as session:
+            from errata.session.proposals import reject as turn_down
 
-        receipt = turn_down(session, named, given)
+            receipt = turn_down(session, named, given)
     show_receipt(receipt, as_json)
 
 
@@ -170,6 +197,7 @@ def list_(
     which: Which = Which(),
     limit: Limit = None,
     offset: Offset = 0,
+    served: Served = Served(),
     where: Where = Where(),
     as_json: AsJson = False,
 ) -> None:
@@ -188,17 +216,27 @@ def list_(
         raise BadInput("Say which edits in one way: --proposed, --all or --status.")
     fates = FATES if everything else ("proposed",) if proposed else which.status or STANDING
     which = replace(which.checked(), status=list(fates))
+    what = "" if everything else " in force" if fates == STANDING else f" ({' or '.join(fates)})"
+    server = server_named(where, served)
+    if server is not None:
+        page, sizes = through.page(server, which, limit=limit, offset=offset)
+        _show_page(page, sizes, as_json, f"{paged(page, 'edit', offset)}{what} on branch {where.branch}")
+        return
     with log_to_read(where) as log:
         page = edits(log, which.sought(log), limit=limit, offset=offset)
-        if as_json:
-            for one in page.rows:
-                entry = one.entry
-                said = {"edit": entry.edit_id, "entry": entry.seq, "time": entry.time, **entry.by.to_json()}
-                say_json({**said, **status_json(one), "content": entry.body["edit"]})
-            return
-        show_rows(log, page.rows, kinds=False)
-        what = "" if everything else " in force" if fates == STANDING else f" ({' or '.join(fates)})"
-        note(f"{paged(page, 'edit', offset)}{what} on branch {where.branch}")
+        _show_page(page, sizes_in(log), as_json, f"{paged(page, 'edit', offset)}{what} on branch {where.branch}")
+
+
+def _show_page(page: Page, sizes: Sizes, as_json: bool, said: str) -> None:
+    """Edits as a list, and how many of how many they are; or each as a JSON value."""
+    if as_json:
+        for one in page.rows:
+            entry = one.entry
+            told = {"edit": entry.edit_id, "entry": entry.seq, "time": entry.time, **entry.by.to_json()}
+            say_json({**told, **status_json(one), "content": entry.body["edit"]})
+        return
+    show_rows(sizes, page.rows, kinds=False)
+    note(said)
 
 
 @app.command()

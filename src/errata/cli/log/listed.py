@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -78,10 +78,15 @@ class Which(Options):
         return frozenset(named)
 
 
-def show_rows(log: EditLog, rows: Sequence[Listed], *, kinds: bool) -> None:
+Sizes = Callable[[str], str]
+"""How large a picture is, by its digest, as it is shown."""
+
+
+def show_rows(sizes: Sizes, rows: Sequence[Listed], *, kinds: bool) -> None:
     """A table, or two lines for each where the terminal is too narrow for it; a column in which nothing stands is left out.
 
     Args:
+        sizes: of pictures.
         kinds: whether it is entries that are listed, so that what each says happened is a column.
     """
     named = [(one.entry.edit_id or "")[:SHORT] for one in rows]
@@ -93,7 +98,7 @@ def show_rows(log: EditLog, rows: Sequence[Listed], *, kinds: bool) -> None:
         "status": [_status(one) for one in rows],
         "author": [one.entry.by.author for one in rows],
         "ticket": [one.entry.by.ticket for one in rows],
-        "picture": [_pictures(log, one) for one in rows],
+        "picture": [_pictures(sizes, one) for one in rows],
         "content": [summary(one.entry, one) for one in rows],
     }
     always = {"entry", "author", "content"}
@@ -152,14 +157,24 @@ def _status(one: Listed) -> str:
     return f"superseded by {taker[:SHORT]}" if taker is not None else one.standing.fate
 
 
-def _pictures(log: EditLog, one: Listed) -> str:
-    return ", ".join(f"{digest[:SHORT]} {_size(log, digest)}" for digest in one.pictures)
+def _pictures(sizes: Sizes, one: Listed) -> str:
+    return ", ".join(f"{digest[:SHORT]} {sizes(digest)}" for digest in one.pictures)
 
 
-def _size(log: EditLog, digest: str) -> str:
-    count = log.store.blobs.size(digest)
+def sizes_in(log: EditLog) -> Sizes:
+    """The sizes of a store's pictures."""
+
+    def size(digest: str) -> str:
+        count = log.store.blobs.size(digest)
+        return size_shown(count, erased=count is None and digest in log.erased())
+
+    return size
+
+
+def size_shown(count: int | None, *, erased: bool = False) -> str:
+    """The size of a picture that has so many bytes; None: that isn't there."""
     if count is None:
-        return "(erased)" if digest in log.erased() else "(gone)"
+        return "(erased)" if erased else "(gone)"
     return f"{count} B" if count < 1000 else f"{count / 1000:.0f} kB"
 
 

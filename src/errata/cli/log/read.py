@@ -11,7 +11,7 @@ from errata.cli._groups import grouped
 from errata.cli._open import log_to_read, log_to_write
 from errata.cli._options import AsJson, By, Turn, Where
 from errata.cli._print import complain, note, say, say_json
-from errata.cli.log.listed import Offset, Which, paged, show_rows
+from errata.cli.log.listed import Offset, Which, paged, show_rows, sizes_in
 from errata.core.counted import counted
 from errata.core.errors import BadInput, Tampered
 from errata.log.listing import entries
@@ -63,7 +63,7 @@ def show(
             for one in page.rows:
                 say_json(one.entry.to_json())  # what its hash covers, and no more
             return
-        show_rows(log, page.rows, kinds=True)
+        show_rows(sizes_in(log), page.rows, kinds=True)
         note(f"{paged(page, 'entry', 0 if start is not None else offset)} on branch {where.branch}")
 
 

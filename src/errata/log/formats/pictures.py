@@ -34,7 +34,7 @@ def picture(name: str, folder: Path) -> Image:
     """
     given.words(name, "path of an image")
     if name[:5].lower() == "data:":
-        return _inline(name)
+        return inline(name)
     if name.startswith("@@@langfuseMedia:"):
         return _media(name, folder)
     if _WEB.match(name):
@@ -61,7 +61,12 @@ def encoded(body: str, source: str) -> Image:
     return Image.of(data, source=source)
 
 
-def _inline(uri: str) -> Image:
+def inline(uri: str) -> Image:
+    """The picture in a `data:` URI, as base64 or percent-encoded.
+
+    Raises:
+        BadImage: it isn't one, or no picture.
+    """
     head, comma, body = uri.partition(",")
     marks = [mark.strip().lower() for mark in head[5:].split(";")]
     source = f"given as {shortened(_SPACE.sub('', head[:60]))}"

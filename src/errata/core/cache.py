@@ -1,7 +1,8 @@
-"""A cache that is bounded by bytes and forgets what was used longest ago."""
+"""A cache that is bounded by bytes and forgets what was used longest ago; threads may share it."""
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar, final
@@ -24,19 +25,23 @@ class Recent(Generic[K, V]):
         self._size = size
         self._held: OrderedDict[K, V] = OrderedDict()
         self._held_bytes = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._held)
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value under `key`, made and kept when it isn't there."""
-        if key in self._held:
-            self._held.move_to_end(key)
-            return self._held[key]
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
         value = make()
-        self._held[key] = value
-        self._held_bytes += self._size(value)
-        while self._held_bytes > self._budget_bytes:
-            _, dropped = self._held.popitem(last=False)
-            self._held_bytes -= self._size(dropped)
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = value
+                self._held_bytes += self._size(value)
+            while self._held_bytes > self._budget_bytes:
+                _, dropped = self._held.popitem(last=False)
+                self._held_bytes -= self._size(dropped)
         return value

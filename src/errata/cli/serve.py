@@ -1,0 +1,230 @@
+"""`errata serve`: the corrected model over HTTP."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from errata.cli._groups import Options, grouped
+from errata.cli._lean import lean
+from errata.cli._open import check_device
+from errata.cli._options import Place
+from errata.cli._print import say
+from errata.core.catalogue import check_named
+from errata.core.counted import counted
+from errata.core.errors import BadInput, quoted
+from errata.core.given import given_by
+from errata.core.settings import DEFAULT_HOST, DEFAULT_PORT, settings
+from errata.log import shown
+
+if TYPE_CHECKING:
+    from errata.serve.access import Keys, Limits
+    from errata.serve.addresses import Allowed
+    from errata.serve.engine.seam import Engine
+    from errata.serve.events.hooks import Hook
+
+_NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+_LOWEST, _HIGHEST = 0, 65535
+_MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Listen(Options):
+    """Where the server listens, and to whom it connects."""
+
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help=f"The address to listen at. Not given: as set, or {DEFAULT_HOST}; others need a key."),
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=_LOWEST, max=_HIGHEST, help=f"The port; 0: any. Not given: as set, or {DEFAULT_PORT}."),
+    ] = None
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST",
+            help="Fetch pictures from HOST too, or HOST:PORT; HOST=ADDRESS where that isn't public. May be given several times.",
+        ),
+    ] = None
+
+    @property
+    def at(self) -> tuple[str, int]:
+        """As given, else as set.
+
+        Raises:
+            BadInput: what is set is no port.
+        """
+        held = settings()
+        port = held["port"].value if self.port is None else str(self.port)
+        if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) <= _HIGHEST):
+            raise BadInput(f"The port {quoted(port)} of {held['port'].source} is none. Give a number up to {_HIGHEST}.")
+        return held["host"].value if self.host is None else self.host, int(port)
+
+
+@dataclass(frozen=True)
+class Room(Options):
+    """How much is taken in at once."""
+
+    max_rows: Annotated[int, typer.Option("--max-rows", min=1, help="Questions that are answered at once.")] = 8
+    max_waiting: Annotated[
+        int, typer.Option("--max-waiting", min=1, help="Questions that wait for a row; more are told to come again (429).")
+    ] = 256
+    max_body_mb: Annotated[int, typer.Option("--max-body", metavar="MB", min=1, help="The longest request, in MB.")] = 32
+
+
+@dataclass(frozen=True)
+class Told(Options):
+    """Who may ask how often, and who is told what happens to corrections."""
+
+    rate: Annotated[
+        float, typer.Option("--rate", min=0, help="Requests that a key may make each second, in the long run; 0: any number.")
+    ] = 0.0
+    burst: Annotated[int, typer.Option("--burst", min=1, help="Requests that a key may make at once.")] = 60
+    webhook: Annotated[
+        str, typer.Option("--webhook", metavar="URL", help="Post what happens to corrections there, signed, until it is taken.")
+    ] = ""
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option("--webhook-secret-file", metavar="FILE", help="The secret that signs it: 16 characters or more.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Noted(Options):
+    """What the server's own log tells, on standard error."""
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option("--log-level", help="The lowest level that is noted.")
+    ] = "info"
+    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Note what is asked and answered, too; never pictures.")] = (
+        False
+    )
+
+
+@grouped
+def serve(
+    listen: Listen = Listen(), room: Room = Room(), told: Told = Told(), noted: Noted = Noted(), place: Place = Place()
+) -> None:
+    """Serve the model with every correction of the log in force: to whatever speaks OpenAI's API, at /v1.
+
+    The store is made where it isn't there, and the branch is held while the server runs. One line says when it listens; every
+    request is noted on standard error as a line of JSON, without what was asked, answered or shown. Stop it with Ctrl+C: what was
+    begun is answered first. Once a key was made (errata key add) nobody is answered without one.
+
+    \b
+    Examples:
+      errata serve --model llava-tiny
+      errata serve --model llava-tiny --store errata.db --port 8400
+      errata serve --model llava-tiny --allow-host images.example.org
+      errata serve --webhook https://example.org/errata --webhook-secret-file webhook.secret
+    """
+    _check_installed()
+    check_device(place.device)
+    check_named(place.editor if place.editor is not None else settings()["editor"].value)
+    author = given_by(settings()["author"].value, "", "").author
+    host, port = listen.at
+    hosts = tuple(listen.allow_host or ())
+    from errata.serve.addresses import Allowed
+    from errata.serve.announced import announcing
+    from errata.serve.ports import address_of, bound
+
+    hook = _hook(told, [Allowed.of(each) for each in hosts])
+    with closing(bound(host, port)) as socket, ExitStack() as held:
+        keys, limits = _access(place, told, held, host=host)
+        engine = _engine(place, room)
+        with lean():
+            from errata.serve.app import create_app
+            from errata.serve.events.hooks import beside
+            from errata.serve.observed import log_to_stderr
+            from errata.serve.running import Server
+            from errata.serve.service import Service, Serving
+
+        log_to_stderr(noted.log_level)
+        settled = Serving(author, place.branch, hosts, max_body=room.max_body_mb * _MB, log_prompts=noted.log_prompts)
+        service = Service(engine, settled, keys=keys, limits=limits)
+        held.enter_context(beside(service, hook))
+        if not place.where.nowhere:
+            held.enter_context(announcing(place.where.at, address_of(socket), service.word))
+        kept = "no store: corrections are gone with the server" if place.where.nowhere else shown(place.where.at)
+        entries = counted(engine.seq(place.branch), "entry")
+
+        def listening() -> None:
+            say(f"Serving {service.model_id} at {address_of(socket)}/v1 (branch {place.branch}, {entries}; {kept})")
+
+        Server(create_app(service), service, listening).answer(socket)
+
+
+def _check_installed() -> None:
+    """Whether what speaks HTTP is installed.
+
+    Raises:
+        BadInput: it isn't.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise BadInput(f"A server needs {' and '.join(missing)}. Install what is missing: pip install 'errata[serve]'")
+
+
+def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Keys, Limits]:
+    """Who may ask, and how often.
+
+    Raises:
+        BadInput: others could reach the server, and no key was made.
+    """
+    from errata.serve.access import NoKeys, Unlimited
+    from errata.serve.access.stored import KeysBeside, RateLimits
+    from errata.serve.keys.opening import open_keys
+    from errata.serve.keys.rates import Rates
+    from errata.serve.ports import is_local
+
+    keys: Keys = NoKeys() if place.where.nowhere else KeysBeside(held.enter_context(closing(open_keys(place.where.at))))
+    if not keys.any and not is_local(host):
+        raise BadInput(
+            f"At {quoted(host)} others can reach the server, and there is no key yet. Make one first: errata key add; or listen at "
+            f"{DEFAULT_HOST}."
+        )
+    return keys, RateLimits(Rates(told.rate, told.burst)) if told.rate else Unlimited()
+
+
+def _hook(told: Told, allowed: list[Allowed]) -> Hook | None:
+    """Where events are posted.
+
+    Raises:
+        BadInput: no such URL, or no secret.
+    """
+    from errata.serve.events.hooks import Hook
+
+    if not told.webhook:
+        if told.webhook_secret_file is not None:
+            raise BadInput("--webhook-secret-file signs what --webhook posts. Give both.")
+        return None
+    if told.webhook_secret_file is None:
+        raise BadInput("What --webhook posts must be signed. Write a secret to a file and name it: --webhook-secret-file FILE")
+    return Hook.of(told.webhook, told.webhook_secret_file.read_bytes(), allowed)
+
+
+def _engine(place: Place, room: Room) -> Engine:
+    chosen = settings()
+    with lean():
+        from errata.serve.engine.thread import Threaded
+
+        return Threaded.open(
+            place.model or (chosen["model"].value if chosen["model"].chosen else None),
+            editor=place.editor or (chosen["editor"].value if chosen["editor"].chosen else None),
+            store=None if place.where.nowhere else _path(place.where.at),
+            branch=place.branch,
+            device=place.device,
+            dtype=None if place.dtype == "auto" else place.dtype,
+            max_rows=room.max_rows,
+            max_waiting=room.max_waiting,
+        )
+
+
+def _path(store: str) -> str | Path:
+    return store if "://" in store else Path(store)

@@ -1,0 +1,1 @@
+"""The corrected model over HTTP: OpenAI's chat completions, corrections, and a page for people."""

@@ -1,0 +1,1 @@
+"""What answers and what is changed, on one thread: `seam` says what a route may ask of it."""

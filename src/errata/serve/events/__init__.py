@@ -1,0 +1,1 @@
+"""What happens to corrections: told from the log, to streams that are open and to a webhook."""

@@ -1,0 +1,51 @@
+"""`errata serve` as a process of its own, which can be killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cli.runs import SRC
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that listens."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def kill(self) -> None:
+        """At once, as `kill -9` does."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def served(store: str, *options: str, cwd: Path) -> Iterator[Served]:
+    """A server on a store, until the end of the block."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "ERRATA_AUTHOR": "owner"}
+    command = [sys.executable, "-m", "errata", "serve", "--model", "llava-tiny", "--store", store, "--port", "0", *options]
+    with (cwd / "serve.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        found = re.search(r" at (http://\S+)/v1 ", line)
+        assert found is not None, (line, (cwd / "serve.log").read_text())
+        yield Served(process, found[1])
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()

@@ -1,0 +1,92 @@
+"""A server as it runs, on a port of its own in a thread of this process, and what asks it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from errata.serve.access.stored import KeysBeside
+from errata.serve.announced import announcing
+from errata.serve.app import create_app
+from errata.serve.engine.thread import Threaded
+from errata.serve.keys.opening import open_keys
+from errata.serve.keys.stored import Role, StoredKeys
+from errata.serve.service import Service, Serving
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    url: str
+    service: Service
+    keys: StoredKeys
+    held: ExitStack
+
+    def client(self, secret: str = "") -> httpx.Client:
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return self.held.enter_context(httpx.Client(base_url=self.url, headers=headers, timeout=60))
+
+    def key(self, name: str, role: Role, branch: str = "main") -> httpx.Client:
+        """A client with a new key."""
+        return self.client(self.keys.add(name, role, branch))
+
+
+@contextmanager
+def running(model, store: Path | str, *, branch: str = "main", author: str = "owner", **parts) -> Iterator[Running]:
+    """A server on a store, until the end of the block."""
+    engine = Threaded.open(model, store=store, branch=branch)
+    keys = open_keys(store)
+    service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), **parts)
+    config = uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server didn't start"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with ExitStack() as held, announcing(store, url, service.word):
+            yield Running(url, service, keys, held)
+    finally:
+        service.stopping.set()
+        server.should_exit = True
+        thread.join(10)
+        engine.close()
+        keys.close()
+
+
+class Told:
+    """Server-sent events as they come."""
+
+    def __init__(self, client: httpx.Client, **asked) -> None:
+        self._stream = client.stream("GET", "/v1/events", **asked)
+        self._answer = self._stream.__enter__()
+        assert self._answer.status_code == 200, self._answer.read()
+        self._lines = self._answer.iter_lines()
+        assert next(self._lines).startswith(": after entry")
+        assert next(self._lines) == ""
+
+    def next(self) -> tuple[int, str, dict]:
+        """The next event: its id, its name, what it says."""
+        fields: dict[str, str] = {}
+        for line in self._lines:
+            if not line and fields:
+                break
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+        return int(fields["id"]), fields["event"], json.loads(fields["data"])
+
+    def close(self) -> None:
+        self._stream.__exit__(None, None, None)
