@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, final
 from urllib.parse import quote, urlencode, urlsplit
@@ -53,6 +52,8 @@ class Server:
     def __init__(self, url: str, key: str, *, named: bool) -> None:
         self.url, self.named, self._key = url.rstrip("/"), named, key
         self._parts = urlsplit(self.url)
+        from http.client import HTTPConnection, HTTPSConnection  # a twentieth of a second that no list of edits needs
+
         made = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
         self._connection = made(self._parts.hostname or "", self._parts.port, timeout=_CONNECT_S)
         atexit.register(self._connection.close)
@@ -88,6 +89,8 @@ class Server:
         return self._asked("POST", path, json.dumps(body).encode(), {"Idempotency-Key": key} if key else {})
 
     def _asked(self, method: str, path: str, body: bytes | None, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+        from http.client import HTTPException
+
         headers = {"Content-Type": "application/json", **(more or {})} | (
             {"Authorization": f"Bearer {self._key}"} if self._key else {}
         )

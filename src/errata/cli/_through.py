@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from errata.cli._options import By
 from errata.cli._server import Server, pictures, within
@@ -11,12 +11,13 @@ from errata.cli.log.listed import Sizes, Which, size_shown
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput
 from errata.core.images import Image
-from errata.core.model import Decision
 from errata.core.records import Edit, EditId, Query
 from errata.log.entry import Entry
 from errata.log.fold import Standing
 from errata.log.listing import Listed, Page, image_named
-from errata.session.receipts import Answer, Moved, Receipt, Returned
+
+if TYPE_CHECKING:
+    from errata.session.receipts import Answer, Moved, Receipt, Returned
 
 _PAGE = 1000
 
@@ -105,6 +106,8 @@ def _rows(found: Sequence[Mapping[str, Any]]) -> Iterator[Listed]:
 
 def receipt_of(told: Mapping[str, Any]) -> Receipt:
     """A receipt as it was told."""
+    from errata.session.receipts import Receipt  # lists of edits need none of it
+
     return Receipt(
         EditId(told["id"]),
         told["status"],
@@ -129,6 +132,8 @@ def receipt_of(told: Mapping[str, Any]) -> Receipt:
 
 def returned_of(told: Mapping[str, Any]) -> Returned:
     """What going back did, as it was told; each edit's answer stands once."""
+    from errata.session.receipts import Moved, Returned
+
     answers = {each["edit"]: Moved(each["query"], each["before"], each["after"]) for each in told["answers"]}
     out, back = (tuple(EditId(each) for each in told[name]) for name in ("reverted", "applied"))
     own = tuple(answers[each] for each in (*out, *back))
@@ -136,6 +141,8 @@ def returned_of(told: Mapping[str, Any]) -> Returned:
 
 
 def moved_of(told: Sequence[Mapping[str, str]]) -> tuple[Moved, ...]:
+    from errata.session.receipts import Moved
+
     return tuple(Moved(each["query"], each["before"], each["after"]) for each in told)
 
 
@@ -143,6 +150,9 @@ def _answer(told: Mapping[str, Any]) -> Answer | str:
     if told["error"] is not None:
         return str(told["error"])
     scored = told["decision"]
+    from errata.core.model import Decision
+    from errata.session.receipts import Answer
+
     decision = None if scored is None else Decision(EditId(scored["edit"]), scored["score"], scored["inside"])
     return Answer(told["answer"], tuple(told["edits"]), decision, told["exact"], told["whole"])
 
