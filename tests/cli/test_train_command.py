@@ -107,6 +107,17 @@ def test_an_answer_says_what_the_scope_decided(inside, random_llava, random_llav
     assert "edits that spoke: none" in far.err
 
 
+def test_a_scope_over_states_is_trained_for_one_model_and_refused_by_another(inside, untrained):
+    words = ("train", "states:depths=2,width=8", "--model", untrained, "--benchmark", "scopeworld-stream", "--out", "scope")
+    trained = inside(*words, "--edits", 12, "--steps", 3, "--batch", 16, "--every", 3, "--validation", 4)
+    assert trained.code == 0, trained.err
+    assert "use it with: --editor states:checkpoint=scope" in trained.out
+    bench = ("bench", "scopeworld-stream", "--editor", "states:checkpoint=scope", "--edits", 1)
+    assert inside(*bench, "--model", untrained, "--out", "run").code == 0
+    other = inside(*bench, "--model", "llava-tiny", "--out", "other")
+    assert (other.code, "was trained for" in other.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -114,6 +125,8 @@ def test_an_answer_says_what_the_scope_decided(inside, random_llava, random_llav
         (("train", "mend:haste=3", "--out", "x"), "There is no field of mend named 'haste'"),
         (("train", "mend:layers=0", "--out", "x"), "layers must be at least 1"),
         (("train", "mend", "--out", "x", "--benchmark", "nope"), "There is no benchmark named 'nope'"),
+        (("train", "mend", "--out", "x", "--benchmark", "asked", "--model", "nope"), "There is no benchmark named 'asked'"),
+        (("train", "states", "--out", "x", "--benchmark", "nope", "--model", "nope"), "There is no benchmark named 'nope'"),
         (("train", "mend", "--out", "x", "--model", "nope"), "There is no model named 'nope'"),
         (("train", "mend", "--out", "x", "--steps", 0), "--steps"),
         (("train", "mend"), "--out"),

@@ -48,7 +48,6 @@ def trained(random_llava, tmp_path_factory):
     scope = StatesScope.of(random_llava, SIZES)
     pairs = labelled(THINGS[:8])
     scope.look([asked for pair in pairs for asked in ((pair.edit.query, pair.edit.target), (pair.query, None))])
-    scope.settle()
     train_scope(scope, pairs, folder, lessons=lessons, progress=quiet)
     return folder
 

@@ -2,7 +2,7 @@
 
 from errata.log.edit_log import EditLog
 from errata.log.entry import Entry, Kind, Row
-from errata.log.leases import LEASE_S, holding
+from errata.log.leases import LEASE_S, Guarded, holding
 from errata.log.snapshots import Found, Snapshot, Snapshots, keep
 from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
 from errata.log.stores.memory import MemoryStore
@@ -15,6 +15,7 @@ __all__ = [
     "EditLog",
     "Entry",
     "Found",
+    "Guarded",
     "Kind",
     "Lease",
     "Leases",

@@ -65,7 +65,7 @@ def holding(
     started, lease = _taken(store.leases, branch, holder or this_process(), seconds, wait, waiting)
     keeper = _Keeper(store.leases, lease, seconds=seconds, ends=started + seconds)
     try:
-        yield _HeldStore(store, keeper)
+        yield Guarded(store, turn=keeper.check, append=lambda row: keeper.check(row.branch))
     finally:
         keeper.stop()
         with suppress(LogError):  # a store that can't be reached any more: the lease ends by itself
@@ -114,14 +114,14 @@ class _Keeper:
         self._thread = threading.Thread(target=self._run, name=f"lease of {lease.branch}", daemon=True)
         self._thread.start()
 
-    def check(self) -> None:
-        """Return if the branch is held.
+    def check(self, branch: str) -> None:
+        """Return if the branch is held, or is another one.
 
         Raises:
             Held: somebody else took it.
             LogError: it ended and can't be renewed.
         """
-        if time.monotonic() >= self._ends:
+        if branch == self.branch and time.monotonic() >= self._ends:
             self._renew()
 
     def stop(self) -> None:
@@ -145,12 +145,17 @@ class _Keeper:
 
 
 @final
-class _HeldStore:
-    """The store, whose `append` to the held branch asks the keeper first."""
+class Guarded:
+    """A store that asks before a turn is taken, and before a row is appended.
 
-    def __init__(self, store: Store, keeper: _Keeper) -> None:
-        self._store = store
-        self._keeper = keeper
+    Args:
+        store: where everything else goes.
+        turn: given the branch; whatever it raises stands in the way of the turn.
+        append: given the row, likewise.
+    """
+
+    def __init__(self, store: Store, *, turn: Callable[[str], None], append: Callable[[Row], None]) -> None:
+        self._store, self._turn, self._append = store, turn, append
 
     @property
     def blobs(self) -> Blobs:
@@ -166,14 +171,12 @@ class _HeldStore:
 
     @contextmanager
     def turn(self, branch: str) -> Iterator[None]:
-        if branch == self._keeper.branch:
-            self._keeper.check()
+        self._turn(branch)
         with self._store.turn(branch):
             yield
 
     def append(self, row: Row) -> None:
-        if row.branch == self._keeper.branch:
-            self._keeper.check()
+        self._append(row)
         self._store.append(row)
 
     def rows(self, branch: str, start: int = 1, stop: int | None = None) -> Iterator[Row]:

@@ -88,6 +88,9 @@ class Learner(NamedTuple):
     benchmark: str
     """Where its examples are from, where none is named."""
 
+    drawn: Callable[..., object]
+    """How they are drawn, of (the benchmark's name, seed=, edits=)."""
+
     ready: Callable[[Any, Wanted, str], Training]
     """(plan, what is wanted, the benchmark's name) -> its training."""
 
@@ -104,7 +107,7 @@ def training(text: str, wanted: Wanted) -> Training:
         raise Unknown("editor to train", name, LEARNERS)
     found = LEARNERS[name]
     benchmark = wanted.benchmark or found.benchmark
-    next(iter(registry.training_pairs(benchmark, seed=0, edits=1)))  # a wrong name is told at once
+    found.drawn(benchmark, seed=0, edits=1)  # a wrong name is told at once
     return found.ready(made(found.plan, name, rest), wanted, benchmark)
 
 
@@ -145,9 +148,8 @@ def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
 
     def opened(tools: Tools) -> ScopeTraining:
         scope = StatesScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
-        drawn = list(registry.training_pairs(benchmark, seed=wanted.seed, edits=edits))
-        scope.look([asked for pair in drawn for asked in ((pair.edit.query, pair.edit.target), (pair.query, None))])
-        scope.settle()
+        drawn = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
+        scope.look(asked for pair in drawn for asked in ((pair.edit.query, pair.edit.target), (pair.query, None)))
         return scope
 
     return _scope(opened, wanted, benchmark)
@@ -187,10 +189,10 @@ def _course(wanted: Wanted, **own: float | None) -> dict[str, Any]:
 
 LEARNERS: Mapping[str, Learner] = MappingProxyType(
     {
-        "mend": Learner(MendPlan, stream.NAME, _mend),
-        "serac": Learner(TextSizes, fgv.NAME, _serac),
-        "mscke": Learner(FusionSizes, fgv.NAME, _mscke),
-        "states": Learner(StateSizes, ASKED, _states),
+        "mend": Learner(MendPlan, stream.NAME, registry.training_cases, _mend),
+        "serac": Learner(TextSizes, fgv.NAME, registry.training_pairs, _serac),
+        "mscke": Learner(FusionSizes, fgv.NAME, registry.training_pairs, _mscke),
+        "states": Learner(StateSizes, ASKED, registry.training_pairs, _states),
     }
 )
 """Name -> what can be trained under that name. A new one is a line here."""

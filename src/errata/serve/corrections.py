@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
@@ -13,17 +13,19 @@ from errata.core.errors import BadImage, BadInput, quoted
 from errata.core.model import Decision
 from errata.core.records import Edit, EditId, Provenance, Query
 from errata.door import Session
-from errata.log import EditLog, Kind
 from errata.serve.wire.errors import ApiError
 from errata.session import proposals, takeback
-from errata.session.checks import check_waits
+from errata.session.checks import check_restorable, check_waits
 from errata.session.receipts import Receipt, Returned
 
 Mode = Literal["dry_run", "apply", "propose"]
 
-_APPLIED: Final[tuple[Kind, ...]] = ("applied",)
 _ASKED: Final = 200
 """Edits in force whose questions a dry run of taking back asks; the newest."""
+
+_TWO_PEOPLE: Final = (403, "two_people")
+_STATE: Final = (409, "edit_state")
+"""Statuses with their codes: another person is needed; it can't be done as things are."""
 
 _ENTRIES: Final = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
 
@@ -59,7 +61,8 @@ def give(given: Given, session: Session) -> Receipt:
     if given.mode == "dry_run":
         return inner.preview(given.edit, recent=given.recent, supersede=named)
     if not (given.key and inner.log.keyed(given.key) is not None):  # what was done is told again, whoever may do it now
-        _check_alone(inner.log, "applied", given.edit.id, given.by)
+        with _answering(*_TWO_PEOPLE):
+            inner.log.check_alone("applied", given.edit.id, given.by.author)
     return session.writing.edit(given.edit, given.by, key=given.key, supersede=named)
 
 
@@ -71,8 +74,10 @@ def approve(edit: str, by: Provenance, dry_run: bool, recent: Sequence[Query], s
         ErrataError: as `proposals.approve`.
     """
     inner, named = session.inner, session.inner.log.resolve(edit)
-    _check_waits(inner.log, named)
-    _check_alone(inner.log, "approved", named, by)
+    with _answering(*_STATE):
+        check_waits(inner.log, named)
+    with _answering(*_TWO_PEOPLE):
+        inner.log.check_alone("approved", named, by.author)
     if dry_run:
         return inner.preview(inner.log.edit(named), recent=recent)
     return proposals.approve(session.writing, named, by)
@@ -86,7 +91,8 @@ def reject(edit: str, by: Provenance, session: Session) -> Receipt:
         ErrataError: as `proposals.reject`.
     """
     named = session.inner.log.resolve(edit)
-    _check_waits(session.inner.log, named)
+    with _answering(*_STATE):
+        check_waits(session.inner.log, named)
     return proposals.reject(session.writing, named, by)
 
 
@@ -98,8 +104,10 @@ def restore(edit: str, by: Provenance, dry_run: bool, recent: Sequence[Query], s
         ErrataError: as `takeback.restore`.
     """
     inner, named = session.inner, session.inner.log.resolve(edit)
-    _check_restored(inner.log, named, inner.standing())
-    _check_alone(inner.log, "applied", named, by)
+    with _answering(*_STATE):
+        check_restorable(inner.log, named, standing=inner.standing())
+    with _answering(*_TWO_PEOPLE):
+        inner.log.check_alone("applied", named, by.author)
     if dry_run:
         return inner.preview(inner.log.edit(named), recent=recent)
     return takeback.restore(session.writing, named, by)
@@ -167,31 +175,17 @@ def scores(edit: str, asked: Sequence[Query], session: Session) -> list[Decision
     return [read(query).decision for query in asked]
 
 
-def _check_alone(log: EditLog, kind: Kind, edit: EditId, by: Provenance) -> None:
+@contextmanager
+def _answering(status: int, code: str) -> Iterator[None]:
+    """What a check refuses, with the status that says why."""
     try:
-        log.check_alone(kind, edit, by.author)
+        yield
     except BadInput as error:
-        raise ApiError(403, str(error), code="two_people") from None
-
-
-def _check_waits(log: EditLog, edit: EditId) -> None:
-    try:
-        check_waits(log, edit)
-    except BadInput as error:
-        raise _as_things_are(str(error)) from None
-
-
-def _check_restored(log: EditLog, edit: EditId, standing: Sequence[EditId]) -> None:
-    if edit in standing:
-        raise _as_things_are(f"The edit {edit[:12]} is in force, so there is nothing to restore. Nothing was changed.")
-    if next(log.find(edit, kinds=_APPLIED), None) is None:
-        raise _as_things_are(
-            f"The edit {edit[:12]} was never applied, so there is nothing to restore. If it waits for approval, approve it."
-        )
+        raise ApiError(status, str(error), code=code) from None
 
 
 def _as_things_are(message: str) -> ApiError:
-    return ApiError(409, message, code="edit_state")
+    return ApiError(_STATE[0], message, code=_STATE[1])
 
 
 def _questions(session: Session) -> list[Query]:

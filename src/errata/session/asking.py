@@ -62,6 +62,12 @@ def heard(
     return [answers[row] for row in range(len(queries))]
 
 
+def answered(model: Model, log: EditLog, read: Read, queries: Sequence[Query], *, limit: int | None) -> list[Answer]:
+    """What somebody is told who asks: `heard`, and where no limit was given, `ended`."""
+    answers = heard(model, read, queries, limit=limit)
+    return answers if limit is not None else ended(model, log, read, queries, answers)
+
+
 def ended(model: Model, log: EditLog, read: Read, queries: Sequence[Query], answers: Sequence[Answer]) -> list[Answer]:
     """The answers, those that were cut asked again with the room that the corrections that speak need, where that is more."""
     found = list(answers)

@@ -8,7 +8,9 @@ from datetime import datetime
 from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
-from errata.log import EditLog
+from errata.log import EditLog, Kind
+
+_APPLIED: tuple[Kind, ...] = ("applied",)
 
 
 def check(model: Model, log: EditLog, edit: Edit, *, now: datetime, given: Callable[[], bool]) -> None:
@@ -66,6 +68,25 @@ def check_out(log: EditLog, ids: Collection[EditId], *, ended: Collection[EditId
                 f"The edit {edit[:12]} can't be taken back: its effect was kept when an image was erased, and nothing before "
                 "that can be replayed. Nothing was changed. Correct it with another edit."
             )
+
+
+def check_restorable(log: EditLog, edit: EditId, *, standing: Collection[EditId]) -> None:
+    """Whether an edit was in force once and isn't any more.
+
+    Args:
+        log: where it stood.
+        edit: the edit.
+        standing: those that speak now.
+
+    Raises:
+        BadInput: it is in force, or was never applied.
+    """
+    if edit in standing:
+        raise BadInput(f"The edit {edit[:12]} is in force, so there is nothing to restore. Nothing was changed.")
+    if next(log.find(edit, kinds=_APPLIED), None) is None:
+        raise BadInput(
+            f"The edit {edit[:12]} was never applied, so there is nothing to restore. If it waits for approval, approve it."
+        )
 
 
 def check_waits(log: EditLog, edit: EditId) -> None:

@@ -25,7 +25,7 @@ from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
 from errata.log import EditLog, Entry, Kind
-from errata.session.asking import Read, ended, heard, said, unedited
+from errata.session.asking import Read, answered, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
@@ -314,8 +314,7 @@ class Session:
             self.model.check_read(query)
         if self._next_end is not None and self._clock() >= self._next_end:
             self._follow()
-        answers = heard(self.model, self.read, queries, limit=max_new_tokens)
-        return answers if max_new_tokens is not None else ended(self.model, self.log, self.read, queries, answers)
+        return answered(self.model, self.log, self.read, queries, limit=max_new_tokens)
 
     def at(self, seq: int, *, when: datetime | None = None) -> Session:
         """The session as it was after entry `seq`: it can be asked, and not be edited.

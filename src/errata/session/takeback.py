@@ -21,7 +21,7 @@ from errata.core.rules import Rules
 from errata.log import EditLog, Kind, Snapshots, holding
 from errata.log.erasing import branches_naming, concerned
 from errata.session.asking import heard
-from errata.session.checks import check_out
+from errata.session.checks import check_out, check_restorable
 from errata.session.folding import frozen
 from errata.session.pools import pool_in
 from errata.session.receipts import Answer, Moved, Receipt, Returned, beyond
@@ -126,12 +126,7 @@ def restore(session: Session, edit_id: EditId, by: Provenance | None = None, *, 
         BadInput: it is in force, was never applied, or needs two people; nothing was changed.
         BadImage: it needs a picture that was erased.
     """
-    if edit_id in session.standing():
-        raise BadInput(f"The edit {edit_id[:12]} is in force, so there is nothing to restore. Nothing was changed.")
-    if next(session.log.find(edit_id, kinds=_APPLIED), None) is None:
-        raise BadInput(
-            f"The edit {edit_id[:12]} was never applied, so there is nothing to restore. If it waits for approval, approve it."
-        )
+    check_restorable(session.log, edit_id, standing=session.standing())
     return session.edit(session.log.edit(edit_id), by, rules=rules)
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Protocol, final, get_args
+from typing import Annotated, Any, Final, Protocol, final
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from errata.serve.keys.stored import ROLES, Role
 from errata.serve.ports import is_local
 from errata.serve.wire.errors import ApiError, forbidden, unauthorised
-
-Role = Literal["ask", "propose", "approve", "admin"]
-"""What a caller may do; each role may do what those before it may."""
-
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 @dataclass(frozen=True)

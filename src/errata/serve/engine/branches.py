@@ -7,9 +7,10 @@ A branch that another process writes to is asked like any other, and follows wha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, final
 
@@ -19,7 +20,7 @@ from errata.core.errors import BadInput, Held, LogError
 from errata.core.model import Model
 from errata.core.records import Query
 from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL
-from errata.log import Blobs, EditLog, Leases, MemoryStore, Row, Shelf, Store, Tip, holding, open_store, store_exists
+from errata.log import EditLog, Guarded, MemoryStore, Row, Store, holding, open_store, store_exists
 from errata.session import takeback
 from errata.session.asking import Read, unedited
 from errata.session.pools import check_takes
@@ -132,7 +133,7 @@ class Branch:
             held, self._refusal = self._held.enter_context(holding(self._store, self._name)), None
         except Held as error:
             self._refusal = error
-            return _Unheld(self._store, error)
+            return Guarded(self._store, turn=lambda _: None, append=partial(_refuse, error))
         return held
 
 
@@ -208,38 +209,7 @@ class Branches:
         self._store.close()
 
 
-@final
-class _Unheld:
-    """The store, to whose branch somebody else appends: what moves its state is refused."""
-
-    def __init__(self, store: Store, refusal: Held) -> None:
-        self._store, self._refusal = store, refusal
-
-    @property
-    def blobs(self) -> Blobs:
-        return self._store.blobs
-
-    @property
-    def shelf(self) -> Shelf:
-        return self._store.shelf
-
-    @property
-    def leases(self) -> Leases:
-        return self._store.leases
-
-    def turn(self, branch: str) -> AbstractContextManager[None]:
-        return self._store.turn(branch)
-
-    def append(self, row: Row) -> None:
-        if row.branch == self._refusal.branch and row.kind not in _BESIDE:
-            raise self._refusal
-        self._store.append(row)
-
-    def rows(self, branch: str, start: int = 1, stop: int | None = None) -> Iterator[Row]:
-        return self._store.rows(branch, start, stop)
-
-    def branches(self) -> Mapping[str, Tip]:
-        return self._store.branches()
-
-    def close(self) -> None:
-        self._store.close()
+def _refuse(refusal: Held, row: Row) -> None:
+    """Let nothing be appended that moves the state of a branch which somebody else holds."""
+    if row.branch == refusal.branch and row.kind not in _BESIDE:
+        raise refusal

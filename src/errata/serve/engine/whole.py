@@ -10,7 +10,7 @@ from errata.core.errors import BadInput
 from errata.serve.engine.branches import Version
 from errata.serve.engine.rows import Admitted, Listener
 from errata.serve.engine.seam import Piece, Said, Sampling
-from errata.session.asking import ended, heard
+from errata.session.asking import answered
 from errata.session.receipts import Answer
 
 
@@ -69,9 +69,7 @@ class Whole:
         limit = rows[0][0].ask.sampling.max_new_tokens
         queries = [one.ask.query for one, _ in rows]
         try:
-            answers = heard(version.model, version.read, queries, limit=limit)
-            if limit is None:
-                answers = ended(version.model, version.log, version.read, queries, answers)
+            answers = answered(version.model, version.log, version.read, queries, limit=limit)
         except Exception as error:  # noqa: BLE001  told to whom it concerns
             if len(rows) == 1:
                 rows[0][0].say(error)

@@ -11,7 +11,8 @@ from errata.core.errors import BadInput
 from errata.core.given import asked
 from errata.core.records import EditId, Query
 from errata.door import Session
-from errata.serve.engine.seam import Ask, Piece, Said, Sampling
+from errata.serve.delivery import Rows
+from errata.serve.engine.seam import Ask, Said, Sampling
 from errata.serve.routes._common import Asker, SentPictures, point_of, read
 from errata.serve.service import Served, Service
 from errata.serve.wire.ask import Answered, Answers, Decided, Questions
@@ -55,26 +56,11 @@ async def _said(service: Service, ask: Ask) -> Said:
     Raises:
         Exception: what the engine delivered instead.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Said] = loop.create_future()
-
-    def settle(what: Said | Exception) -> None:
-        if future.done():
-            return
-        if isinstance(what, Said):
-            future.set_result(what)
-        else:
-            future.set_exception(what)
-
-    def deliver(what: Piece | Said | Exception) -> None:
-        if not isinstance(what, Piece):
-            loop.call_soon_threadsafe(settle, what)
-
-    waiting = service.engine.ask(ask, deliver)
-    try:
-        return await future
-    finally:
-        waiting.cancel()
+    with Rows(service.engine, [ask]) as rows:
+        while True:
+            _, what = await rows.next()
+            if isinstance(what, Said):
+                return what
 
 
 def _then(session: Session, queries: Sequence[Query], body: Questions) -> tuple[list[Answered], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Final, get_args
 
 from fastapi import APIRouter, Query
@@ -56,7 +57,7 @@ from errata.serve.wire.edits import (
     receipt_json,
 )
 from errata.serve.wire.errors import bad_request, forbidden, not_found
-from errata.session.receipts import Status, receipt_in
+from errata.session.receipts import Receipt, Status, receipt_in
 
 router = APIRouter(prefix="/v1", tags=["edits"])
 
@@ -131,10 +132,7 @@ async def one_edit(edit: EditPath, caller: Proposer, service: Served) -> WholeEd
 @router.post("/edits/{edit}/approve")
 async def approve(edit: EditPath, body: Why, caller: Approver, service: Served) -> EditReceipt:
     """Apply what was proposed, guarded by what is true now. Where the branch asks for two people, who proposed it can't (403)."""
-    check_recent(body.recent, body.dry_run)
-    recent = recent_of(service, caller) if body.recent else []
-    by = by_of(caller, body.reason, body.ticket)
-    return receipt_json(await changed(service, caller, corrections.approve, edit, by, body.dry_run, recent))
+    return await _on(edit, corrections.approve, body, caller, service)
 
 
 @router.post("/edits/{edit}/reject")
@@ -148,19 +146,13 @@ async def reject(edit: EditPath, body: Reason, caller: Approver, service: Served
 async def revert(edit: EditPath, body: Why, caller: Approver, service: Served) -> EditReceipt:
     """Take an edit back: the model then answers as if it had never been made. A dry run asks the questions of the newest edits in
     force, and tells whose answers would change."""
-    check_recent(body.recent, body.dry_run)
-    recent = recent_of(service, caller) if body.recent else []
-    by = by_of(caller, body.reason, body.ticket)
-    return receipt_json(await changed(service, caller, corrections.revert, edit, by, body.dry_run, recent))
+    return await _on(edit, corrections.revert, body, caller, service)
 
 
 @router.post("/edits/{edit}/restore")
 async def restore(edit: EditPath, body: Why, caller: Approver, service: Served) -> EditReceipt:
     """Apply an edit again that was in force once, guarded by what is true now."""
-    check_recent(body.recent, body.dry_run)
-    recent = recent_of(service, caller) if body.recent else []
-    by = by_of(caller, body.reason, body.ticket)
-    return receipt_json(await changed(service, caller, corrections.restore, edit, by, body.dry_run, recent))
+    return await _on(edit, corrections.restore, body, caller, service)
 
 
 @router.post("/reverts")
@@ -209,6 +201,14 @@ async def score(edit: EditPath, body: Questions, caller: Proposer, service: Serv
         for query, one in zip(asked, found, strict=True)
     ]
     return Scores(data=sorted(rows, key=lambda row: -1.0 if row.score is None else row.score, reverse=True), threshold=_SPEAKS)
+
+
+async def _on(edit: str, what: Callable[..., Receipt], body: Why, caller: Caller, service: Service) -> EditReceipt:
+    """What is done with one edit, or would be."""
+    check_recent(body.recent, body.dry_run)
+    recent = recent_of(service, caller) if body.recent else []
+    by = by_of(caller, body.reason, body.ticket)
+    return receipt_json(await changed(service, caller, what, edit, by, body.dry_run, recent))
 
 
 async def _edit(body: NewEdit, caller: Caller, service: Service) -> Edit:

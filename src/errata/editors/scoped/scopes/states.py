@@ -293,20 +293,17 @@ class StatesScope:
         new = list({(query.digest, target): (query, target) for query, target in asked}.items())
         states = self._read([asked for _, asked in new])
         self._held.update((name, _half(each)) for (name, _), each in zip(new, states, strict=True))
-
-    def _read(self, asked: Sequence[tuple[Query, str | None]]) -> Sequence[States]:
-        assert self._model is not None, "only a scope that is trained reads by itself"
-        paths = _paths(self._model, self.sizes.depths)
-        return self._model.states([query for query, _ in asked], [target for _, target in asked], paths)
-
-    def settle(self) -> None:
-        """Take the mean and the deviation of every input from what was looked at."""
         for name, x_NPI in (
             ("asked", torch.cat([each.asked_TPI for each in self._held.values()])),
             ("begins", torch.stack([each.begins_PI for each in self._held.values()])),
         ):
             self.net.get_buffer(f"mean_{name}").copy_(x_NPI.float().mean(0))
             self.net.get_buffer(f"deviation_{name}").copy_(x_NPI.float().std(0).clamp(min=1e-3))
+
+    def _read(self, asked: Sequence[tuple[Query, str | None]]) -> Sequence[States]:
+        assert self._model is not None, "only a scope that is trained reads by itself"
+        paths = _paths(self._model, self.sizes.depths)
+        return self._model.states([query for query, _ in asked], [target for _, target in asked], paths)
 
     def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
         """Mean cross-entropy of the sorts, in nats: of the pairs in scope, and of those out of it that it gets wrong most."""
