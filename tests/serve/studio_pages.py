@@ -43,6 +43,8 @@ class Studio:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._hear)
         self.page.on("request", lambda asked: self._note(asked.url))
+        # Whoever starts to listen only as a key is pressed may miss the chooser: the browser is told of the listener meanwhile.
+        self.page.on("filechooser", lambda chosen: None)
 
     def _hear(self, said: ConsoleMessage) -> None:
         if said.type in ("error", "warning"):
