@@ -72,6 +72,11 @@ def test_without_edits_or_probes_there_is_no_interval():
     assert list(intervals([result(1, edit(reliability="1")), result(2, edit())], ["proper", "reliability"])) == ["proper"]
 
 
+def test_draws_without_any_of_the_probes_tell_nothing_and_complain_of_nothing():
+    (one,) = intervals([result(1, edit(portability="1"), edit(), edit())], ["portability"]).values()
+    assert (one.mean, one.low, one.high) == (1, 1, 1)
+
+
 def test_the_same_results_give_the_same_interval():
     seeds = [coins(101, 9, 10), coins(102, 6, 10)]
     assert intervals(seeds, ["proper"]) == intervals(seeds, ["proper"])

@@ -73,7 +73,10 @@ def intervals(results: Sequence[Mapping[str, Any]], figures: Sequence[str], *, d
 
 def _interval(tables: Sequence[_Parts], drawn: Sequence[Array], seeds: Sequence[int]) -> Interval:
     own_S = np.array([_share(parts, np.ones((1, len(parts[0][0]))))[0] for parts in tables])
-    low, high = np.nanpercentile(np.nanmean(np.stack(drawn), axis=0), [2.5, 97.5])
+    all_SD = np.stack(drawn)
+    with np.errstate(invalid="ignore"):  # a draw in which no seed has any of the probes tells nothing
+        means_D = np.nansum(all_SD, axis=0) / (~np.isnan(all_SD)).sum(axis=0)
+    low, high = np.nanpercentile(means_D, [2.5, 97.5])
     worst = int(own_S.argmin())
     return Interval(float(own_S.mean()), float(low), float(high), float(own_S[worst]), seeds[worst])
 
