@@ -122,6 +122,15 @@ def test_a_full_queue_says_when_to_come_again_and_empties(model):
         assert taken[0].silent()
 
 
+def test_who_asks_together_is_read_together(model, monkeypatch):
+    monkeypatch.setattr("errata.serve.engine.thread.GATHER_S", LONG_S)
+    with opened(model, max_rows=4) as engine:
+        asked = [put(engine, HOME, sampling=Sampling(max_new_tokens=3)) for _ in range(4)]  # nobody begins before the fourth came
+        for one in asked:
+            one.said()
+        assert engine.load().steps <= 3
+
+
 def _seen(seen: list[int], number: int, session: Session) -> None:
     seen.append(number)
 

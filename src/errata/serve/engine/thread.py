@@ -30,6 +30,9 @@ from errata.serve.engine.whole import Whole
 
 T = TypeVar("T")
 
+GATHER_S: Final = 0.002
+"""How long an engine at rest waits for others once somebody asks, in seconds."""
+
 FOLLOW_S: Final = 0.05
 """How long what others appended may go unseen where nobody asks for it by `min_seq`."""
 
@@ -228,6 +231,8 @@ class Threaded:
                     self._turn.wait(FOLLOW_S)
                 elif not self._changes and all(self._seen_too_little(each) for each in self._waiting):
                     self._turn.wait(FOLLOW_S / 5)  # nobody can be answered before somebody else appends
+                if self._waiting:  # those who ask together are read together
+                    self._turn.wait_for(lambda: len(self._waiting) >= self._max_rows or bool(self._changes), GATHER_S)
             return self._closing_at is None or (self._busy > 0 and time.monotonic() < self._closing_at)
 
     def _round(self) -> None:
