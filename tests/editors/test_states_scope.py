@@ -10,6 +10,7 @@ from errata.core.records import Edit, EditId, Query
 from errata.editors import Scoped, StateSizes, StatesScope, parse
 from errata.editors._checkpoints import read
 from errata.editors.scoped.routed import Routed
+from errata.models._stepping import Begun
 from errata.nn.patches import NoPatch, Rewrite, Verbatim
 from errata.nn.trace import inputs_of
 from errata.school.scopes import Lessons, decisions, train_scope
@@ -90,6 +91,27 @@ def test_a_batch_of_states_is_what_each_is_alone(random_llava):
         (alone,) = random_llava.states([query], [target], paths)
         for name in ("asked_TPI", "begins_PI", "target_KPI"):
             torch.testing.assert_close(getattr(found, name), getattr(alone, name), atol=1e-4, rtol=1e-4)
+
+
+def test_what_a_template_writes_before_every_question_is_read_once_for_many_and_changes_nothing(random_llava, monkeypatch):
+    paths = random_llava.writable["text"][::2]
+    queries = [
+        Query.ask(f"where does the {word} live?") for word in ("one", "two", "red star", "ring", "thing at the top left")
+    ] * 2
+    targets = [None, "the harbor"] * 5
+    read, own = [], Begun.read
+
+    def noting(self, rows):
+        read.append(len(rows))
+        own(self, rows)
+
+    monkeypatch.setattr(Begun, "read", noting)
+    found = random_llava.states(queries, targets, paths)
+    assert sum(read) == 10
+    for query, target, together in zip(queries, targets, found, strict=True):
+        (alone,) = random_llava.states([query], [target], paths)
+        for name in ("asked_TPI", "begins_PI", "target_KPI"):
+            torch.testing.assert_close(getattr(together, name), getattr(alone, name), atol=1e-4, rtol=1e-4)
 
 
 def test_it_holds_on_things_that_it_never_saw(scope, random_llava):

@@ -13,7 +13,7 @@ Shapes: B rows, T positions, H heads, D width of one, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
@@ -23,7 +23,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 from transformers.generation.utils import GenerationMixin
 
-from errata.core.model import Entrant, Model, Patch
+from errata.core.model import Entrant, Model, Patch, together
 from errata.core.records import EditId, Query
 from errata.models._chat import tokenizer_of
 from errata.models._front import Front, Row
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
     from transformers import PreTrainedModel, ProcessorMixin
+
+_MANY: Final = 8
+"""From so many questions on, what their template writes before each is read once for all."""
 
 _NEEDED: Final = frozenset({"past_key_values", "attention_mask", "position_ids", "logits_to_keep"})
 """What a `forward` must take."""
@@ -254,6 +257,58 @@ class Stepping:
         for layer, (keys, values) in zip(layers, batch.layers, strict=True):
             layer.update(keys, values)
         self._batch = _Batch([], batch.mask_BT, batch.next_B)
+
+
+def in_words(row: Row) -> bool:
+    """Whether nothing but tokens is given of it."""
+    return not row.images and not row.given
+
+
+@final
+class Begun:
+    """What a template writes before every question, read once for many of them. For models that are steady (see `unsteady`).
+
+    Args:
+        model: whose rows are read, as it stands now.
+        ids: what they all begin with, P of them.
+    """
+
+    def __init__(self, model: Fronted, ids: tuple[int, ...]) -> None:
+        self._model, self.length = model, len(ids)
+        cache = _empty(model.front.speaker)
+        with torch.no_grad():
+            self._pass([Row(ids, len(ids), (), ())], cache, begun=0)
+        self._layers = _layers_of(cache)
+
+    @staticmethod
+    def of(model: Fronted, rows: Sequence[Row], around: Sequence[int]) -> Begun | None:
+        """What the rows in words begin with; None where they are few or begin with nothing, or the model isn't steady.
+
+        Args:
+            model: whose rows.
+            rows: to be read.
+            around: a prompt that shares with any other what the template writes around it.
+        """
+        plain = [row.ids[: row.prompt_length] for row in rows if in_words(row)]
+        if len(plain) < _MANY or unsteady(model.front):
+            return None
+        before = min(together(prompt, around) for prompt in plain)
+        return Begun(model, tuple(around[:before])) if before else None
+
+    def read(self, rows: Sequence[Row]) -> None:
+        """A pass of what comes behind: text alone, rows filled on the left, their first P positions left out."""
+        cache = _empty(self._model.front.speaker)
+        for layer, held in zip(cast("list[Any]", cache.layers), self._layers, strict=True):
+            layer.update(*(part_1HPD.expand(len(rows), -1, -1, -1) for part_1HPD in held))
+        begun = self.length
+        self._pass([replace(row, ids=row.ids[begun:], prompt_length=row.prompt_length - begun) for row in rows], cache, begun=begun)
+
+    def _pass(self, rows: Sequence[Row], cache: DynamicCache, *, begun: int) -> None:
+        put = self._model.front.put(self._model, rows, [NoPatch()] * len(rows))
+        assert put.positions_BT is not None, "It counts positions itself; see `unsteady`."
+        named = {**put.named, "attention_mask": pad(put.named["attention_mask"], (begun, 0), value=1)}
+        speak: Any = put.speaker
+        speak(**named, position_ids=put.positions_BT + begun, past_key_values=cache, use_cache=True, logits_to_keep=1)
 
 
 def _layers_of(cache: DynamicCache) -> list[tuple[Tensor, Tensor]]:

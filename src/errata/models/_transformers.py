@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
 from torch import nn
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, pad
 from transformers import GenerationConfig
 
 from errata.core.cache import Recent
@@ -32,7 +32,7 @@ from errata.models._front import Front, Put, Row
 from errata.models._groups import group
 from errata.models._lower import Lower
 from errata.models._quiet import quiet
-from errata.models._stepping import Stepping, unsteady
+from errata.models._stepping import Begun, Stepping, in_words, unsteady
 from errata.models._turn import check_turns
 from errata.nn.digest import hash_of
 from errata.nn.patches import LowRank, NoPatch, Verbatim, in_rows, voices
@@ -251,14 +251,14 @@ class TransformersModel:
         order = self.front.passes(rows, more=0)
         lowest = 0 if outside else min(layers, default=0)
         inside = [] if outside else [self.module(path) for path in changing if self._groups[path] == lowest]
-        together = [
+        chunked = [
             _Together([rows[i] for i in chunk], Lower(self.front.layers, lowest, inside, self.front.still(changing)))
             for chunk in order
         ]
 
         def speak() -> list[Spoken]:
             found: dict[int, Spoken] = {}
-            for chunk, each in zip(order, together, strict=True):
+            for chunk, each in zip(order, chunked, strict=True):
                 found.update(zip(chunk, self._speak(each, hold=not outside), strict=True))
             return [found[i] for i in range(len(rows))]
 
@@ -345,12 +345,19 @@ class TransformersModel:
     def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         found: dict[int, States] = {}
+        begun = Begun.of(self, rows, self._around)
         for chunk in self.front.passes(rows, more=0):
+            chosen = [rows[i] for i in chunk]
+            behind = begun if all(map(in_words, chosen)) else None
             with torch.no_grad(), inputs_in_rows(self, paths, len(chunk)) as seen:
-                self._logits(self.front.put(self, [rows[i] for i in chunk], [NoPatch()] * len(chunk)), keep=1)
-            x_BTPI = torch.stack([seen[path] for path in paths], dim=2)
-            for i, x_TPI in zip(chunk, x_BTPI, strict=True):
-                found[i] = rows[i].states(x_TPI[-len(rows[i].ids) :].float(), self._around)
+                if behind is None:
+                    self._logits(self.front.put(self, chosen, [NoPatch()] * len(chunk)), keep=1)
+                else:
+                    behind.read(chosen)
+            x_BTPI = torch.stack([seen[path] for path in paths], dim=2).float()
+            for row, i, x_TPI in zip(chosen, chunk, x_BTPI, strict=True):
+                before = 0 if behind is None else behind.length
+                found[i] = row.states(pad(x_TPI[before - len(row.ids) :], (0, 0, 0, 0, before, 0)), self._around)
         return [found[i] for i in range(len(rows))]
 
     @cached_property
