@@ -28,7 +28,7 @@ ROOM_FILES = 20
 ALIKE = 3
 """So many modules of a folder whose names begin alike ask for a folder of their own."""
 
-CODE_ROOTS = ("src", "tests", "tools", "examples", "bench")
+CODE_ROOTS = ("src", "packages", "tests", "tools", "examples", "bench")
 
 # Written with character classes, so that this file does not hold what it looks for.
 FORBIDDEN_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = (

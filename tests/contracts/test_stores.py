@@ -145,6 +145,11 @@ def test_snapshots_are_listed_sorted_read_and_deleted(store: Store):
     store.shelf.delete(first)
     assert store.shelf.get(first) is None
     assert list(store.shelf.sizes()) == [second]
+    other = SnapshotKey("a.b+parts", 0, "1" * 64, digest_of(b"part"))
+    store.shelf.put(other, b"part")
+    assert store.shelf.sizes("a.b") == {second: 5}
+    assert store.shelf.sizes("a.b+parts") == {other: 4}
+    assert store.shelf.sizes("a") == {}
 
 
 def test_a_large_snapshot_comes_back_as_it_went_in_and_may_be_put_again(store: Store):

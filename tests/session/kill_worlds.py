@@ -163,8 +163,8 @@ class ToldShelf:
     def get(self, key: SnapshotKey) -> bytes | None:
         return self.inner.get(key)
 
-    def sizes(self) -> Mapping[SnapshotKey, int]:
-        return self.inner.sizes()
+    def sizes(self, branch: str | None = None) -> Mapping[SnapshotKey, int]:
+        return self.inner.sizes(branch)
 
     def delete(self, key: SnapshotKey) -> None:
         self.telling.say("snapshot")

@@ -104,6 +104,22 @@ class Forgets(Protocol):
         ...
 
 
+@runtime_checkable
+class Parts(Protocol):
+    """An editor of which each edit can be kept by itself, so that a state can be put together without the model.
+
+    Contract: joining what an edit wrote to the state before it equals writing it, bit for bit.
+    """
+
+    def part(self, state: Any, edit: EditId) -> Any | None:
+        """What one edit holds in a state: plain data, as a state is; None where it holds nothing."""
+        ...
+
+    def joined(self, state: Any, edit: EditId, part: Any) -> Any:
+        """The state with one more edit in it, of which this is what it wrote."""
+        ...
+
+
 class Touched(NamedTuple):
     """Earlier edits that a write may have taken away."""
 

@@ -76,6 +76,19 @@ class State:
     """For each edit, its query's loss before the first step and after each."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one edit holds: K slots, as they stand in the book."""
+
+    keys_KR: Float[Tensor, "K R"]
+    values_KO: Float[Tensor, "K O"]
+    span: tuple[int, ...]
+    """How many slots each of its wordings and views takes, in their order."""
+
+    losses_nats: tuple[float, ...]
+    """Of its query, before the first step and after each."""
+
+
 @final
 @dataclass(frozen=True)
 class Codebook:
@@ -190,7 +203,18 @@ class Codebook:
         if need > self.slots:
             wanted = f"{need} slots for {len(found)} wordings and views"
             raise BadInput(f"The edit needs {wanted}, and the codebook has {self.slots}. Give it more: codebook:slots=...")
-        return self._placed(state, edit.id, found)
+        keys_KR = torch.cat([one.keys_KR for one in found])
+        values_KO = self.gain * torch.cat([one.values_KO for one in found])
+        span = tuple(len(one.keys_KR) for one in found)
+        return self.joined(state, edit.id, Part(keys_KR, values_KO, span, tuple(found[0].losses_nats)))
+
+    def part(self, state: State, edit: EditId) -> Part | None:
+        """The edit's slots; see `core.editor.Parts`."""
+        if edit not in state.edits:
+            return None
+        place, bounds, book = state.edits.index(edit), _bounds(state.spans), state.book
+        held = slice(bounds[place], bounds[place + 1])
+        return Part(book.keys_MR[held].clone(), book.values_MO[held].clone(), state.spans[place], state.losses_nats[place])
 
     def read(self, model: Model, state: State, query: Query) -> LowRank:
         """The whole book, for every query alike: what is near enough is decided where the module runs."""
@@ -277,26 +301,22 @@ class Codebook:
             length = self.relaxation * losses[-1] / max(float(slope_KO.square().sum()), 1e-12)
             values_KO = leaf_KO.detach() - length * slope_KO
 
-    def _placed(self, state: State, edit: EditId, found: Sequence[_Learned]) -> State:
+    def joined(self, state: State, edit: EditId, part: Part) -> State:
         """The edit's slots behind those in use; if there is no room, others leave. Edits that it overrules fall silent."""
-        span = tuple(len(one.keys_KR) for one in found)
-        need = sum(span)
+        need = len(part.keys_KR)
         gone = _making_room(state, need - (self.slots - state.book.used))
         if gone:
             state = _without(state, gone)
         book, start = state.book, state.book.used
         keys_MR, values_MO, first_M, shut_M = (each.clone() for each in (book.keys_MR, book.values_MO, book.first_M, book.shut_M))
-        first_M[[start + at for at in accumulate((0, *span[:-1]))]] = True
-        keys_MR[start : start + need] = torch.cat([one.keys_KR for one in found])
-        values_MO[start : start + need] = self.gain * torch.cat([one.values_KO for one in found])
-        spans = (*state.spans, span)
+        first_M[[start + at for at in accumulate((0, *part.span[:-1]))]] = True
+        keys_MR[start : start + need], values_MO[start : start + need] = part.keys_KR, part.values_KO
+        spans = (*state.spans, part.span)
         book = replace(book, keys_MR=keys_MR, values_MO=values_MO, first_M=first_M, shut_M=shut_M, used=start + need)
         bounds = _bounds(spans)
         for index in _alike(book, bounds, len(spans) - 1, self.same):
             shut_M[bounds[index] : bounds[index + 1]] = True
-        return State(
-            (*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, tuple(found[0].losses_nats))
-        )
+        return State((*state.edits, edit), book, spans, state.dropped + len(gone), (*state.losses_nats, part.losses_nats))
 
 
 class _Learned(NamedTuple):

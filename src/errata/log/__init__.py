@@ -3,7 +3,7 @@
 from errata.log.edit_log import EditLog
 from errata.log.entry import Entry, Kind, Row
 from errata.log.leases import LEASE_S, Guarded, holding
-from errata.log.snapshots import Found, Snapshot, Snapshots, keep
+from errata.log.snapshots import Found, PartShelf, Snapshot, Snapshots, keep
 from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
 from errata.log.stores.memory import MemoryStore
 from errata.log.stores.opening import is_url, open_store, shown, store_exists
@@ -20,6 +20,7 @@ __all__ = [
     "Lease",
     "Leases",
     "MemoryStore",
+    "PartShelf",
     "Row",
     "Shelf",
     "Snapshot",

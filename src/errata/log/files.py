@@ -99,16 +99,17 @@ class FileShelf:
             except FileNotFoundError:
                 return None
 
-    def sizes(self) -> Mapping[SnapshotKey, int]:
+    def sizes(self, branch: str | None = None) -> Mapping[SnapshotKey, int]:
         found: dict[SnapshotKey, int] = {}
         with _disk_errors("list", self._folder):
             if not self._folder.is_dir():
                 return found
-            for path in self._folder.iterdir():
-                key = _key(path.name)
-                if key is not None:
+            begins = "" if branch is None else f"{branch}."
+            for name in os.listdir(self._folder):  # thousands may be another branch's
+                key = _key(name) if name.startswith(begins) else None
+                if key is not None and branch in (None, key.branch):
                     with suppress(FileNotFoundError):  # thinned by another process since
-                        found[key] = path.stat().st_size
+                        found[key] = (self._folder / name).stat().st_size
         return dict(sorted(found.items()))
 
     def delete(self, key: SnapshotKey) -> None:

@@ -22,6 +22,10 @@ BUDGET_BYTES: Final = 2 * 1024**3
 """What the snapshots of one branch may take on the disk, unless said otherwise."""
 
 
+_APART: Final = "+parts"
+"""After a branch's name: where what its edits wrote stands on the shelf. No branch can be called so."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A state after entry `seq`, as bytes that were checked."""
@@ -151,11 +155,53 @@ class Snapshots:
             self._shelf.delete(key)
 
     def _mine(self) -> dict[SnapshotKey, int]:
-        return {key: size for key, size in self._shelf.sizes().items() if key.branch == self._log.branch}
+        return dict(self._shelf.sizes(self._log.branch))
 
     def _entry_hash(self, seq: int) -> str | None:
         """The hash in the store, beyond the end of a view too; that it's right is for the fold to check."""
         return next((row.hash for row in self._log.store.rows(self._log.branch, seq, seq + 1)), None)
+
+
+@final
+class PartShelf:
+    """What each edit of a branch wrote, by itself, so that a state can be put together without the model. A cache as well.
+
+    They stand on the store's shelf beside the snapshots, under a name that no branch can have; a part is the edit's whatever came
+    before it, so it is found by the edit's id alone.
+
+    Args:
+        log: the branch.
+    """
+
+    def __init__(self, log: EditLog) -> None:
+        self._shelf = log.store.shelf
+        self._name = f"{log.branch}{_APART}"
+
+    def put(self, edit: EditId, data: bytes) -> None:
+        """Keep what an edit wrote.
+
+        Raises:
+            LogError: it can't be written.
+        """
+        self._shelf.put(SnapshotKey(self._name, 0, edit, digest_of(data)), data)
+
+    def get(self, edits: Collection[EditId]) -> Mapping[EditId, bytes]:
+        """What these edits wrote, of those of which it's there with the digest it was put under."""
+        wanted, found = set(edits), dict[EditId, bytes]()
+        for key in self._mine() if wanted else ():
+            edit = EditId(key.entry)
+            data = self._shelf.get(key) if edit in wanted and edit not in found else None
+            if data is not None and digest_of(data) == key.digest:
+                found[edit] = data
+        return found
+
+    def clear(self) -> None:
+        """Let go of all of them."""
+        for key in self._mine():
+            self._shelf.delete(key)
+
+    def _mine(self) -> tuple[SnapshotKey, ...]:
+        return tuple(self._shelf.sizes(self._name))
 
 
 def keep(sizes: Mapping[int, int], budget_bytes: int) -> frozenset[int]:

@@ -93,8 +93,8 @@ class Shelf(Protocol):
 
     def get(self, key: SnapshotKey) -> bytes | None: ...
 
-    def sizes(self) -> Mapping[SnapshotKey, int]:
-        """Every snapshot there, with its size in bytes, sorted by key."""
+    def sizes(self, branch: str | None = None) -> Mapping[SnapshotKey, int]:
+        """Every snapshot there, or every one of a branch, with its size in bytes, sorted by key."""
         ...
 
     def delete(self, key: SnapshotKey) -> None:

@@ -11,12 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 
-from errata.core.editor import Editor
+from errata.core.editor import Editor, Parts
 from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
 from errata.core.records import EditId
 from errata.editors import from_tensors, state_bytes, to_tensors
-from errata.log import EditLog, Entry, Snapshots
+from errata.log import EditLog, Entry, PartShelf, Snapshots
 
 
 class Folded(NamedTuple):
@@ -45,7 +45,54 @@ def folded(model: Model, editor: Editor[Any], log: EditLog, *, without: Collecti
     for edit in log.in_force(skip=done, without=without):
         state = editor.write(model, state, edit)
         written += 1
+        kept_part(log, editor, state, edit.id)
     return Folded(state, written)
+
+
+def followed(editor: Editor[Any], log: EditLog, *, without: Collection[EditId] = (), since: Any | None = None) -> Any | None:
+    """The fold of the edits in force where no model is at hand: from the newest snapshot that serves, and from what each later
+    edit left by itself when it was written.
+
+    Args:
+        editor: one whose edits can be kept by themselves.
+        log: a log, or a view of its past.
+        without: edits that are left out.
+        since: an earlier state of the same log, which is gone on from where its edits are the first of those in force.
+
+    Returns:
+        The state; None where no edit is in force.
+
+    Raises:
+        BadInput: the editor's edits can't be kept by themselves.
+        LogError: what an edit wrote isn't in the store (yet): the sentence says which, and what to do.
+    """
+    if not isinstance(editor, Parts):
+        raise BadInput("What this editor writes can't be told apart by edit, so no state can be put together without the model.")
+    ids = tuple(edit for edit in log.ids_in_force() if edit not in without)
+    if not ids:
+        return None
+    state, done = since, 0 if since is None else len(since.edits)
+    if since is None or since.edits != ids[:done]:
+        found = Snapshots(log).start(without=without).snapshot
+        state, done = (None, 0) if found is None else (thawed(found.data), found.edits)
+    if state is None:
+        raise LogError("The store holds no state to begin with. Open it once with its model: errata ask")
+    later = ids[done:]
+    parts = PartShelf(log).get(later)
+    for edit in later:
+        part = thawed(parts[edit]) if edit in parts else None
+        if part is None:
+            raise LogError(f"What the edit {edit[:12]} wrote isn't in the store. Open the store once with its model: errata ask")
+        state = editor.joined(state, edit, part)
+    return state
+
+
+def kept_part(log: EditLog, editor: Editor[Any], state: Any, edit: EditId | None) -> None:
+    """Keep what an edit wrote, by itself, where the editor can tell; what can't be kept is found out by a fold with the model."""
+    part = editor.part(state, edit) if edit is not None and isinstance(editor, Parts) else None
+    if edit is not None and part is not None:
+        with suppress(LogError):
+            PartShelf(log).put(edit, frozen(part))
 
 
 def kept(log: EditLog, entry: Entry, state: Any) -> None:

@@ -29,7 +29,7 @@ from errata.session.asking import Read, answered, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
-from errata.session.folding import Folded, folded, frozen, kept
+from errata.session.folding import Folded, folded, frozen, kept, kept_part
 from errata.session.pools import pool_in, unprotected
 from errata.session.receipts import Answer, Moved, Receipt, Status, beyond, receipt_under, stays_out
 
@@ -494,5 +494,6 @@ class Session:
         return tuple(edit for edit in over if edit not in fixed)
 
     def _snapshot(self, entry: Entry) -> None:
+        kept_part(self.log, self.editor, self.state, entry.edit_id)
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
             kept(self.log, entry, self.state)

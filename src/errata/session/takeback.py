@@ -18,11 +18,11 @@ from errata.core.matching import same
 from errata.core.model import fits
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
-from errata.log import EditLog, Kind, Snapshots, holding
+from errata.log import EditLog, Kind, PartShelf, Snapshots, holding
 from errata.log.erasing import branches_naming, concerned
 from errata.session.asking import heard
 from errata.session.checks import check_out, check_restorable
-from errata.session.folding import frozen
+from errata.session.folding import frozen, kept_part
 from errata.session.pools import pool_in
 from errata.session.receipts import Answer, Moved, Receipt, Returned, beyond
 from errata.session.session import Session
@@ -209,6 +209,10 @@ def _unlink(session: Session, images: tuple[str, ...]) -> None:
         session.log.store.blobs.erase(digest)
     for branch in session.log.branches():
         Snapshots(session.log.on(branch)).clear()
+        PartShelf(session.log.on(branch)).clear()
+    for edit in session.standing():  # of the rest of this branch what was written is at hand
+        if edit not in session.log.fixed():
+            kept_part(session.log, session.editor, session.state, edit)
     session.record("erased", None, None, details={"images": list(images), "edits": [], "stage": "done"})
 
 

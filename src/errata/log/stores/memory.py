@@ -52,8 +52,8 @@ class MemoryShelf:
     def get(self, key: SnapshotKey) -> bytes | None:
         return self._snapshots.get(key)
 
-    def sizes(self) -> Mapping[SnapshotKey, int]:
-        return {key: len(data) for key, data in sorted(self._snapshots.items())}
+    def sizes(self, branch: str | None = None) -> Mapping[SnapshotKey, int]:
+        return {key: len(data) for key, data in sorted(self._snapshots.items()) if branch in (None, key.branch)}
 
     def delete(self, key: SnapshotKey) -> None:
         self._snapshots.pop(key, None)

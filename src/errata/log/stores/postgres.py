@@ -112,9 +112,11 @@ class PostgresShelf:
             parts = [bytes(data) for data in connection.execute(wanted).scalars()]
         return b"".join(parts) if parts else None
 
-    def sizes(self) -> Mapping[SnapshotKey, int]:
+    def sizes(self, branch: str | None = None) -> Mapping[SnapshotKey, int]:
         key = (SNAPSHOTS.c.branch, SNAPSHOTS.c.seq, SNAPSHOTS.c.entry, SNAPSHOTS.c.digest)
         wanted = sa.select(*key, sa.func.sum(sa.func.octet_length(SNAPSHOTS.c.data))).group_by(*key)
+        if branch is not None:
+            wanted = wanted.where(SNAPSHOTS.c.branch == branch)
         with self._database.reading() as connection:
             found = {SnapshotKey(*names): int(size) for *names, size in connection.execute(wanted)}
         return dict(sorted(found.items()))
