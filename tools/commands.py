@@ -76,13 +76,18 @@ def commands(app: typer.Typer) -> dict[tuple[str, ...], Command]:
 
     def walk(node: object, path: tuple[str, ...]) -> None:
         if isinstance(node, TyperGroup):
+            if path and node.invoke_without_command:
+                found[path] = told(node, path)
             for name, child in node.commands.items():
                 walk(child, (*path, name))
             return
         assert isinstance(node, typer.core.TyperCommand), f"{path} is neither a command nor a group"
+        found[path] = told(node, path)
+
+    def told(node: TyperGroup | typer.core.TyperCommand, path: tuple[str, ...]) -> Command:
         options = tuple(_option(param) for param in node.params if isinstance(param, TyperOption))
         arguments = tuple(_argument(param) for param in node.params if isinstance(param, TyperArgument))
-        found[path] = Command(path, (node.help or "").strip(), options, arguments)
+        return Command(path, (node.help or "").strip(), options, arguments)
 
     walk(typer.main.get_command(app), ())
     return found

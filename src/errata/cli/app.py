@@ -93,6 +93,7 @@ GROUPS: Mapping[str, tuple[str, Callable[[], Mapping[str, Command]]]] = MappingP
         "model": ("errata.cli.model.models", _model),
         "scope": ("errata.cli.scope", _no_more),
         "key": ("errata.cli.key", _no_more),
+        "export": ("errata.cli.export", _no_more),
     }
 )
 """Commands that have commands of their own -> the module whose `app` holds the first of them, and what gives the others."""

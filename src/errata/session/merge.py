@@ -7,16 +7,19 @@ back from a merged checkpoint, and whoever has both it and the base can work out
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from errata.core.canonical import JSON
 from errata.core.editor import Merges
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Patch
 from errata.models import TransformersModel, load
 from errata.models.converting.folder import check_folder, draft_of
+from errata.models.exported.checkpoint import write_checkpoint
 from errata.session.asking import said, unedited
 from errata.session.session import Session
 
@@ -41,37 +44,52 @@ class Merged:
     """The merged model's."""
 
 
-def merge_into(session: Session, folder: Path) -> Merged:
+def _nothing_more(draft: Path, merged: TransformersModel) -> None:
+    """Nothing is done to a checkpoint before it gets its name."""
+
+
+def merge_into(session: Session, folder: Path, *, finish: Callable[[Path, TransformersModel], None] = _nothing_more) -> Merged:
     """Write the corrected model as a checkpoint folder, open it again and ask it every edit's own question.
 
     Args:
         session: with edits in force; what others append meanwhile isn't in the checkpoint.
         folder: written whole or not at all; it must not be there, or be empty.
+        finish: is given the folder before it gets its name, and the model in it; what it raises leaves nothing behind.
 
     Raises:
         BadInput: the folder isn't empty or can't be written, no edit is in force, or the editor can't be merged.
     """
     check_folder(folder)
-    model, state, slip = session.model, session.state, _slip(session)
+    model, state, slip = session.model, session.state, slip_of(session)
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
-    if not model.dense:
-        raise BadInput(
-            "The model is quantised, or some of its weights are left elsewhere until they are used, and a checkpoint with edits in "
-            "its weights needs them all. Open it on one device, in float32 or bfloat16."
-        )
+    check_dense(model)
     patch = _patch(session)
     edits = [session.log.edit(edit) for edit in patch.edits]
     queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
     apart = session.said(queries, state, targets)
     with draft_of(folder.resolve()) as draft:
         with patch.on(model):
-            model.save(draft)
+            write_checkpoint(model, draft)
         merged = load(draft, device=str(model.place), dtype=str(model.net.dtype).removeprefix("torch."))
         together = said(merged, unedited, queries, targets=targets)
         told = {**slip, "merged": merged.digest, "edits": len(edits)}
         (draft / SLIP).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        finish(draft, merged)
     agree = sum(same(one, other) for one, other in zip(apart, together, strict=True))
     return Merged(len(edits), sum(edit.valid_until is not None for edit in edits), agree, merged.digest)
+
+
+def check_dense(model: TransformersModel) -> None:
+    """Whether every weight is at hand, a number each.
+
+    Raises:
+        BadInput: some are quantised, or left elsewhere until they are used.
+    """
+    if not model.dense:
+        raise BadInput(
+            "The model is quantised, or some of its weights are left elsewhere until they are used, and what is written with edits "
+            "in its weights needs them all. Open it on one device, in float32 or bfloat16."
+        )
 
 
 def _patch(session: Session) -> Patch:
@@ -88,7 +106,8 @@ def _patch(session: Session) -> Patch:
     return patch
 
 
-def _slip(session: Session) -> dict[str, object]:
+def slip_of(session: Session) -> dict[str, JSON]:
+    """What something was made of: the base, the editor, the branch and its entry."""
     seq, digest = session.seen
     return {
         "base": {"name": session.model.name, "digest": session.model.digest},

@@ -1,7 +1,7 @@
 """A pool of ordinary queries kept with a log: written once when the log begins, read back whenever it is opened.
 
 An editor that protects ordinary answers can only protect those it is shown. Where nobody gives it questions, some are made for the
-model: of ScopeWorld for a shipped model, which knows little else, and for any other those of `_WORDS` and `_ON_PICTURES`.
+model: of ScopeWorld for a shipped model, which knows little else, and for any other those of `_WORDS` and `ON_PICTURES`.
 """
 
 from __future__ import annotations
@@ -92,12 +92,13 @@ Hello, how are you?
 Who are you?
 """
 
-_ON_PICTURES: Final = (
+ON_PICTURES: Final = (
     "What is in the picture?",
     "Describe the picture in one sentence.",
     "How many things are in the picture?",
     "Which colours are in the picture?",
 )
+"""What anybody may ask about any picture."""
 
 
 def made_pool(model: Model) -> tuple[Query, ...]:
@@ -114,7 +115,7 @@ def _candidates(model: Model) -> Iterator[Query]:
         return
     yield from map(Query.ask, _WORDS.strip().splitlines())
     pictures = (query.images[0] for query in of_world if query.images)
-    for text, image in islice(zip(cycle(_ON_PICTURES), pictures, strict=False), _PICTURES):
+    for text, image in islice(zip(cycle(ON_PICTURES), pictures, strict=False), _PICTURES):
         yield Query.ask(text, image)
 
 
