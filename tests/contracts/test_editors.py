@@ -48,7 +48,7 @@ SPEAKING = [text for text in EVERY if text != "none:"]
 
 # These change no weight, and a model with random weights follows no words: here it counts what they say to it, and
 # tests/editors/test_scoped.py has the shipped model answer.
-IN_CONTEXT = ("told:", "ike:", "scoped:", *TOLD)
+IN_CONTEXT = ("told:", "ike:", "scoped:", "golden:", "patch:", *TOLD)
 
 # What goes into a layer differs from family to family: of each editor one is taken to the families besides LLaVA, too.
 ELSEWHERE = [f"{name}:{FIELDS.get(name, [''])[0]}" for name in EDITORS]

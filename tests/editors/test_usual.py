@@ -104,7 +104,7 @@ def test_golden_questions_stand_before_every_question_the_most_similar_last(rand
 def test_a_prompt_patch_says_all_corrections_and_leaves_the_oldest_out_once_the_context_is_full(random_llava):
     editor, state = filled(random_llava, r"patch:form={fact}.\n", *EDITS)
     said = editor.read(random_llava, state, FAR)
-    assert said.edits == tuple(edit.id for edit in reversed(EDITS))
+    assert said.edits == tuple(edit.id for edit in EDITS)
     assert all(edit.target in said.query.text for edit in EDITS)
     for place in range(60):
         state = editor.write(random_llava, state, Edit(Query.ask(f"How many are there of {place}?"), f"{place} and two"))
@@ -128,6 +128,9 @@ def test_a_nightly_lora_changes_nothing_until_its_night_and_then_learns_all_that
     for edit in EDITS:
         bare, now = (lost(random_llava, edit, each) for each in (NoPatch(), patch))
         assert now < 0.5 * bare
+    weights = editor.merged(random_llava, state)
+    assert random_llava.answers([FAR], [weights]) == random_llava.answers([FAR], [patch])
+    assert editor.merged(random_llava, editor.begin(random_llava)) is None
     later = editor.write(random_llava, state, Edit(Query.ask("What else?"), "nothing"))
     assert editor.read(random_llava, later, FAR).edits == patch.edits
     assert editor.telemetry(later)["waiting"] == 1

@@ -67,5 +67,5 @@ def prompted(model: Model, notes: Sequence[Note], query: Query) -> Rewrite | NoP
         kept = notes[first:]
         asked = before(query, "".join(note.words for note in kept))
         if fits(model, asked):
-            return Rewrite(asked, tuple(note.edit for note in reversed(kept)))
+            return Rewrite(asked, tuple(note.edit for note in kept))
     return NoPatch()

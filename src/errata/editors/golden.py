@@ -68,7 +68,8 @@ class Golden:
         keys_ND = torch.stack([note.key_D for note in state.notes if note.key_D is not None])
         rho_N = near.rho(near.key(model, query), keys_ND)
         chosen = rho_N.argsort(stable=True)[-self.k :].tolist()
-        return prompted(model, [replace(state.notes[place], key_D=None) for place in chosen], query)
+        said = prompted(model, [state.notes[place] for place in chosen], query)
+        return replace(said, edits=said.edits[::-1])  # the most similar first
 
     def _near(self) -> Nearest:
         return Nearest(0.5, self.image_weight)

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON, finite
-from errata.core.model import Model, Patch
+from errata.core.model import Model
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors._objective import mean_nats
 from errata.editors._ranges import above, at_least
 from errata.editors._sites import linear
-from errata.nn.patches import Delta, LowRank, NoPatch
+from errata.nn.patches import Delta, LowRank, NoPatch, Replaced, merged
 from errata.nn.places import plain
 
 
@@ -103,9 +103,10 @@ class Lora:
             return NoPatch()
         return LowRank({path: Delta(state.a[path], state.b[path]) for path in state.a}, state.edits)
 
-    def merged(self, model: Model, state: Nightly) -> Patch | None:
-        """See `core.editor.Merges`: the adapter as it is."""
-        return self.read(model, state, Query.ask("?"))
+    def merged(self, model: Model, state: Nightly) -> Replaced | None:
+        """The adapter in the weights; None before the first training."""
+        patch = self.read(model, state, Query.ask("?"))
+        return merged(model, patch) if isinstance(patch, LowRank) else None
 
     def telemetry(self, state: Nightly) -> Mapping[str, JSON]:
         """What the last training did, and how many corrections wait for the next."""
