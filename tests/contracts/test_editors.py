@@ -51,7 +51,10 @@ SPEAKING = [text for text in EVERY if text != "none:"]
 IN_CONTEXT = ("told:", "ike:", "scoped:", "golden:", "patch:", *TOLD)
 
 # What goes into a layer differs from family to family: of each editor one is taken to the families besides LLaVA, too.
-ELSEWHERE = [f"{name}:{FIELDS.get(name, [''])[0]}" for name in EDITORS]
+BESIDE = ("pin", "cache", "golden", "patch")
+"""These put nothing into a layer."""
+
+ELSEWHERE = [f"{name}:{FIELDS.get(name, [''])[0]}" for name in EDITORS if name not in BESIDE]
 TAKEN = [("llava", text) for text in EVERY] + [(family, text) for family in BUILT if family != "llava" for text in ELSEWHERE]
 
 
