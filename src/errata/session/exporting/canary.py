@@ -7,7 +7,6 @@ gets one and the same ended answer with them and without.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any, Final, final
 
 from errata.core.canonical import JSON, digest_of
 from errata.core.counted import counted
-from errata.core.decoding import as_it_is
+from errata.core.endpoint import as_shown
 from errata.core.errors import BadImage, BadInput, quoted, shortened
 from errata.core.images import NEWEST, Image
 from errata.core.matching import same
@@ -114,9 +113,9 @@ def write(canary: Canary, folder: Path, told: Mapping[str, JSON], *, decoder: in
 
     def question(asked: Asked) -> dict[str, JSON]:
         for image in asked.query.images:
-            data, kind = _bytes_of(image, decoder)
+            data, kind = as_shown(image, decoder)
             (folder / _PICTURES).mkdir(exist_ok=True)
-            name = f"{_PICTURES}/{digest_of(data)[:12]}.{kind}"
+            name = f"{_PICTURES}/{digest_of(data)[:12]}.{kind.replace('jpeg', 'jpg')}"
             (folder / name).write_bytes(data)
             held[image.digest] = name
         return {**asked.query.to_json(), "answer": asked.due, "max_new_tokens": asked.room}
@@ -229,12 +228,3 @@ def _near(query: Query, others: Sequence[Query]) -> Iterator[Query]:
 
 def _read(told: Mapping[str, Any], image: Any) -> Asked:
     return Asked(Query.from_json(told, image), str(told["answer"]), int(told["max_new_tokens"]))
-
-
-def _bytes_of(image: Image, decoder: int) -> tuple[bytes, str]:
-    """What the model sees, in bytes that every program decodes alike, and the ending of a file of them."""
-    if decoder == NEWEST and as_it_is(image.data):
-        return image.data, "jpg"
-    drawn = io.BytesIO()
-    image.pixels(decoder).save(drawn, "PNG")
-    return drawn.getvalue(), "png"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 from urllib.parse import urlsplit
 
+from errata.core import endpoint
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, quoted, shortened
 from errata.core.images import Image
@@ -22,12 +19,6 @@ from errata.models.exported.adapter import open_adapter
 from errata.session.exporting import canary as canaries
 from errata.session.exporting.canary import Asked
 from errata.session.exporting.forms import ask
-
-_MOST: Final = 1024 * 1024
-"""Bytes of a reply that are read, at most."""
-
-_SHOWN: Final = 300
-"""Characters of what a server says of an error that are shown."""
 
 _TIMEOUT_S: Final = 600.0
 """A first answer may have to wait until a model is warm."""
@@ -83,20 +74,20 @@ def check_endpoint(url: str, folder: Path, *, served: str = "", key: str = "") -
         BadInput: there is no canary, nobody answers, or what answers isn't such a server.
     """
     canary, told = canaries.read(folder)
-    endpoint = Endpoint(_base(url), key)
+    server = Endpoint(_base(url), key)
     if not served:
-        there = endpoint.names()
+        there = server.names()
         served, missing = _served(there, told)
         if missing:
             return Checked("", "", (missing,))
-    corrected, unmoved = (endpoint.answer(served, asked) for asked in (canary.corrected, canary.unmoved))
+    corrected, unmoved = (server.answer(served, asked) for asked in (canary.corrected, canary.unmoved))
     return Checked(corrected, unmoved, canary.judged(corrected, unmoved))
 
 
 @final
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that speaks OpenAI's API. Redirects aren't followed, so that a key goes nowhere but where it was sent."""
+    """A server that speaks OpenAI's API (`core.endpoint`)."""
 
     base: str
     key: str = ""
@@ -127,38 +118,17 @@ class Endpoint:
         return said
 
     def _asked(self, path: str, body: bytes | None) -> Any:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(f"{self.base}{path}", data=body, headers=headers)
         try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_S) as reply:
-                data: bytes = reply.read(_MOST)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise BadInput(f"{self.base}{path} answered with status {error.code}: {self._told(error)}") from None
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            cause = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise BadInput(f"{self.base} can't be reached: {cause}. Look whether the server runs there.") from None
+            data = endpoint.sent(f"{self.base}{path}", body, key=self.key, timeout_s=_TIMEOUT_S)
+        except endpoint.Refused as error:
+            told = endpoint.shown(" ".join(error.body.decode(errors="replace").split()), self.key) or error.reason
+            raise BadInput(f"{self.base}{path} answered with status {error.status}: {told}") from None
+        except endpoint.Silent as error:
+            raise BadInput(f"{self.base} can't be reached: {error.cause}. Look whether the server runs there.") from None
         try:
             return json.loads(data)
         except ValueError:
             raise BadInput(f"{self.base}{path} didn't answer in JSON. Is it a server that speaks OpenAI's API?") from None
-
-    def _told(self, error: urllib.error.HTTPError) -> str:
-        """What a server says of an error; the key is struck out."""
-        try:
-            told = " ".join(error.read(_MOST).decode(errors="replace").split())
-        except (OSError, http.client.HTTPException):
-            told = str(error.reason)
-        struck = told.replace(self.key, "***") if self.key else told
-        return struck[:_SHOWN] or str(error.reason)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any) -> None:
-        """None: the status comes back as an error."""
-        return
 
 
 def _served(there: list[str], told: Mapping[str, Any]) -> tuple[str, str]:
@@ -187,14 +157,9 @@ def _base(url: str) -> str:
     Raises:
         BadInput: it is no URL of a server.
     """
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.username or parts.query or parts.fragment or not (url.isascii() and url.isprintable()):
+    if not endpoint.addresses(url):
         raise BadInput(f"{quoted(url)} isn't the address of a server. Write it as http://HOST:PORT.")
-    return url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
+    return url.rstrip("/") if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/v1"
 
 
 def _message(message: Message) -> dict[str, JSON]:
@@ -202,15 +167,12 @@ def _message(message: Message) -> dict[str, JSON]:
     if not any(isinstance(part, Image) for part in message.parts):
         return {"role": message.role, "content": message.text}
     parts: list[JSON] = [
-        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image_url", "image_url": {"url": _data_url(part)}}
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": endpoint.data_url(part)}}
         for part in message.parts
     ]
     return {"role": message.role, "content": parts}
-
-
-def _data_url(image: Image) -> str:
-    kind = "jpeg" if image.data.startswith(b"\xff\xd8") else "png"  # a canary's pictures are of these two
-    return f"data:image/{kind};base64,{base64.b64encode(image.data).decode()}"
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:
