@@ -9,8 +9,9 @@ import pytest
 import errata
 from errata.core.errors import BadInput, LogError, WrongStore
 from errata.log import EditLog, PartShelf, SqliteStore
+from errata.models.exported.checkpoint import naming
 from errata_vllm.checks import check_config, check_log, check_named, check_version
-from errata_vllm.folder import NOTE, digest_in, hub_name
+from errata_vllm.folder import NOTE, digest_in
 from errata_vllm.following import Followed, Poll
 from errata_vllm.settings import Settings, settings
 
@@ -146,6 +147,7 @@ def test_settings_come_from_the_environment(monkeypatch):
 
 
 def test_the_tower_has_the_level_that_the_hub_has():
+    hub_name = naming({"vision_config": {}})
     assert hub_name("model.vision_tower.encoder.x") == "model.vision_tower.vision_model.encoder.x"
     assert hub_name("model.vision_tower.vision_model.x") == "model.vision_tower.vision_model.x"
     assert hub_name("model.language_model.x") == "model.language_model.x"

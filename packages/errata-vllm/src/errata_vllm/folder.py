@@ -1,7 +1,6 @@
 """A model as a folder that vLLM opens, with a note of which model it is, so that another model's log is refused.
 
-transformers 5.20 and later write the tower of a LLaVA without the level `vision_model`, which the hub's checkpoints have and vLLM
-0.32 asks for; it is put back here. Everything else is as `save_pretrained` writes it.
+Its tensors have the hub's names, which vLLM asks for (`errata.models.exported.checkpoint`).
 """
 
 from __future__ import annotations
@@ -10,18 +9,13 @@ import json
 from pathlib import Path
 from typing import Final
 
-from safetensors import safe_open
-from safetensors.torch import save_file
-
 from errata.core.errors import BadInput
 from errata.models import load
 from errata.models.converting.folder import check_folder, draft_of
+from errata.models.exported.checkpoint import write_checkpoint
 
 NOTE: Final = "errata-model.json"
 """The file in the folder that says which model it is."""
-
-_TOWER: Final = "vision_tower."
-_LEVEL: Final = "vision_model."
 
 
 def prepare(model: str, folder: Path) -> str:
@@ -40,14 +34,7 @@ def prepare(model: str, folder: Path) -> str:
     check_folder(folder)
     opened = load(model)
     with draft_of(folder.resolve()) as draft:
-        opened.save(draft)
-        for file in sorted(draft.glob("*.safetensors")):
-            _as_on_the_hub(file)
-        index = draft / "model.safetensors.index.json"
-        if index.exists():
-            told = json.loads(index.read_text(encoding="utf-8"))
-            told["weight_map"] = {hub_name(name): file for name, file in told["weight_map"].items()}
-            index.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        write_checkpoint(opened, draft)
         note = {"name": opened.name, "digest": opened.digest}
         (draft / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     return opened.digest
@@ -67,18 +54,3 @@ def digest_in(folder: str) -> str:
             f"{folder} doesn't say which model it is, so nothing tells whether the log's corrections are for it. "
             "Write the folder with: python -m errata_vllm prepare MODEL FOLDER"
         ) from None
-
-
-def hub_name(name: str) -> str:
-    """A tensor's name as the hub's checkpoints have it."""
-    before, tower, rest = name.partition(_TOWER)
-    return f"{before}{tower}{_LEVEL}{rest}" if tower and not rest.startswith(_LEVEL) else name
-
-
-def _as_on_the_hub(file: Path) -> None:
-    with safe_open(file, "pt") as held:
-        names, told = list(held.keys()), held.metadata()
-        if all(hub_name(name) == name for name in names):
-            return
-        tensors = {hub_name(name): held.get_tensor(name) for name in names}
-    save_file(tensors, file, told)
