@@ -26,7 +26,7 @@ from transformers.generation.utils import GenerationMixin
 from errata.core.model import Entrant, Model, Patch, together
 from errata.core.records import EditId, Query
 from errata.models._chat import tokenizer_of
-from errata.models._front import Front, Row
+from errata.models._front import Front, Put, Row
 from errata.nn.patches import LowRank, NoPatch, Rewrite, voices
 from errata.nn.running import Carried, Running
 
@@ -236,10 +236,8 @@ class Stepping:
             assert put.speaker is self._speaker, "Another part speaks; see `unsteady`."
             assert put.positions_BT is not None, "It counts positions itself; see `unsteady`."
             with Running(model, carried).on():
-                speak: Any = put.speaker
-                said = speak(**put.named, position_ids=put.positions_BT, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        batch = _Batch(_layers_of(cache), put.named["attention_mask"], put.positions_BT[:, -1] + 1)
-        return batch, cast("Tensor", said.logits)[:, -1].float()
+                logits_BV = _spoken(put, cache)
+        return _Batch(_layers_of(cache), put.named["attention_mask"], put.positions_BT[:, -1] + 1), logits_BV
 
     def _now(self) -> _Batch:
         """The batch with what the last steps added."""
@@ -252,10 +250,7 @@ class Stepping:
         self._batch = self._cache = None
         if batch is None:
             return
-        self._cache = _empty(self._speaker)
-        layers: Any = self._cache.layers
-        for layer, (keys, values) in zip(layers, batch.layers, strict=True):
-            layer.update(keys, values)
+        self._cache = _holding(self._speaker, batch.layers)
         self._batch = _Batch([], batch.mask_BT, batch.next_B)
 
 
@@ -297,18 +292,30 @@ class Begun:
 
     def read(self, rows: Sequence[Row]) -> None:
         """A pass of what comes behind: text alone, rows filled on the left, their first P positions left out."""
-        cache = _empty(self._model.front.speaker)
-        for layer, held in zip(cast("list[Any]", cache.layers), self._layers, strict=True):
-            layer.update(*(part_1HPD.expand(len(rows), -1, -1, -1) for part_1HPD in held))
+        every = len(rows), -1, -1, -1
+        cache = _holding(self._model.front.speaker, [(keys.expand(every), values.expand(every)) for keys, values in self._layers])
         begun = self.length
         self._pass([replace(row, ids=row.ids[begun:], prompt_length=row.prompt_length - begun) for row in rows], cache, begun=begun)
 
     def _pass(self, rows: Sequence[Row], cache: DynamicCache, *, begun: int) -> None:
-        put = self._model.front.put(self._model, rows, [NoPatch()] * len(rows))
-        assert put.positions_BT is not None, "It counts positions itself; see `unsteady`."
-        named = {**put.named, "attention_mask": pad(put.named["attention_mask"], (begun, 0), value=1)}
-        speak: Any = put.speaker
-        speak(**named, position_ids=put.positions_BT + begun, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        _spoken(self._model.front.put(self._model, rows, [NoPatch()] * len(rows)), cache, begun=begun)
+
+
+def _spoken(put: Put, cache: DynamicCache, *, begun: int = 0) -> Float[Tensor, "B V"]:
+    """What the head says at the last position of rows that go behind what a cache holds of them, `begun` positions of each."""
+    assert put.positions_BT is not None, "It counts positions itself; see `unsteady`."
+    named = {**put.named, "attention_mask": pad(put.named["attention_mask"], (begun, 0), value=1)}
+    speak: Any = put.speaker
+    said = speak(**named, position_ids=put.positions_BT + begun, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return cast("Tensor", said.logits)[:, -1].float()
+
+
+def _holding(speaker: PreTrainedModel, layers: Sequence[tuple[Tensor, Tensor]]) -> DynamicCache:
+    """A cache of keys and values."""
+    cache = _empty(speaker)
+    for layer, held in zip(cast("list[Any]", cache.layers), layers, strict=True):
+        layer.update(*held)
+    return cache
 
 
 def _layers_of(cache: DynamicCache) -> list[tuple[Tensor, Tensor]]:
