@@ -48,12 +48,19 @@ def _nothing_more(draft: Path, merged: TransformersModel) -> None:
     """Nothing is done to a checkpoint before it gets its name."""
 
 
-def merge_into(session: Session, folder: Path, *, finish: Callable[[Path, TransformersModel], None] = _nothing_more) -> Merged:
+def merge_into(
+    session: Session,
+    folder: Path,
+    *,
+    weights: Patch | None = None,
+    finish: Callable[[Path, TransformersModel], None] = _nothing_more,
+) -> Merged:
     """Write the corrected model as a checkpoint folder, open it again and ask it every edit's own question.
 
     Args:
         session: with edits in force; what others append meanwhile isn't in the checkpoint.
         folder: written whole or not at all; it must not be there, or be empty.
+        weights: what the editor's `merged` gave, where it was asked already.
         finish: is given the folder before it gets its name, and the model in it; what it raises leaves nothing behind.
 
     Raises:
@@ -63,7 +70,7 @@ def merge_into(session: Session, folder: Path, *, finish: Callable[[Path, Transf
     model, state, slip = session.model, session.state, slip_of(session)
     assert isinstance(model, TransformersModel), "a session's model is the one real model"
     check_dense(model)
-    patch = _patch(session)
+    patch = _patch(session) if weights is None else weights
     edits = [session.log.edit(edit) for edit in patch.edits]
     queries, targets = [edit.query for edit in edits], [edit.target for edit in edits]
     apart = session.said(queries, state, targets)

@@ -210,8 +210,9 @@ def _unlink(session: Session, images: tuple[str, ...]) -> None:
     for branch in session.log.branches():
         Snapshots(session.log.on(branch)).clear()
         PartShelf(session.log.on(branch)).clear()
+    fixed = session.log.fixed()
     for edit in session.standing():  # of the rest of this branch what was written is at hand
-        if edit not in session.log.fixed():
+        if edit not in fixed:
             kept_part(session.log, session.editor, session.state, edit)
     session.record("erased", None, None, details={"images": list(images), "edits": [], "stage": "done"})
 

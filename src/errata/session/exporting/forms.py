@@ -15,6 +15,7 @@ from errata.core.canonical import JSON
 from errata.core.counted import counted
 from errata.core.editor import Merges
 from errata.core.errors import BadInput
+from errata.core.model import Patch
 from errata.core.records import Query
 from errata.models import TransformersModel
 from errata.models.converting.folder import check_folder, draft_of
@@ -83,7 +84,7 @@ def export_into(session: Session, form: Form, folder: Path, *, keep: Sequence[Qu
     check_dense(model)
     patch = _alike(session, form)
     canary = canaries.chosen(session, keep)
-    return _merged(session, folder, canary) if form == "merged" else _adapted(session, form, patch, folder, canary)
+    return _merged(session, patch, folder, canary) if form == "merged" else _adapted(session, form, patch, folder, canary)
 
 
 def ask(model: TransformersModel, canary: Canary) -> tuple[str, str]:
@@ -109,14 +110,14 @@ def _adapted(session: Session, form: Form, patch: LowRank | Replaced, folder: Pa
     return made
 
 
-def _merged(session: Session, folder: Path, canary: Canary) -> Exported:
+def _merged(session: Session, weights: Patch, folder: Path, canary: Canary) -> Exported:
     made = _exported(session, "merged", canary, rank=0, modules=())
 
     def finish(draft: Path, merged: TransformersModel) -> None:
         canaries.write(canary, draft, _told(session, made), decoder=session.model.decoder)
         _prove(canary, merged)
 
-    merge_into(session, folder, finish=finish)
+    merge_into(session, folder, weights=weights, finish=finish)
     return made
 
 
@@ -154,7 +155,7 @@ def _told(session: Session, made: Exported) -> dict[str, JSON]:
 
 
 def _alike(session: Session, form: Form) -> LowRank | Replaced:
-    """What the session's state has to say to every query alike.
+    """What the session's state has to say to every query alike: as weights, or for an adapter of as low a rank as it has.
 
     Raises:
         BadInput: no edit is in force, or it depends on the query.
@@ -170,6 +171,6 @@ def _alike(session: Session, form: Form) -> LowRank | Replaced:
             f"says the same. Serve it from its store (errata serve), or write the {counted(len(ids), 'edit')} anew on another "
             f"branch with an editor of weights: errata rebase --model {model.name} --onto BRANCH --editor scopeedit"
         )
-    patch = editor.read(model, session.state, Query.ask("?"))
+    patch = merged if form == "merged" else editor.read(model, session.state, Query.ask("?"))
     assert isinstance(patch, LowRank | Replaced), "an editor that can be merged reads weights"
     return patch
