@@ -138,9 +138,9 @@ def test_a_nightly_lora_changes_nothing_until_its_night_and_then_learns_all_that
 
 def test_a_nightly_lora_is_the_same_adapter_on_every_night_like_it(random_llava):
     states = [filled(random_llava, "lora:every=2,epochs=2", *EDITS[:2])[1] for _ in range(2)]
-    for path, a_RI in states[0].a.items():
-        assert torch.equal(a_RI, states[1].a[path])
-        assert torch.equal(states[0].b[path], states[1].b[path])
+    for path, delta in states[0].deltas.items():
+        assert torch.equal(delta.a_RI, states[1].deltas[path].a_RI)
+        assert torch.equal(delta.b_OR, states[1].deltas[path].b_OR)
 
 
 @pytest.mark.parametrize(

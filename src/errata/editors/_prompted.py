@@ -43,6 +43,33 @@ class Notes:
         return replace(self, notes=tuple(note for note in self.notes if note.edit != edit))
 
 
+class Prompting:
+    """An editor whose corrections are notes in a form."""
+
+    form: str
+
+    def begin(self, model: Model) -> Notes:
+        """No correction."""
+        return Notes()
+
+    def write(self, model: Model, state: Notes, edit: Edit) -> Notes:
+        """One more note.
+
+        Raises:
+            BadInput: the edit can't be put to this model.
+        """
+        model.check(edit.query, edit.target)
+        return Notes((*state.without(edit.id).notes, Note(edit.id, noted(self.form, edit), self._key(model, edit.query))))
+
+    def forget(self, state: Notes, edit: EditId) -> Notes:
+        """The notes without this one."""
+        return state.without(edit)
+
+    def _key(self, model: Model, query: Query) -> Float[Tensor, " D"] | None:
+        """By which a note is found; None where none is looked for."""
+        return None
+
+
 def check_form(name: str, form: str) -> None:
     """Refuse a form in which the correction has no place.
 

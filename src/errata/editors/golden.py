@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from errata.core.model import Model
-from errata.core.records import Edit, EditId, Query, Spec
-from errata.editors._prompted import Note, Notes, check_form, noted, prompted
+from errata.core.records import Query, Spec
+from errata.editors._prompted import Notes, Prompting, check_form, prompted
 from errata.editors._ranges import at_least
 from errata.editors.scoped.nearest import Nearest
 from errata.nn.patches import NoPatch, Rewrite
@@ -21,7 +23,7 @@ from errata.nn.patches import NoPatch, Rewrite
 
 @final
 @dataclass(frozen=True)
-class Golden:
+class Golden(Prompting):
     """Examples in the prompt."""
 
     k: int = 4
@@ -42,34 +44,18 @@ class Golden:
         """Every field, and how similarity is told."""
         return Spec("golden", {**self.__dict__, "near": dict(self._near().spec())})
 
-    def begin(self, model: Model) -> Notes:
-        """No examples."""
-        return Notes()
-
-    def write(self, model: Model, state: Notes, edit: Edit) -> Notes:
-        """One more example.
-
-        Raises:
-            BadInput: the edit can't be put to this model.
-        """
-        model.check(edit.query, edit.target)
-        note = Note(edit.id, noted(self.form, edit), self._near().key(model, edit.query))
-        return Notes((*state.without(edit.id).notes, note))
-
-    def forget(self, state: Notes, edit: EditId) -> Notes:
-        """The examples without this one."""
-        return state.without(edit)
-
     def read(self, model: Model, state: Notes, query: Query) -> Rewrite | NoPatch:
         """The question after the most similar examples."""
         if not state.notes:
             return NoPatch()
-        near = self._near()
         keys_ND = torch.stack([note.key_D for note in state.notes if note.key_D is not None])
-        rho_N = near.rho(near.key(model, query), keys_ND)
+        rho_N = self._near().rho(self._key(model, query), keys_ND)
         chosen = rho_N.argsort(stable=True)[-self.k :].tolist()
         said = prompted(model, [state.notes[place] for place in chosen], query)
         return replace(said, edits=said.edits[::-1])  # the most similar first
+
+    def _key(self, model: Model, query: Query) -> Float[Tensor, " D"]:
+        return self._near().key(model, query)
 
     def _near(self) -> Nearest:
         return Nearest(0.5, self.image_weight)

@@ -10,7 +10,7 @@ Shapes: I inputs, O outputs, R rank.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import torch
@@ -34,9 +34,8 @@ class Nightly:
     edits: tuple[EditId, ...] = ()
     """Those that the adapter was trained on."""
 
-    a: Mapping[str, Tensor] | None = None
-    b: Mapping[str, Tensor] | None = None
-    """Module path -> [R, I] and [O, R], scaled; None before the first training."""
+    deltas: Mapping[str, Delta] = field(default_factory=dict)
+    """Module path -> what is added there, scaled; empty before the first training."""
 
     losses_nats: tuple[float, ...] = ()
 
@@ -94,14 +93,12 @@ class Lora:
             model.check(query, edit.target)
         known = (*state.all, edit)
         if len(known) % self.every:
-            return Nightly(known, state.edits, state.a, state.b, state.losses_nats)
+            return replace(state, all=known)
         return self._trained(model, known)
 
     def read(self, model: Model, state: Nightly, query: Query) -> LowRank | NoPatch:
         """The adapter, for every question alike."""
-        if state.a is None or state.b is None:
-            return NoPatch()
-        return LowRank({path: Delta(state.a[path], state.b[path]) for path in state.a}, state.edits)
+        return LowRank(state.deltas, state.edits) if state.deltas else NoPatch()
 
     def merged(self, model: Model, state: Nightly) -> Replaced | None:
         """The adapter in the weights; None before the first training."""
@@ -144,7 +141,6 @@ class Lora:
         return Nightly(
             tuple(known),
             tuple(edit.id for edit in known),
-            {path: leaf.detach() for path, leaf in a.items()},
-            {path: scale * leaf.detach() for path, leaf in b.items()},
+            {path: Delta(a[path].detach(), scale * b[path].detach()) for path in a},
             tuple(losses),
         )

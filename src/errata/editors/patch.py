@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import final
 
 from errata.core.model import Model
-from errata.core.records import Edit, EditId, Query, Spec
-from errata.editors._prompted import Note, Notes, check_form, noted, prompted
+from errata.core.records import Query, Spec
+from errata.editors._prompted import Notes, Prompting, check_form, prompted
 from errata.nn.patches import NoPatch, Rewrite
 
 
 @final
 @dataclass(frozen=True)
-class Patched:
+class Patched(Prompting):
     """All corrections in the prompt."""
 
     form: str = "Remember that {fact}.\\n"
@@ -29,23 +29,6 @@ class Patched:
     def spec(self, model: Model) -> Spec:
         """Every field."""
         return Spec("patch", dict(self.__dict__))
-
-    def begin(self, model: Model) -> Notes:
-        """An empty patch."""
-        return Notes()
-
-    def write(self, model: Model, state: Notes, edit: Edit) -> Notes:
-        """One more sentence.
-
-        Raises:
-            BadInput: the edit can't be put to this model.
-        """
-        model.check(edit.query, edit.target)
-        return Notes((*state.without(edit.id).notes, Note(edit.id, noted(self.form, edit))))
-
-    def forget(self, state: Notes, edit: EditId) -> Notes:
-        """The patch without this sentence."""
-        return state.without(edit)
 
     def read(self, model: Model, state: Notes, query: Query) -> Rewrite | NoPatch:
         """The question after all of them that fit."""
