@@ -1,5 +1,5 @@
 // A correction from the wrong answer to the receipt: the right answer, what would move, apply or propose, undo.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { post } from "../lib/api.js";
 import { html } from "../lib/html.js";
 import { useKeys } from "../lib/keys.js";
@@ -48,7 +48,8 @@ export function Correct({ asked, name, onApplied, onAgain, onUndone, onClose }) 
   /** @param {Partial<typeof EMPTY>} some */
   const type = (some) => setTyped((/** @type {typeof EMPTY} */ old) => { const next = { ...old, ...some }; kept.write(next); return next; });
 
-  useEffect(() => { field.current?.focus(); }, []);
+  // Before the form is seen: whoever types on at once loses no letter.
+  useLayoutEffect(() => { field.current?.focus(); }, []);
   useEffect(() => { if (tried || done) result.current?.focus(); }, [tried, done]);
 
   /** @param {string[]} supersede */
