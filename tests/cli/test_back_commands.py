@@ -7,14 +7,18 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from PIL.PngImagePlugin import PngInfo
 
 from errata.core.images import Image
+from errata.serve.beside.opening import open_beside
+from errata.serve.recent import Recent
 from tests.cli.runs import SRC
 from tests.cli.test_edit_commands import ASKED, EDITOR
 from tests.conftest import picture
+from tests.serve.test_beside import completion
 
 OTHER = "where does the blue ring live?"
 
@@ -134,8 +138,16 @@ def test_an_image_is_erased_with_what_was_learned_from_it_or_without(world, insi
     before = world("ask", ASKED, "--image", "1.png").out
     add(world)
     image = picture(1).digest
-    erased = world("log", "erase-image", image[:10], "--yes", "--reason", "asked for by its owner")
-    assert (erased.code, "reverted" in erased.out) == (0, True), erased.err
+    with closing(open_beside(tmp_path / "errata.db")) as beside:
+        recent = Recent(beside=beside)
+        for name, shown in (("c-1", picture(1)), ("c-2", picture(2))):
+            recent.remember("main", completion(name, 1, shown))
+            recent.flag("main", name, flagged=True)
+        erased = world("log", "erase-image", image[:10], "--yes", "--reason", "asked for by its owner")
+        assert (erased.code, "reverted" in erased.out) == (0, True), erased.err
+        assert "1 flagged answer with it is forgotten" in erased.out
+        assert [one.id for one in recent.flagged("main")] == ["c-2"]
+    assert image.encode() not in (tmp_path / "errata.db.served").read_bytes()
     assert world("ask", ASKED, "--image", "1.png").out == before
     assert not list((tmp_path / "errata.db.blobs").rglob(image))
     (kept,) = read(add(world, OTHER, "2.png", target="two"))

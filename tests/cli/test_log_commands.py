@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from errata.core.records import Provenance
 from errata.log import EditLog, SqliteStore
-from tests.cli.runs import SRC, errata
+from tests.cli.runs import SRC, errata, seconds
 from tests.log.worlds import BY, edit, picture, words
 
 
@@ -138,26 +137,7 @@ LISTS = [("log", "show"), ("log", "show", "--text", "book"), ("edit", "list"), (
 @pytest.mark.alone
 @pytest.mark.parametrize("words", LISTS)
 def test_the_log_answers_without_torch_and_within_half_a_second(store, words):
-    program = "import sys, errata.cli.app as cli\ntry: cli.main()\nfinally: print('torch' in sys.modules or 'PIL' in sys.modules)"
-    command = [sys.executable, "-c", program, *words]
-    environment = {"PYTHONPATH": str(SRC)}
-    libraries = [sys.executable, "-c", "import typer, typer._adapters, rich.console, rich.table"]
-    took_s, alone_s = [], []
-    for _ in range(5):  # the best of five, in processor time: what else the machine does isn't what is measured
-        took_s.append(_seconds(command, store, environment, "False"))
-        alone_s.append(_seconds(libraries, store, environment, ""))
-    # A machine whose processors are lent out runs at a half of its speed for minutes: the libraries alone, right after each run,
-    # tell how fast it was then.
-    assert min(took / max(1.0, alone / 0.25) for took, alone in zip(took_s, alone_s, strict=True)) < 0.5
-
-
-def _seconds(command, folder, environment, last) -> float:
-    """Processor time of a command, which is to end with 0 and this last line."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (done.returncode, "".join(done.stdout.splitlines()[-1:])) == (0, last), done.stderr
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert seconds(*words, cwd=store, without=("torch", "PIL")) < 0.5
 
 
 def test_a_reader_that_goes_away_is_no_error(store):

@@ -16,6 +16,7 @@ import uvicorn
 from errata.serve.access.stored import KeysBeside
 from errata.serve.announced import announcing
 from errata.serve.app import create_app
+from errata.serve.beside.opening import open_beside
 from errata.serve.engine.thread import Threaded
 from errata.serve.keys.opening import open_keys
 from errata.serve.keys.stored import Role, StoredKeys
@@ -44,8 +45,8 @@ class Running:
 def running(model, store: Path | str, *, branch: str = "main", author: str = "owner", **parts) -> Iterator[Running]:
     """A server on a store, until the end of the block."""
     engine = Threaded.open(model, store=store, branch=branch)
-    keys = open_keys(store)
-    service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), **parts)
+    keys, beside = open_keys(store), open_beside(store)
+    service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), beside=beside, **parts)
     config = uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -64,6 +65,7 @@ def running(model, store: Path | str, *, branch: str = "main", author: str = "ow
         thread.join(10)
         engine.close()
         keys.close()
+        beside.close()
 
 
 class Told:

@@ -19,7 +19,7 @@ import pytest
 
 import errata
 from errata.serve.addresses import Allowed
-from errata.serve.events.hooks import Deliveries, Hook, beside
+from errata.serve.events.hooks import Deliveries, Hook, posting
 from tests.serve.running import Told, running
 
 HOME = "where does mibo live?"
@@ -335,7 +335,7 @@ def hook_to(port: int) -> Hook:
 
 
 def test_a_webhook_is_signed_and_tells_what_happened_in_order(server, client):
-    with receiving() as receiver, beside(server.service, hook_to(receiver.server_port)):
+    with receiving() as receiver, posting(server.service, hook_to(receiver.server_port)):
         made = client.post("/v1/edits", json=EDIT).json()
         client.post(f"/v1/edits/{made['id']}/revert", json={})
         until(lambda: len(receiver.got) == 2)

@@ -15,7 +15,8 @@ import errata
 from errata.cli._server import on_this_machine
 from errata.serve.announced import Announced, announced, announcing
 from tests.cli.conftest import inside  # noqa: F401  the fixture
-from tests.cli.runs import SRC
+from tests.cli.runs import SRC, seconds
+from tests.serve.processes import served
 from tests.serve.running import running
 
 HOME = "where does mibo live?"
@@ -124,6 +125,17 @@ def test_a_named_server_lists_as_the_store_does(tiny, inside, tmp_path, monkeypa
         monkeypatch.setenv("ERRATA_STORE", str(tmp_path / "nowhere.db"))
         assert [inside("edit", "list", *words) for words in options] == here
         assert not (tmp_path / "nowhere.db").exists()
+
+
+@pytest.mark.alone
+def test_a_question_and_a_correction_beside_a_server_take_less_than_half_a_second(tmp_path):
+    with served("errata.db", cwd=tmp_path):
+        for words in (
+            ["ask", HOME, "--store", "errata.db"],
+            ["ask", "what is the thing at the top left called?", "--image", SCENE, "--store", "errata.db"],
+            ["edit", "add", HOME, "--target", "the cave", "--store", "errata.db", "--dry-run"],
+        ):
+            assert seconds(*words, cwd=tmp_path) < 0.5, words
 
 
 def test_what_cannot_go_through_a_server_says_so(tiny, inside, tmp_path, monkeypatch):  # noqa: F811

@@ -58,8 +58,8 @@ def export(
 ) -> None:
     """Write the corrected model for another engine, with a canary: two questions that tell whether the corrections are there.
 
-    Of the editors scopeedit, finetune, mend, odedit and lora can be exported: their edits are weights. An adapter adds exactly what the
-    store's state adds; a merged checkpoint has it in its weights, under the tensor names of the hub. Either way the folder is
+    Of the editors scopeedit, finetune, mend, odedit and lora can be exported: their edits are weights. An adapter adds exactly what
+    the store's state adds; a merged checkpoint has it in its weights, under the tensor names of the hub. Either way the folder is
     opened again, by PEFT itself or by transformers, and asked both questions before it is there.
 
     \b

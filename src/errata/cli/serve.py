@@ -25,6 +25,7 @@ from errata.log import shown
 if TYPE_CHECKING:
     from errata.serve.access import Keys, Limits
     from errata.serve.addresses import Allowed
+    from errata.serve.beside.kept import Beside
     from errata.serve.engine.seam import Engine
     from errata.serve.events.hooks import Hook
 
@@ -140,15 +141,15 @@ def serve(
         engine = _engine(place, room)
         with lean():
             from errata.serve.app import create_app
-            from errata.serve.events.hooks import beside
+            from errata.serve.events.hooks import posting
             from errata.serve.observed import log_to_stderr
             from errata.serve.running import Server
             from errata.serve.service import Service, Serving
 
         log_to_stderr(noted.log_level)
         settled = Serving(author, place.branch, hosts, max_body=room.max_body_mb * _MB, log_prompts=noted.log_prompts)
-        service = Service(engine, settled, keys=keys, limits=limits)
-        held.enter_context(beside(service, hook))
+        service = Service(engine, settled, keys=keys, limits=limits, beside=_beside(place, held))
+        held.enter_context(posting(service, hook))
         if not place.where.nowhere:
             held.enter_context(announcing(place.where.at, address_of(socket), service.word))
         kept = "no store: corrections are gone with the server" if place.where.nowhere else shown(place.where.at)
@@ -190,6 +191,14 @@ def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Ke
             f"{DEFAULT_HOST}."
         )
     return keys, RateLimits(Rates(told.rate, told.burst)) if told.rate else Unlimited()
+
+
+def _beside(place: Place, held: ExitStack) -> Beside:
+    """Where flags are kept, and how far the webhook has come."""
+    from errata.serve.beside.kept import InMemory
+    from errata.serve.beside.opening import open_beside
+
+    return InMemory() if place.where.nowhere else held.enter_context(closing(open_beside(place.where.at)))
 
 
 def _hook(told: Told, allowed: list[Allowed]) -> Hook | None:

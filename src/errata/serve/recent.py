@@ -1,18 +1,29 @@
-"""Recent answers, by their ids: what a correction may name, and what the studio lists. Kept in memory, so many for each branch."""
+"""Recent answers, by their ids: what a correction may name, and what the studio lists.
+
+They are in memory, so many for each branch. What somebody flagged is kept beside the store, with its question and its pictures,
+until it isn't flagged any more: a server that is started anew has it still, and so has every other server on the store.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, final
+from typing import Any, Final, cast, final
 
-from errata.core.records import Query
+from errata.core.canonical import JSON, canonical
+from errata.core.errors import BadInput
+from errata.core.images import Image
+from errata.core.model import Decision
+from errata.core.records import EditId, Query
+from errata.serve.beside.kept import Beside, InMemory
 from errata.serve.engine.seam import Said
 
 KEPT: Final = 1000
-"""Completions of a branch that are remembered, unless said otherwise."""
+"""Completions of a branch that are remembered, and that can be flagged at a time, unless said otherwise."""
 
 
 @dataclass(frozen=True)
@@ -46,40 +57,129 @@ class Completion:
 
 @final
 class Recent:
-    """The newest completions of each branch; threads may share it.
+    """The newest completions of each branch, and those that are flagged; threads may share it.
 
     Args:
         kept: of each branch, >= 0.
+        beside: where flagged ones are kept.
     """
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = KEPT, beside: Beside | None = None) -> None:
         self._kept = kept
+        self._beside = InMemory() if beside is None else beside
         self._lock = threading.Lock()
         self._held: dict[str, OrderedDict[str, Completion]] = {}
 
     def remember(self, branch: str, completion: Completion) -> None:
-        """Keep one more, and let go of what is too old; what was flagged stays longest."""
+        """Keep one more, and let go of what is too old."""
         with self._lock:
             held = self._held.setdefault(branch, OrderedDict())
             held[completion.id] = completion
             while len(held) > self._kept:
-                del held[next((each.id for each in held.values() if not each.flagged), next(iter(held)))]
+                held.popitem(last=False)
 
     def find(self, branch: str, id: str) -> Completion | None:  # noqa: A002  OpenAI's name
-        """A completion of this branch; None: it isn't remembered, or is another branch's."""
+        """A completion of this branch; None: it isn't remembered, or is another branch's.
+
+        Raises:
+            LogError: what is kept beside the store can't be read.
+        """
+        flagged = self._beside.get("flagged", branch, id)
+        if flagged is not None:
+            return _read(flagged)
         with self._lock:
             return self._held.get(branch, OrderedDict()).get(id)
 
     def newest(self, branch: str, limit: int) -> Iterator[Completion]:
-        """The newest first."""
+        """The newest first, flagged ones among them, however old.
+
+        Raises:
+            LogError: as `find`.
+        """
         with self._lock:
-            held = list(self._held.get(branch, OrderedDict()).values())
-        yield from held[::-1][: max(limit, 0)]
+            held = dict(self._held.get(branch, OrderedDict()))
+        held |= {one.id: one for one in self.flagged(branch)}
+        yield from sorted(reversed(held.values()), key=lambda one: -one.created)[: max(limit, 0)]
+
+    def flagged(self, branch: str) -> list[Completion]:
+        """What is flagged, the last that was flagged first.
+
+        Raises:
+            LogError: as `find`.
+        """
+        return [_read(value) for _, _, value in reversed(self._beside.all("flagged", branch))]
 
     def flag(self, branch: str, id: str, *, flagged: bool, note: str = "") -> Completion | None:  # noqa: A002  as above
-        """Mark an answer as suspect, or no longer; None: it isn't remembered."""
-        with self._lock:
-            held = self._held.get(branch, OrderedDict())
-            if id in held:
-                held[id] = replace(held[id], flagged=flagged, note=note)
-            return held.get(id)
+        """Mark an answer as suspect, or no longer; None: it isn't remembered.
+
+        Raises:
+            BadInput: as many are flagged as can be.
+            LogError: as `find`, or it can't be written.
+        """
+        found = self.find(branch, id)
+        if found is None:
+            return None
+        marked = replace(found, flagged=flagged, note=note)
+        if not flagged:
+            if self._beside.drop("flagged", branch, id):
+                self.remember(branch, marked)
+            return marked
+        if not found.flagged and len(self._beside.all("flagged", branch)) >= max(self._kept, 1):
+            raise BadInput(f"{self._kept} answers are flagged. Go through the queue before more are.")
+        self._beside.put("flagged", branch, id, _written(marked))
+        return marked
+
+
+def forget_pictures(beside: Beside, digests: Collection[str], branch: str | None = None) -> int:
+    """Let go of every flagged answer that has one of these pictures in its question; how many there were.
+
+    Args:
+        branch: of this branch; None: of all.
+    """
+    found = [(of, one.id) for of, _, value in beside.all("flagged", branch) if _shows(one := _read(value), digests)]
+    return sum(beside.drop("flagged", of, id) for of, id in found)
+
+
+def _shows(one: Completion, digests: Collection[str]) -> bool:
+    return any(image.digest in digests for image in one.query.images)
+
+
+def _written(one: Completion) -> bytes:
+    said = one.said
+    decision = None if said.decision is None else [said.decision.edit, said.decision.score, said.decision.inside]
+    pictures: dict[str, JSON] = {image.digest: base64.b64encode(image.data).decode("ascii") for image in one.query.images}
+    return canonical(
+        {
+            "id": one.id,
+            "created": one.created,
+            "model": one.model,
+            "query": one.query.to_json(),
+            "pictures": pictures,
+            "said": {
+                "text": said.text,
+                "finish": said.finish,
+                "edits": list(said.edits),
+                "told": said.told,
+                "decision": cast("JSON", decision),
+                "seq": said.seq,
+                "head": said.head,
+                "prompt_tokens": said.prompt_tokens,
+                "completion_tokens": said.completion_tokens,
+            },
+            "caller": one.caller,
+            "user": one.user,
+            "metadata": dict(one.metadata),
+            "note": one.note,
+        }
+    )
+
+
+def _read(value: bytes) -> Completion:
+    told: dict[str, Any] = json.loads(value)
+    said = dict(told["said"])
+    decision = said["decision"]
+    said["edits"] = tuple(EditId(each) for each in said["edits"])
+    said["decision"] = None if decision is None else Decision(EditId(decision[0]), decision[1], decision[2])
+    query = Query.from_json(told["query"], lambda digest: Image(digest, base64.b64decode(told["pictures"][digest])))
+    named = {name: told[name] for name in ("id", "created", "model", "caller", "user", "metadata", "note")}
+    return Completion(**named, query=query, said=Said(**said), flagged=True)

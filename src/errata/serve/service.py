@@ -16,6 +16,7 @@ from fastapi import Depends, Request
 from errata.log import EditLog
 from errata.serve.access import Caller, Keys, Limits, NoKeys, Unlimited
 from errata.serve.addresses import Allowed
+from errata.serve.beside.kept import Beside, InMemory
 from errata.serve.engine.seam import Engine
 from errata.serve.events.happened import Firsts
 from errata.serve.events.news import News
@@ -64,7 +65,9 @@ class Service:
     serving: Serving
     keys: Keys = field(default_factory=NoKeys)
     limits: Limits = field(default_factory=Unlimited)
-    recent: Recent = field(default_factory=Recent)
+    beside: Beside = field(default_factory=InMemory)
+    """What outlasts the server, and the log doesn't know."""
+
     news: News = field(default_factory=News)
     """Told of whatever was changed here."""
 
@@ -91,6 +94,11 @@ class Service:
 
     started: int = field(default_factory=lambda: int(time.time()))
     """When, in seconds since 1970, UTC."""
+
+    @cached_property
+    def recent(self) -> Recent:
+        """Recent answers."""
+        return Recent(beside=self.beside)
 
     @cached_property
     def pictures(self) -> Pictures:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,7 @@ from errata.cli._options import AsJson, By, Place, Turn, Where
 from errata.cli._print import SHORT, say, say_json
 from errata.cli._sure import Yes, check_sure
 from errata.core.canonical import JSON
+from errata.core.counted import counted
 from errata.core.errors import BadInput, Unknown, quoted
 from errata.core.given import words
 from errata.core.records import instant
@@ -134,7 +137,19 @@ def erase_image(
         from errata.session.takeback import erase_image as erase
 
         done = erase(session, about.image, given, keep_effect=keep_effect, alike=alike, dry_run=dry_run)
-    say_json(_as_json(done, dry_run)) if as_json else _show(done, dry_run)
+    flagged = 0 if dry_run else _forgotten(place, done.images)
+    say_json({**_as_json(done, dry_run), "flagged": flagged}) if as_json else _show(done, dry_run)
+    if flagged and not as_json:
+        say(f"  {counted(flagged, 'flagged answer')} with it {'is' if flagged == 1 else 'are'} forgotten")
+
+
+def _forgotten(place: Place, images: Sequence[str]) -> int:
+    """How many answers were flagged in a server on this store that show one of the images; they are let go of."""
+    from errata.serve.beside.opening import open_beside
+    from errata.serve.recent import forget_pictures
+
+    with closing(open_beside(place.where.at)) as beside:
+        return forget_pictures(beside, images)
 
 
 def _warned(about: Concerned, keep_effect: bool) -> str:
@@ -144,7 +159,7 @@ def _warned(about: Concerned, keep_effect: bool) -> str:
     return f"Erasing the image {images}" + (f", and {fate}: edit {edits}." if edits else ".")
 
 
-def _as_json(done: Erased, dry_run: bool) -> JSON:
+def _as_json(done: Erased, dry_run: bool) -> dict[str, JSON]:
     return {
         "dry_run": dry_run,
         "image": done.image,

@@ -4,9 +4,10 @@
     Errata-Event: main:17                         the branch and the entry: the same event always has the same name
     Errata-Signature: t=1764432000,v1=<hex>       v1 = HMAC-SHA256(secret, t + "." + body)
 
-The log is the queue: nothing is held in memory, and a receiver that was away gets what it missed. An answer of 2xx takes an event;
-anything else is tried again after 1, 2, 4, ... seconds, and nothing that came later on the branch goes before it. An event may come
-twice, after an answer that was lost.
+The log is the queue, and how far a webhook has come is kept beside the store: a receiver that was away gets what it missed, also
+what was appended while no server ran. The first time that a URL is given it is told of what happens from then on. An answer of 2xx
+takes an event; anything else is tried again after 1, 2, 4, ... seconds, and nothing that came later on the branch goes before it.
+An event may come twice, after an answer that was lost.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, final
 from urllib.parse import urlsplit, urlunsplit
 
-from errata.core.canonical import canonical
+from errata.core.canonical import canonical, digest_of
 from errata.core.counted import counted
 from errata.core.errors import BadInput, ErrataError, quoted
 from errata.log import EditLog
 from errata.serve.addresses import Allowed, Place, checked, connected
+from errata.serve.beside.kept import Beside, InMemory
 from errata.serve.events.happened import Firsts, Happened, happened
 
 if TYPE_CHECKING:
@@ -120,19 +123,24 @@ def signature(secret: bytes, body: bytes, at: int) -> str:
 
 
 @contextmanager
-def beside(service: Service, hook: Hook | None) -> Iterator[None]:
+def posting(service: Service, hook: Hook | None) -> Iterator[None]:
     """Post what happens on every branch of the server's store, for the length of a `with` block; None: nothing."""
     if hook is None:
         yield
         return
     log = service.engine.do(service.serving.branch, lambda session: session.inner.log).result()
-    deliveries = Deliveries(hook, lambda: {branch: service.logs.setdefault(branch, log.on(branch)) for branch in log.branches()})
+    branches = partial(_logs, service, log)
+    deliveries = Deliveries(hook, branches, beside=service.beside)
     deliveries.start()
     service.news.also(deliveries.nudge)
     try:
         yield
     finally:
         deliveries.stop()
+
+
+def _logs(service: Service, log: EditLog) -> Mapping[str, EditLog]:
+    return {branch: service.logs.setdefault(branch, log.on(branch)) for branch in log.branches()}
 
 
 @final
@@ -142,20 +150,29 @@ class Deliveries:
     Args:
         hook: where to.
         logs: the branches that there are now, by name, each to be read from any thread.
+        beside: where is kept how far it has come; not given: in memory.
         first_s: seconds to the second try.
     """
 
-    def __init__(self, hook: Hook, logs: Callable[[], Mapping[str, EditLog]], *, first_s: float = 1.0) -> None:
+    def __init__(
+        self, hook: Hook, logs: Callable[[], Mapping[str, EditLog]], *, beside: Beside | None = None, first_s: float = 1.0
+    ) -> None:
         self._hook, self._logs, self._first_s = hook, logs, first_s
+        self._beside = InMemory() if beside is None else beside
+        self._name = digest_of(hook.url.encode())[:32]
         self._stopped, self._news = threading.Event(), threading.Condition()
         self._threads: dict[str, threading.Thread] = {}
         self._seen: dict[str, int] = {}
         self._count = 0
 
     def start(self) -> None:
-        """Post what happens from now on."""
+        """Post what happens from where it had come to, or from now on."""
+        known = any(name == self._name for _, name, _ in self._beside.all("posted", None))
         for branch, log in self._logs().items():
-            self._follow(branch, log, len(log))
+            told = self._beside.get("posted", branch, self._name)
+            after = min(int(told), len(log)) if told is not None else 0 if known else len(log)
+            self._took(branch, after)
+            self._follow(branch, log, after)
         self._spawn("", self._look)
 
     def nudge(self) -> None:
@@ -185,6 +202,15 @@ class Deliveries:
         firsts = Firsts()
         self._spawn(branch, lambda: self._run(branch, log, firsts))
 
+    def _told(self, branch: str, seq: int) -> bool:
+        """Whether another server on the store posted it."""
+        came_to = self._beside.get("posted", branch, self._name)
+        return came_to is not None and int(came_to) >= seq
+
+    def _took(self, branch: str, seq: int) -> None:
+        self._seen[branch] = seq
+        self._beside.put("posted", branch, self._name, str(seq).encode())
+
     def _look(self) -> None:
         """Begin with branches that are new."""
         while not self._stopped.is_set():
@@ -200,9 +226,9 @@ class Deliveries:
         while not self._stopped.is_set():
             try:
                 for seq, event in happened(log, self._seen[branch], firsts):
-                    if event is not None and not self._delivered(event):
+                    if event is not None and not self._told(branch, seq) and not self._delivered(event):
                         return
-                    self._seen[branch] = seq
+                    self._took(branch, seq)
             except ErrataError as error:
                 _log.warning("Branch %s can't be read for the webhook: %s", branch, error)
             self._wait()

@@ -11,7 +11,7 @@ from errata.core.errors import ErrataError
 from errata.core.given import words
 from errata.log import EditLog
 from errata.log.listing import Sought, edits
-from errata.serve.recent import Completion
+from errata.serve.recent import Completion, forget_pictures
 from errata.serve.routes._common import Asker, Proposer, read
 from errata.serve.service import Served
 from errata.serve.wire.edits import digests_of, image_paths, listed_json
@@ -31,7 +31,7 @@ async def recent(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     flagged: Annotated[bool | None, Query(description="Only those that are flagged, or only those that aren't.")] = None,
 ) -> RecentAnswers:
-    """The newest answers that the server remembers, newest first. They are kept in memory alone, and gone when it ends."""
+    """The newest answers that the server remembers, newest first. Those that aren't flagged are gone when it ends."""
     found = (one for one in service.recent.newest(caller.branch, _ALL) if flagged in (None, one.flagged))
     return RecentAnswers(data=[answer_json(one) for one, _ in zip(found, range(limit), strict=False)])
 
@@ -58,10 +58,14 @@ async def flag(
 @router.get("/queue")
 async def queue(caller: Proposer, service: Served, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Queue:
     """What a person should look at, the most suspect first: flagged answers, what the last audit here found, proposals."""
-    flagged = [_flagged(one) for one in service.recent.newest(caller.branch, _ALL) if one.flagged]
     audit = service.audits.get(caller.branch)
-    found = await read(service, caller, lambda log: [*_faded(log, audit), *_proposed(log)])
-    return Queue(data=[*flagged, *found][:limit])
+
+    def waiting(log: EditLog) -> list[Waiting]:
+        forget_pictures(service.beside, log.erased(), caller.branch)
+        flagged = [_flagged(one) for one in service.recent.flagged(caller.branch)]
+        return [*flagged, *_faded(log, audit), *_proposed(log)]
+
+    return Queue(data=(await read(service, caller, waiting))[:limit])
 
 
 def answer_json(one: Completion) -> RecentAnswer:
