@@ -4,8 +4,8 @@
 
 The sides run alternately in one process. A plain batch is put and generated as transformers does it, with the pictures' features
 kept on both sides. Of `random-346m` (LLaVA with random weights) only times mean anything: it never says that it ends, so every
-answer has all of its tokens, and it isn't corrected, since to random layers all questions are near. One client waits for each
-answer before it asks again.
+answer has all of its tokens. To random layers all questions are near: corrections are out of scope there by an editor that is told
+so, `--edits 3 --editor codebook:reach=0.9999,same=1`. One client waits for each answer before it asks again.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured")
     parser.add_argument("--tokens", type=int, default=64, help="the longest answer")
+    parser.add_argument("--editor", default="codebook", help="what keeps the corrections, with its settings")
     given = parser.parse_args()
     with _opened(given.model) as model:
         stream = ScopeWorldStream(seed=given.seed, edits=max(given.edits, 4 * given.clients))
-        edits = 0 if given.model == RANDOM else given.edits
-        with _serving(model, "codebook", given.clients) as engine:
-            for place in range(edits):
+        with _serving(model, given.editor, given.clients) as engine:
+            for place in range(given.edits):
                 engine.do("main", partial(_write, stream[place].edit)).result()
             queries = _questions(engine, stream, count=given.clients, tokens=given.tokens)
             print(f"{model.parameters / 1e6:.0f} million parameters, {len(queries)} clients, at most {given.tokens} tokens")
-            _measure(model, engine, queries, rounds=given.rounds, tokens=given.tokens, edits=edits)
+            _measure(model, engine, queries, rounds=given.rounds, tokens=given.tokens, edits=given.edits)
 
 
 def _measure(model: TransformersModel, engine: Threaded, queries: Sequence[Query], *, rounds: int, tokens: int, edits: int) -> None:
