@@ -77,10 +77,15 @@ def test_a_flagged_answer_comes_back_as_it_was_and_is_let_go_of_with_its_picture
     assert (held.user, dict(held.metadata), held.model) == ("u-1", {"page": "2"}, "llava-tiny@3")
     assert [one.id for one in again.flagged("main")] == ["c-2", "c-1"]
     assert [(one.id, one.flagged) for one in first.newest("main", 10)] == [("c-3", False), ("c-2", True), ("c-1", True)]
+    assert next(one for one in again.newest("main", 10) if one.id == "c-1").query.images[0].data == shown.data
+    assert again.picture("main", shown.digest) == shown.data
+    assert again.picture("side", shown.digest) is None
     assert again.find("side", "c-1") is None
     assert forget_pictures(beside, [shown.digest], "side") == 0
     assert forget_pictures(beside, [shown.digest]) == 1
     assert [one.id for one in again.flagged("main")] == ["c-2"]
+    assert again.picture("main", shown.digest) is None
+    assert first.picture("main", shown.digest) == shown.data, "in memory, where it was asked"
     again.flag("main", "c-2", flagged=False)
     assert first.flagged("main") == []
     assert (again.find("main", "c-2") or completion("none")).flagged is False
@@ -142,3 +147,14 @@ def test_what_one_server_posted_another_on_the_store_does_not(tiny, tmp_path):
             until(lambda: slower.waiting() == 0)
         slower.stop()
         assert len(receiver.got) == 1
+
+
+def test_a_picture_stays_as_long_as_a_flagged_answer_shows_it(beside):
+    recent, shown = Recent(10, beside), picture(SCENE)
+    for name in ("c-1", "c-2"):
+        recent.remember("main", completion(name, 1, shown))
+        recent.flag("main", name, flagged=True)
+    recent.flag("main", "c-1", flagged=False)
+    assert Recent(10, beside).picture("main", shown.digest) == shown.data
+    recent.flag("main", "c-2", flagged=False)
+    assert beside.all("shown", None) == []

@@ -6,11 +6,10 @@ until it isn't flagged any more: a server that is started anew has it still, and
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast, final
 
@@ -86,28 +85,52 @@ class Recent:
         """
         flagged = self._beside.get("flagged", branch, id)
         if flagged is not None:
-            return _read(flagged)
+            return _read(flagged, self._pictures(branch))
         with self._lock:
             return self._held.get(branch, OrderedDict()).get(id)
 
-    def newest(self, branch: str, limit: int) -> Iterator[Completion]:
+    def newest(self, branch: str, limit: int, *, pictures: bool = True) -> Iterator[Completion]:
         """The newest first, flagged ones among them, however old.
+
+        Args:
+            pictures: False: questions of flagged ones name their pictures by digest alone, which is less to read.
 
         Raises:
             LogError: as `find`.
         """
         with self._lock:
             held = dict(self._held.get(branch, OrderedDict()))
-        held |= {one.id: one for one in self.flagged(branch)}
-        yield from sorted(reversed(held.values()), key=lambda one: -one.created)[: max(limit, 0)]
+        found = held | {one.id: one for one in self.flagged(branch)}
+        chosen = sorted(reversed(found.values()), key=lambda one: -one.created)[: max(limit, 0)]
+        for one in chosen:
+            whole = held.get(one.id)
+            if whole is not None:
+                yield replace(one, query=whole.query)
+            elif pictures and one.query.images:
+                again = self.find(branch, one.id)
+                if again is not None:  # else it was let go of meanwhile
+                    yield again
+            else:
+                yield one
 
     def flagged(self, branch: str) -> list[Completion]:
-        """What is flagged, the last that was flagged first.
+        """What is flagged, the last that was flagged first; pictures by their digests alone.
 
         Raises:
             LogError: as `find`.
         """
-        return [_read(value) for _, _, value in reversed(self._beside.all("flagged", branch))]
+        return [_read(value, _named) for _, _, value in reversed(self._beside.all("flagged", branch))]
+
+    def picture(self, branch: str, digest: str) -> bytes | None:
+        """The picture of this digest in a question of the branch; None: there is none.
+
+        Raises:
+            LogError: as `find`.
+        """
+        with self._lock:
+            held = [image for one in self._held.get(branch, {}).values() for image in one.query.images]
+        shown = next((image.data for image in held if image.digest == digest), None)
+        return self._beside.get("shown", branch, digest) if shown is None else shown
 
     def flag(self, branch: str, id: str, *, flagged: bool, note: str = "") -> Completion | None:  # noqa: A002  as above
         """Mark an answer as suspect, or no longer; None: it isn't remembered.
@@ -121,13 +144,21 @@ class Recent:
             return None
         marked = replace(found, flagged=flagged, note=note)
         if not flagged:
-            if self._beside.drop("flagged", branch, id):
+            if _drop(self._beside, branch, [id]):
                 self.remember(branch, marked)
             return marked
         if not found.flagged and len(self._beside.all("flagged", branch)) >= max(self._kept, 1):
             raise BadInput(f"{self._kept} answers are flagged. Go through the queue before more are.")
+        for image in marked.query.images:
+            self._beside.put("shown", branch, image.digest, image.data)
         self._beside.put("flagged", branch, id, _written(marked))
         return marked
+
+    def _pictures(self, branch: str) -> Callable[[str], Image]:
+        def shown(digest: str) -> Image:
+            return Image(digest, self._beside.get("shown", branch, digest) or b"")
+
+        return shown
 
 
 def forget_pictures(beside: Beside, digests: Collection[str], branch: str | None = None) -> int:
@@ -136,8 +167,21 @@ def forget_pictures(beside: Beside, digests: Collection[str], branch: str | None
     Args:
         branch: of this branch; None: of all.
     """
-    found = [(of, one.id) for of, _, value in beside.all("flagged", branch) if _shows(one := _read(value), digests)]
-    return sum(beside.drop("flagged", of, id) for of, id in found)
+    found = [(of, one.id) for of, _, value in beside.all("flagged", branch) if _shows(one := _read(value, _named), digests)]
+    return sum(_drop(beside, of, [id for its, id in found if its == of]) for of in sorted({of for of, _ in found}))
+
+
+def _drop(beside: Beside, branch: str, ids: Collection[str]) -> int:
+    """How many of these were flagged; they go, and the pictures that no other shows."""
+    kept = [_read(value, _named) for _, _, value in beside.all("flagged", branch)]
+    shown = {image.digest for one in kept if one.id not in ids for image in one.query.images}
+    for digest in {image.digest for one in kept if one.id in ids for image in one.query.images} - shown:
+        beside.drop("shown", branch, digest)
+    return sum(beside.drop("flagged", branch, id) for id in ids)
+
+
+def _named(digest: str) -> Image:
+    return Image(digest, b"")
 
 
 def _shows(one: Completion, digests: Collection[str]) -> bool:
@@ -147,14 +191,12 @@ def _shows(one: Completion, digests: Collection[str]) -> bool:
 def _written(one: Completion) -> bytes:
     said = one.said
     decision = None if said.decision is None else [said.decision.edit, said.decision.score, said.decision.inside]
-    pictures: dict[str, JSON] = {image.digest: base64.b64encode(image.data).decode("ascii") for image in one.query.images}
     return canonical(
         {
             "id": one.id,
             "created": one.created,
             "model": one.model,
             "query": one.query.to_json(),
-            "pictures": pictures,
             "said": {
                 "text": said.text,
                 "finish": said.finish,
@@ -174,12 +216,12 @@ def _written(one: Completion) -> bytes:
     )
 
 
-def _read(value: bytes) -> Completion:
+def _read(value: bytes, images: Callable[[str], Image]) -> Completion:
     told: dict[str, Any] = json.loads(value)
     said = dict(told["said"])
     decision = said["decision"]
     said["edits"] = tuple(EditId(each) for each in said["edits"])
     said["decision"] = None if decision is None else Decision(EditId(decision[0]), decision[1], decision[2])
-    query = Query.from_json(told["query"], lambda digest: Image(digest, base64.b64decode(told["pictures"][digest])))
+    query = Query.from_json(told["query"], images)
     named = {name: told[name] for name in ("id", "created", "model", "caller", "user", "metadata", "note")}
     return Completion(**named, query=query, said=Said(**said), flagged=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Literal, Protocol, final
 
-Kind = Literal["flagged", "posted"]
-"""Answers that people flagged, by their ids; the last entry that a webhook took, by the webhook."""
+Kind = Literal["flagged", "shown", "posted"]
+"""Answers that people flagged, by their ids; the pictures of their questions, by digest; the last entry that a webhook took, by the
+webhook."""
 
 
 class Beside(Protocol):

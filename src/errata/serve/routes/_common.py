@@ -69,9 +69,10 @@ async def read(service: Service, caller: Caller, what: Callable[[EditLog], T]) -
     return await asyncio.to_thread(what, await log_of(service, caller))
 
 
-def recent_of(service: Service, caller: Caller, limit: int = RECENT) -> list[Query]:
+async def recent_of(service: Service, caller: Caller, limit: int = RECENT) -> list[Query]:
     """The newest questions of the branch, each once."""
-    return list({one.query.digest: one.query for one in service.recent.newest(caller.branch, limit)}.values())
+    found = await asyncio.to_thread(lambda: list(service.recent.newest(caller.branch, limit)))
+    return list({one.query.digest: one.query for one in found}.values())
 
 
 @final

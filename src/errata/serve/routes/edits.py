@@ -81,7 +81,7 @@ async def give(body: NewEdit, caller: Proposer, service: Served, key: RequestKey
         body.mode,
         key="" if key is None or body.mode == "dry_run" else key,
         supersede=tuple(body.supersede),
-        recent=tuple(recent_of(service, caller)) if body.recent else (),
+        recent=tuple(await recent_of(service, caller)) if body.recent else (),
     )
     return receipt_json(await changed(service, caller, corrections.give, given))
 
@@ -162,7 +162,7 @@ async def reverts(body: Reverts, caller: Approver, service: Served) -> Receipts 
     if sum((bool(body.edits), bool(body.entries), bool(body.to))) != 1:
         raise bad_request("Say what to take back in one way: edits, entries or to.")
     check_recent(body.recent, body.dry_run)
-    recent = recent_of(service, caller) if body.recent else []
+    recent = await recent_of(service, caller) if body.recent else []
     by = by_of(caller, body.reason, body.ticket)
     if body.to:
         await read(service, caller, lambda log: point_of(log, body.to, param="to"))
@@ -188,7 +188,7 @@ async def reverts(body: Reverts, caller: Approver, service: Served) -> Receipts 
 async def score(edit: EditPath, body: Questions, caller: Proposer, service: Served) -> Scores:
     """What this edit's scope says of questions, or of the recent ones of the branch, highest first, as if no other were in force.
     Editors without a scope score nothing."""
-    asked = await wordings(SentPictures(service), body.questions, (), param="questions") or recent_of(service, caller)
+    asked = await wordings(SentPictures(service), body.questions, (), param="questions") or await recent_of(service, caller)
     found = await service.done(caller.branch, lambda session: corrections.scores(edit, asked, session))
     rows = [
         Score(
@@ -206,7 +206,7 @@ async def score(edit: EditPath, body: Questions, caller: Proposer, service: Serv
 async def _on(edit: str, what: Callable[..., Receipt], body: Why, caller: Caller, service: Service) -> EditReceipt:
     """What is done with one edit, or would be."""
     check_recent(body.recent, body.dry_run)
-    recent = recent_of(service, caller) if body.recent else []
+    recent = await recent_of(service, caller) if body.recent else []
     by = by_of(caller, body.reason, body.ticket)
     return receipt_json(await changed(service, caller, what, edit, by, body.dry_run, recent))
 
@@ -238,7 +238,7 @@ async def _asked(
         query = await asyncio.to_thread(query_of, body.messages, sent.reader, most=service.serving.max_pictures)
         return query, list(query.images)
     named = body.completion or ""
-    held = service.recent.find(caller.branch, named)
+    held = await asyncio.to_thread(service.recent.find, caller.branch, named)
     if held is None:
         raise not_found("No such completion is remembered here. Give question and images instead.", param="completion")
     return held.query, list(held.query.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
@@ -101,10 +102,9 @@ async def image(
     """A picture that an edit of the branch, or a recent question of it, has."""
     log = await log_of(service, caller)
     held = service.pictured.setdefault(caller.branch, Pictured())
-    for one in service.recent.newest(caller.branch, 10**9):
-        for shown in one.query.images:
-            if shown.digest == digest:
-                return _sent(shown.data)
+    shown = await asyncio.to_thread(service.recent.picture, caller.branch, digest)
+    if shown is not None:
+        return _sent(shown)
     if not await read(service, caller, lambda log: held.has(log, digest)):
         raise not_found(f"There is no picture {digest[:12]} here.")
     try:

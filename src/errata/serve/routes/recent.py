@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -32,8 +34,9 @@ async def recent(
     flagged: Annotated[bool | None, Query(description="Only those that are flagged, or only those that aren't.")] = None,
 ) -> RecentAnswers:
     """The newest answers that the server remembers, newest first. Those that aren't flagged are gone when it ends."""
-    found = (one for one in service.recent.newest(caller.branch, _ALL) if flagged in (None, one.flagged))
-    return RecentAnswers(data=[answer_json(one) for one, _ in zip(found, range(limit), strict=False)])
+    held = await asyncio.to_thread(lambda: list(service.recent.newest(caller.branch, _ALL, pictures=False)))
+    found = [one for one in held if flagged in (None, one.flagged)]
+    return RecentAnswers(data=[answer_json(one) for one in found[:limit]])
 
 
 @router.post("/recent/{completion}/flag")
@@ -44,12 +47,13 @@ async def flag(
     service: Served,
 ) -> RecentAnswer:
     """Mark an answer as suspect, so that it is in the queue, or no longer."""
-    held = service.recent.find(caller.branch, completion)
+    held = await asyncio.to_thread(service.recent.find, caller.branch, completion)
     if held is not None and not caller.may("propose") and held.caller != caller.name:
         held = None  # who only asks has nothing to do with others' answers
     if held is None:
         raise not_found("No such completion is remembered here.")
-    found = service.recent.flag(caller.branch, completion, flagged=body.flag, note=words(body.note, "note") if body.flag else "")
+    note = words(body.note, "note") if body.flag else ""
+    found = await asyncio.to_thread(partial(service.recent.flag, caller.branch, completion, flagged=body.flag, note=note))
     if found is None:
         raise not_found("No such completion is remembered here.")
     return answer_json(found)
