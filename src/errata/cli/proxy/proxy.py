@@ -28,6 +28,7 @@ _EDITORS: Final = {"pinned": "pinned", "told": "stated"}
 """Way -> the editor of it."""
 
 _FIRST: Final = "pinned"
+_THRESHOLD: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Corrected(Options):
         ),
     ] = None
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Of --near: how alike words and picture must be, above 0 and below 1.")
+        float | None,
+        typer.Option("--threshold", help=f"Of --near: how alike words and picture must be, below 1. Not given: {_THRESHOLD}."),
     ] = None
     editor: Annotated[
         str | None,
@@ -101,9 +103,10 @@ class Corrected(Options):
             raise BadInput(
                 f"The encoder {quoted(self.near)} has a comma or an equals sign in its name. Give it another, or link to it."
             )
-        fields = [f"encoders={self.near}"] if self.near is not None else []
-        fields += [f"threshold={self.threshold}"] if self.threshold is not None else []
-        return _EDITORS[self.way or _FIRST] + (f":{','.join(fields)}" if fields else "")
+        if self.near is None:
+            return _EDITORS[self.way or _FIRST]
+        threshold = _THRESHOLD if self.threshold is None else self.threshold
+        return f"{_EDITORS[self.way or _FIRST]}:encoders={self.near},threshold={threshold:g}"
 
 
 @grouped
