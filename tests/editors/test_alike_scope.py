@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from errata.session.ready import Loader, equipped
 from tests.conftest import picture
 
 
-class Nobody:
+class _Nobody:
     """A model of which nothing may be asked but how pictures are decoded."""
 
     decoder = NEWEST
@@ -25,7 +27,7 @@ class Nobody:
         """Anything goes."""
 
 
-class Made:
+class _Made:
     """An encoder whose vectors a test writes down; it reads words to the tenth."""
 
     name = digest = "made"
@@ -44,9 +46,16 @@ class Made:
         return Seen(torch.tensor([x, (1 - x * x) ** 0.5]), torch.zeros(1, 2))
 
 
+NOBODY: Any = _Nobody()
+
+
+def made(**at: tuple[float, float]) -> Any:
+    return _Made(**at)
+
+
 def rho(scope, asked, *edits):
-    keys = torch.stack([scope.key(Nobody(), query, "x") for query in edits]).half().float()  # as a memory keeps them
-    return scope.rho(scope.key(Nobody(), asked), keys).tolist()
+    keys = torch.stack([scope.key(NOBODY, query, "x") for query in edits]).half().float()  # as a memory keeps them
+    return scope.rho(scope.key(NOBODY, asked), keys).tolist()
 
 
 def conversation(*said):
@@ -67,11 +76,11 @@ def test_the_same_question_is_sure_however_it_is_typed_and_whatever_the_system_s
     asked = Query.ask("where is it?")
     assert rho(scope, asked, *same, *others) == [1, 1, 0, 0, 0]
     assert rho(scope, same[1], asked) == [1]
-    assert rho(Alike(0.9, Made()), asked, *same) == [1, 1]
+    assert rho(Alike(0.9, made()), asked, *same) == [1, 1]
 
 
 def test_words_and_picture_must_both_be_as_alike_as_the_threshold():
-    scope = Alike(0.75, Made(near=(0.8, 0.6), far=(0.6, 0.8)))
+    scope = Alike(0.75, made(near=(0.8, 0.6), far=(0.6, 0.8)))
     base = Query.ask("base a", picture(1))
     scores = rho(
         scope,
@@ -88,7 +97,7 @@ def test_words_and_picture_must_both_be_as_alike_as_the_threshold():
 
 
 def test_a_conversation_and_words_that_werent_read_to_their_end_are_near_to_none():
-    scope = Alike(0.5, Made())
+    scope = Alike(0.5, made())
     long = " ".join(["base", *"abcdefghij"])
     talk = conversation(("user", "a"), ("assistant", "b"), ("user", "base"))
     assert rho(scope, Query.ask("base x"), Query.ask(long), talk, Query.ask("base y")) == [0, 0, 1]
@@ -106,7 +115,7 @@ def test_a_threshold_that_tells_nothing_apart_is_refused(threshold):
 
 def test_the_encoder_is_part_of_who_the_editor_is_and_where_it_lies_isnt():
     def spec(text):
-        return equipped(parse(text), Loader()).spec(Nobody()).to_json()
+        return equipped(parse(text), Loader()).spec(NOBODY).to_json()
 
     assert spec("pinned")["fields"]["made"]["fields"]["scope"] == {"kind": "alike"}
     near = spec("pinned:encoders=clip-tiny")
@@ -118,12 +127,12 @@ def test_the_encoder_is_part_of_who_the_editor_is_and_where_it_lies_isnt():
 
 
 def test_a_memory_over_it_answers_the_near_and_leaves_the_rest():
-    editor = equipped(parse("pinned:encoders=clip-tiny,threshold=0.9"), Loader())
+    editor: Any = equipped(parse("pinned:encoders=clip-tiny,threshold=0.9"), Loader())
     edit = Edit(Query.ask("where does mibo live?"), "the cave")
-    state = editor.write(Nobody(), editor.begin(Nobody()), edit)
-    near = editor.read(Nobody(), state, Query.ask("tell me where mibo lives"))
+    state = editor.write(NOBODY, editor.begin(NOBODY), edit)
+    near = editor.read(NOBODY, state, Query.ask("tell me where mibo lives"))
     assert (near.text, near.edits) == ("the cave", (edit.id,))
-    far = editor.read(Nobody(), state, Query.ask("where does tovo live?"))
+    far = editor.read(NOBODY, state, Query.ask("where does tovo live?"))
     assert far.edits == ()
     assert not far.decision.inside
     assert editor.forget(state, edit.id).count == 0

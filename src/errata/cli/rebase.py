@@ -24,7 +24,7 @@ FAILED = 1
 
 @grouped
 def rebase(
-    model: Annotated[str, typer.Option("--model", help="The new model: a shipped name, a checkpoint folder or a hub id.")],
+    model: Annotated[str, typer.Option("--model", help="The new model: shipped name, checkpoint folder, hub id or upstream:NAME.")],
     onto: Annotated[str, typer.Option("--onto", help="The new branch; nothing may be on it.")],
     editor: Annotated[
         str | None, typer.Option("--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the old branch's own.")
@@ -61,6 +61,7 @@ def rebase(
     from errata.session.ready import equipped
     from errata.session.rebase import check_rebase, session_onto
     from errata.session.rebase import rebase as put_again
+    from errata.session.weightless import check_weightless
 
     with log_to_read(where) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)
@@ -69,6 +70,7 @@ def rebase(
         parsed = parse(asked) if editor else as_recorded(old.on(onto), parse(asked))  # a wrong one is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
         parsed = equipped(parsed, tools_at(device=device, dtype=dtype, decoder=old.on(onto).decoder))
+        check_weightless(loaded, parsed, asked)
         if dry_run:
             session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
             with watched("rebase") as progress:

@@ -138,7 +138,7 @@ def serve(
             from errata.serve.app import create_app
         return Made(engine, create_app)
 
-    answer(made, Settled(listen, room, told, noted, place.where))
+    answer(made, Settled(listen, room.max_body_mb, told, noted, place.where))
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ class Settled:
     """What a server was told at its start."""
 
     listen: Listen
-    room: Room
+    max_body_mb: int
+    """The longest request."""
+
     told: Told
     noted: Noted
     where: Where
@@ -175,7 +177,7 @@ def answer(make: Callable[[], Made], settled: Settled) -> None:
     Raises:
         ErrataError: it can't be served so; nothing was answered.
     """
-    listen, room, told, noted, where = settled.listen, settled.room, settled.told, settled.noted, settled.where
+    listen, told, noted, where = settled.listen, settled.told, settled.noted, settled.where
     author = given_by(settings()["author"].value, "", "").author
     host, port = listen.at
     hosts = tuple(listen.allow_host or ())
@@ -195,7 +197,7 @@ def answer(make: Callable[[], Made], settled: Settled) -> None:
             from errata.serve.service import Service, Serving
 
         log_to_stderr(noted.log_level)
-        size = room.max_body_mb * _MB
+        size = settled.max_body_mb * _MB
         serving = Serving(author, where.branch, hosts, max_body=size, log_prompts=noted.log_prompts, called=made.called)
         service = Service(engine, serving, keys=keys, limits=limits)
         held.enter_context(beside(service, hook))

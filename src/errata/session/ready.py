@@ -105,7 +105,7 @@ class Ready:
         tools = Loader(device, dtype, log.decoder)
         if model is None:
             model = recorded_model(log) or otherwise.model
-        opened = (_opened(model, device, dtype) if isinstance(model, str) else model).seeing(log.decoder)
+        opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
         made = equipped(parsed, tools)
         check_weightless(opened, made, asked)
         return Ready(opened, made, asked)
@@ -124,7 +124,12 @@ class Ready:
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
-def _opened(name: str, device: str, dtype: str | None) -> Model:
+def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:
+    """The model that a name means: `upstream:NAME` at the address that is set, else as `errata.models.load` finds it.
+
+    Raises:
+        Unknown, BadInput, UpstreamFailed: it can't be had.
+    """
     return upstream_at(name) if name.startswith(PREFIX) else load(name, device=device, dtype=dtype)
 
 

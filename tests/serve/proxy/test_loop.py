@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -48,7 +49,7 @@ class Client:
         self.openai = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
         self.http = httpx.Client(base_url=url, timeout=60, headers={"Authorization": f"Bearer {key}"} if key != "none" else {})
 
-    def ask(self, question, *seeds, **more):
+    def ask(self, question, *seeds, **more) -> tuple[str, str]:
         """The words and the way."""
         answer = self.openai.chat.completions.create(
             model=self.model, messages=[{"role": "user", "content": parts(question, *seeds)}], temperature=0, **more
@@ -62,7 +63,7 @@ class Client:
             model=self.model, messages=[{"role": "user", "content": parts(question, *seeds)}], temperature=0, stream=True
         ):
             words += "".join(choice.delta.content or "" for choice in chunk.choices)
-            ways += [chunk.errata["way"]] if "errata" in (chunk.model_extra or {}) else []
+            ways += [(chunk.model_extra or {})["errata"]["way"]] if "errata" in (chunk.model_extra or {}) else []
         (way,) = ways
         return words, way
 
@@ -134,7 +135,7 @@ def test_in_front_of_errata_serve_a_model_is_told_and_the_upstream_was_never_edi
     with fronted(served.url, "--way", "told", "--near", "clip-tiny", "--threshold", "0.9", cwd=tmp_path) as client:
         loop(client, way="told", was=WAS, right=RIGHT, stays=STAYS, pictured=False)
     with closing(Client(served.url, "llava-tiny")) as behind:
-        answer = behind.openai.chat.completions.create(model="llava-tiny", messages=[{"role": "user", "content": QUESTION}])
+        answer: Any = behind.openai.chat.completions.create(model="llava-tiny", messages=[{"role": "user", "content": QUESTION}])
         assert (answer.choices[0].message.content, answer.errata["seq"]) == (WAS, 1)
 
 
@@ -155,7 +156,7 @@ def test_python_and_commands_work_on_the_same_log_without_the_proxy(served, tmp_
     assert not (tmp_path / "other.db").exists()
     monkeypatch.delenv("ERRATA_UPSTREAM")
     with pytest.raises(BadInput, match="ERRATA_UPSTREAM doesn't say where"):
-        open_model(store=place)
+        open_model("upstream:llava-tiny", store=place)
 
 
 @contextmanager

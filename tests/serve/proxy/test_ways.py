@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -181,7 +184,7 @@ def test_a_question_isnt_held_up_by_a_correction_that_waits_for_the_upstream(pro
         return Reply(completion("the upstream's"))
 
     fake.said = said
-    made = {}
+    made: dict[str, str] = {}
     client = threading.Thread(target=lambda: made.update(id=proxy.correct("the slow one?", "yes")))
     client.start()
     try:
@@ -200,10 +203,10 @@ def test_the_log_names_the_upstreams_model_and_no_address_and_another_models_log
     place = tmp_path / "errata.db"
     with fronted(fake, place, key="sk-operator") as proxy:
         proxy.correct(QUESTION, RIGHT)
-    with open_store(place) as store:
+    with closing(open_store(place)) as store:
         log = EditLog(store)
-        assert next(log.entries(1, 2)).details["model"]["upstream"] == {"owned_by": "them"}
-        assert next(log.entries(1, 2)).details["model"]["name"] == NAME
+        model: Any = next(log.entries(1, 2)).details["model"]
+        assert (model["name"], model["upstream"]) == (NAME, {"owned_by": "them"})
         told = json.dumps([entry.to_json() for entry in log.entries()])
         assert "127.0.0.1" not in told
         assert "sk-operator" not in told
@@ -237,3 +240,23 @@ def test_nobody_without_a_key_is_answered_and_the_key_stays_here(fake, tmp_path)
         assert way(proxy.chat()) == ("passed", "the upstream's")
         assert proxy.http.post("/v1/edits", json={"question": QUESTION, "answer": RIGHT}).status_code == 403
     assert [each for each in fake.chats if "authorization" in each.headers] == []
+
+
+def test_a_correction_stops_speaking_when_its_time_is_over_though_nobody_changes_anything(proxy):
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    proxy.correct(QUESTION, RIGHT, valid_until=end.isoformat())
+    assert way(proxy.chat(QUESTION)) == ("pinned", RIGHT)
+    time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()) + 1.5)  # an end is kept in whole seconds
+    assert way(proxy.chat(QUESTION)) == ("passed", "the upstream's")
+
+
+def test_many_ask_at_once_while_corrections_are_made_and_each_goes_its_own_way(fake, tmp_path):
+    fake.said = lambda asked: Reply(completion(asked.body["messages"][0]["content"]))
+    with fronted(fake, tmp_path / "errata.db", NEAR) as proxy, ThreadPoolExecutor(8) as pool:
+        proxy.correct(QUESTION, RIGHT)
+        asked = [QUESTION, "tell me where mibo lives", *(f"what does number {number} eat?" for number in range(6))] * 4
+        answers = [pool.submit(proxy.chat, question) for question in asked]
+        for number in range(3):
+            proxy.correct("what is it?", f"noise {number}", images=[data_url(picture(number))])
+        ways = [way(answer.result()) for answer in answers]
+    assert ways == [("pinned", RIGHT) if "mibo" in question else ("passed", question) for question in asked]

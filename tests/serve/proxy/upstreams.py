@@ -146,7 +146,7 @@ def fronted(
     fake.asked.clear()
     engine = Threaded.open(met, store=store, editor=editor)
     service = Service(engine, Serving("ann", called=NAME), keys=keys or NoKeys())
-    router = router_of(Forward(met.url, met.name, key, timeout_s), engine.version)
+    router = router_of(Forward.to(met.url, met.name, key=key, timeout_s=timeout_s), engine.version)
     try:
         with answering(create_app(service, router)) as url, httpx.Client(base_url=url, timeout=60) as http:
             yield Fronted(fake, http, service)

@@ -12,7 +12,7 @@ from errata.cli._groups import Options, grouped
 from errata.cli._lean import lean
 from errata.cli._open import check_device
 from errata.cli._options import Where
-from errata.cli.serve import Listen, Made, Noted, Room, Settled, Told, answer, check_installed, path
+from errata.cli.serve import Listen, Made, Noted, Settled, Told, answer, check_installed, path
 from errata.core.catalogue import check_named
 from errata.core.endpoint import addresses
 from errata.core.errors import BadInput, quoted
@@ -48,9 +48,13 @@ class Behind(Options):
         str,
         typer.Option("--upstream-key-env", metavar="VAR", help="The variable of the environment that holds the upstream's key."),
     ] = _KEY
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the upstream may say nothing.")
-    ] = 600.0
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the upstream may be silent.")] = (
+        600.0
+    )
+    max_connections: Annotated[
+        int, typer.Option("--max-connections", min=1, help="Requests that the upstream has at once; others wait for one to end.")
+    ] = 100
+    max_body_mb: Annotated[int, typer.Option("--max-body", metavar="MB", min=1, help="The longest request, in MB.")] = 32
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,6 @@ def proxy(
     behind: Behind = Behind(),
     corrected: Corrected = Corrected(),
     listen: Listen = Listen(),
-    room: Room = Room(),
     told: Told = Told(),
     noted: Noted = Noted(),
     where: Where = Where(),
@@ -141,18 +144,20 @@ def proxy(
 
     def made() -> Made:
         upstream = _met(behind, url, _recorded(where))
-        engine = _engine(upstream, asked, corrected, room, where)
+        engine = _engine(upstream, asked, corrected, where)
         with lean():
             from errata.serve.app import create_app
             from errata.serve.proxy.forward import Forward
             from errata.serve.proxy.route import router_of
 
-        forward = Forward(upstream.url, upstream.name, upstream.key, behind.timeout)
+        forward = Forward.to(
+            upstream.url, upstream.name, key=upstream.key, timeout_s=behind.timeout, connections=behind.max_connections
+        )
         return Made(
             engine, lambda service: create_app(service, router_of(forward, engine.version)), upstream.name, f" of {upstream.url}"
         )
 
-    answer(made, Settled(listen, room, told, noted, where))
+    answer(made, Settled(listen, behind.max_body_mb, told, noted, where))
 
 
 def _url(behind: Behind) -> str:
@@ -207,7 +212,7 @@ def _met(behind: Behind, url: str, recorded: str) -> Upstream:
         return meet(url, behind.model if behind.model is not None else recorded, key=key, timeout_s=min(behind.timeout, 120.0))
 
 
-def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, room: Room, where: Where) -> Threaded:
+def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, where: Where) -> Threaded:
     with lean():
         from errata.serve.engine.thread import Threaded
         from errata.session.beginnings import recorded_editor
@@ -223,6 +228,4 @@ def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, room: R
         store=None if where.nowhere else path(where.at),
         branch=where.branch,
         device=corrected.device,
-        max_rows=room.max_rows,
-        max_waiting=room.max_waiting,
     )

@@ -19,6 +19,9 @@ CONNECT_S: Final = 5.0
 TIMEOUT_S: Final = 600.0
 """How long it may say nothing, in seconds, unless said otherwise."""
 
+CONNECTIONS: Final = 100
+"""Requests that it has at once, unless said otherwise."""
+
 _ON: Final = ("openai-beta", "idempotency-key", "x-request-id", "traceparent", "tracestate")
 """Headers of a request that are sent on."""
 
@@ -38,11 +41,25 @@ class Forward:
     model: str
     """What the upstream calls the model."""
 
-    key: str = field(default="", repr=False)
+    key: str = field(repr=False)
     """The operator's, sent as a bearer token; none is sent where it is empty."""
 
-    timeout_s: float = TIMEOUT_S
-    client: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(follow_redirects=False), repr=False)
+    timeout_s: float
+    client: httpx2.AsyncClient = field(repr=False)
+
+    @staticmethod
+    def to(url: str, model: str, *, key: str = "", timeout_s: float = TIMEOUT_S, connections: int = CONNECTIONS) -> Forward:
+        """The upstream at an address.
+
+        Args:
+            url: of the API.
+            model: what the upstream calls it.
+            key: the operator's.
+            timeout_s: how long it may say nothing, in seconds.
+            connections: requests that it has at once; others wait for so long.
+        """
+        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        return Forward(url, model, key, timeout_s, httpx2.AsyncClient(follow_redirects=False, limits=limits))
 
     async def chat(self, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         """The reply to a chat, of which nothing but the head was read; whoever has it closes it.

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
@@ -43,6 +43,27 @@ HEADER: Final = "X-Errata-Way"
 
 PATIENCE_S: Final = 5.0
 """How long a question waits for its `min_seq`, in seconds."""
+
+_DESCRIBED: Final[Mapping[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "description": "As OpenAI has it; all of it goes on, but min_seq: the entry that must be in force.",
+                    "required": ["model", "messages"],
+                    "properties": {
+                        "model": {"type": "string"},
+                        "messages": {"type": "array", "items": {}},
+                        "min_seq": {"type": ["integer", "null"], "minimum": 0},
+                    },
+                }
+            }
+        },
+    }
+}
+"""Of the body, which is read by hand so that it can go on as it came."""
 
 _LOOK_S: Final = 0.02
 _EVENTS: Final = "text/event-stream"
@@ -96,7 +117,7 @@ def router_of(forward: Forward, versions: Versions) -> APIRouter:
     """
     router = APIRouter(prefix="/v1", tags=["chat"])
 
-    @router.post("/chat/completions")
+    @router.post("/chat/completions", openapi_extra=dict(_DESCRIBED))
     async def create_chat_completion(
         request: Request, service: Served, caller: Annotated[Caller, Depends(at_least("ask"))]
     ) -> Response:
