@@ -13,8 +13,8 @@ from errata.core.errors import BadInput, ErrataError, NoWeights, Unknown, Upstre
 from errata.core.records import Edit, Query
 from errata.editors import EDITORS, parse
 from errata.models.upstream.meeting import meet
+from errata.models.upstream.weightless import check_weightless
 from errata.nn.patches import NoPatch, Replaced, Rewrite, Verbatim
-from errata.session.weightless import check_weightless
 from tests.conftest import picture
 from tests.serve.proxy.upstreams import NAME, Reply, completion, upstream
 

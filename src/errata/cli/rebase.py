@@ -57,11 +57,11 @@ def rebase(
 
     file = None if rules is None else read_rules(rules)
     from errata.editors import parse
+    from errata.models.upstream.weightless import check_weightless
     from errata.session.beginnings import as_recorded, recorded_editor
     from errata.session.ready import equipped
     from errata.session.rebase import check_rebase, session_onto
     from errata.session.rebase import rebase as put_again
-    from errata.session.weightless import check_weightless
 
     with log_to_read(where) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)

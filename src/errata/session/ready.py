@@ -17,10 +17,10 @@ from errata.models import load
 from errata.models.clip import load_encoder
 from errata.models.upstream.meeting import PREFIX
 from errata.models.upstream.meeting import opened as upstream_at
+from errata.models.upstream.weightless import check_weightless
 from errata.session.beginnings import as_recorded, recorded_editor
 from errata.session.pools import chosen_pool
 from errata.session.session import Session
-from errata.session.weightless import check_weightless
 
 
 class Otherwise(NamedTuple):
