@@ -164,9 +164,12 @@ def test_what_names_no_model_here_is_refused_and_not_sent_on(proxy, fake, body, 
 
 
 def test_an_upstream_that_sends_requests_elsewhere_isnt_followed(proxy, fake):
-    fake.said = lambda asked: Reply(b"", 307, {"Location": "http://127.0.0.1:9/v1/chat/completions"})
+    fake.said = lambda asked: (
+        Reply(completion("elsewhere")) if "other" in asked.path else Reply(b"", 307, {"Location": f"{fake.url}/other"})
+    )
     answer = proxy.chat()
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
+    assert [each for each in fake.asked if "other" in each.path] == []
 
 
 def test_an_upstream_that_says_nothing_in_time_is_504_and_a_correction_is_refused_by_the_same(fake, tmp_path):

@@ -185,6 +185,7 @@ def test_a_question_isnt_held_up_by_a_correction_that_waits_for_the_upstream(pro
 
     fake.said = said
     made: dict[str, str] = {}
+    proxy.http.timeout = 10
     client = threading.Thread(target=lambda: made.update(id=proxy.correct("the slow one?", "yes")))
     client.start()
     try:
