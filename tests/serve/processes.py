@@ -1,4 +1,4 @@
-"""`errata serve` as a process of its own, which can be killed."""
+"""`errata serve`, or `errata proxy`, as a process of its own, which can be killed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.cli.runs import SRC
 
@@ -30,15 +31,30 @@ class Served:
 @contextmanager
 def served(store: str, *options: str, cwd: Path) -> Iterator[Served]:
     """A server on a store, until the end of the block."""
-    environment = {**os.environ, "PYTHONPATH": str(SRC), "ERRATA_AUTHOR": "owner"}
-    command = [sys.executable, "-m", "errata", "serve", "--model", "llava-tiny", "--store", store, "--port", "0", *options]
-    with (cwd / "serve.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    with started("serve", "--model", "llava-tiny", "--store", store, *options, cwd=cwd) as found:
+        yield found
+
+
+@contextmanager
+def started(command: str, *options: str, cwd: Path, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[Served]:
+    """A command that serves, on a free port, until the end of the block.
+
+    Args:
+        command: serve or proxy.
+        options: of it.
+        cwd: where it runs; its log is there.
+        more: variables of its environment.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "ERRATA_AUTHOR": "owner", **more}
+    words = [sys.executable, "-m", "errata", command, *options, "--port", "0"]
+    noted = cwd / f"{command}.log"
+    with noted.open("w") as log:
+        process = subprocess.Popen(words, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        found = re.search(r" at (http://\S+)/v1 ", line)
-        assert found is not None, (line, (cwd / "serve.log").read_text())
+        found = re.search(r" at (http://\S+)/v1 \(", line)
+        assert found is not None, (line, noted.read_text())
         yield Served(process, found[1])
     finally:
         if process.poll() is None:

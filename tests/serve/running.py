@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from errata.serve.access.stored import KeysBeside
 from errata.serve.announced import announcing
@@ -47,25 +48,32 @@ def running(model, store: Path | str, *, branch: str = "main", author: str = "ow
     engine = Threaded.open(model, store=store, branch=branch)
     keys, beside = open_keys(store), open_beside(store)
     service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), beside=beside, **parts)
-    config = uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
+    try:
+        with answering(create_app(service)) as url, ExitStack() as held, announcing(store, url, service.word):
+            try:
+                yield Running(url, service, keys, held)
+            finally:
+                service.stopping.set()
+    finally:
+        engine.close()
+        keys.close()
+        beside.close()
+
+
+@contextmanager
+def answering(app: FastAPI) -> Iterator[str]:
+    """The address of an application that answers on a free port, until the end of the block."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive(), "the server didn't start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        with ExitStack() as held, announcing(store, url, service.word):
-            yield Running(url, service, keys, held)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        service.stopping.set()
         server.should_exit = True
         thread.join(10)
-        engine.close()
-        keys.close()
-        beside.close()
 
 
 class Told:

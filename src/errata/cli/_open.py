@@ -194,9 +194,9 @@ def model_at(name: str, *, device: str, dtype: DtypeName) -> Model:
     """The model, loaded."""
     check_device(device)
     with lean():
-        from errata.models import load
+        from errata.session import ready
 
-        return load(name, device=device, dtype=None if dtype == "auto" else dtype)
+        return ready.model_at(name, device=device, dtype=None if dtype == "auto" else dtype)
 
 
 def tools_at(*, device: str, dtype: DtypeName, decoder: int = NEWEST) -> Tools:

@@ -69,7 +69,8 @@ class Place(Options):
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", help=f"Shipped name, checkpoint folder or hub id. Not given: as set, the log's own, or {DEFAULT_MODEL}."
+            "--model",
+            help=f"Shipped name, checkpoint folder, hub id or upstream:NAME. Not given: as set, the log's own, or {DEFAULT_MODEL}.",
         ),
     ] = None
     editor: Annotated[

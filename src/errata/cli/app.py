@@ -104,6 +104,7 @@ ALONE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "train": ("errata.cli.train", "train"),
         "ask": ("errata.cli.ask", "ask"),
         "serve": ("errata.cli.serve", "serve"),
+        "proxy": ("errata.cli.proxy.proxy", "proxy"),
         "audit": ("errata.cli.audit", "audit"),
         "rebase": ("errata.cli.rebase", "rebase"),
         "config": ("errata.cli.config", "config"),

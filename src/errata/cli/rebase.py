@@ -24,7 +24,7 @@ FAILED = 1
 
 @grouped
 def rebase(
-    model: Annotated[str, typer.Option("--model", help="The new model: a shipped name, a checkpoint folder or a hub id.")],
+    model: Annotated[str, typer.Option("--model", help="The new model: shipped name, checkpoint folder, hub id or upstream:NAME.")],
     onto: Annotated[str, typer.Option("--onto", help="The new branch; nothing may be on it.")],
     editor: Annotated[
         str | None, typer.Option("--editor", help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the old branch's own.")
@@ -57,6 +57,7 @@ def rebase(
 
     file = None if rules is None else read_rules(rules)
     from errata.editors import parse
+    from errata.models.upstream.weightless import check_weightless
     from errata.session.beginnings import as_recorded, recorded_editor
     from errata.session.ready import equipped
     from errata.session.rebase import check_rebase, session_onto
@@ -69,6 +70,7 @@ def rebase(
         parsed = parse(asked) if editor else as_recorded(old.on(onto), parse(asked))  # a wrong one is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
         parsed = equipped(parsed, tools_at(device=device, dtype=dtype, decoder=old.on(onto).decoder))
+        check_weightless(loaded, parsed, asked)
         if dry_run:
             session = session_onto(loaded, parsed, old=old, new=EditLog(MemoryStore(), onto), asked=asked)
             with watched("rebase") as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ import typer
 from errata.cli._groups import Options, grouped
 from errata.cli._lean import lean
 from errata.cli._open import check_device
-from errata.cli._options import Place
+from errata.cli._options import Place, Where
 from errata.cli._print import say
 from errata.core.catalogue import check_named
 from errata.core.counted import counted
@@ -23,11 +24,14 @@ from errata.core.settings import DEFAULT_HOST, DEFAULT_PORT, settings
 from errata.log import shown
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from errata.serve.access import Keys, Limits
     from errata.serve.addresses import Allowed
     from errata.serve.beside.kept import Beside
     from errata.serve.engine.seam import Engine
     from errata.serve.events.hooks import Hook
+    from errata.serve.service import Service
 
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 _LOWEST, _HIGHEST = 0, 65535
@@ -125,9 +129,56 @@ def serve(
       errata serve --model llava-tiny --allow-host images.example.org
       errata serve --webhook https://example.org/errata --webhook-secret-file webhook.secret
     """
-    _check_installed()
+    check_installed()
     check_device(place.device)
     check_named(place.editor if place.editor is not None else settings()["editor"].value)
+
+    def made() -> Made:
+        engine = _engine(place, room)
+        with lean():
+            from errata.serve.app import create_app
+        return Made(engine, create_app)
+
+    answer(made, Settled(listen, room.max_body_mb, told, noted, place.where))
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a server was told at its start."""
+
+    listen: Listen
+    max_body_mb: int
+    """The longest request."""
+
+    told: Told
+    noted: Noted
+    where: Where
+
+
+@dataclass(frozen=True)
+class Made:
+    """What answers."""
+
+    engine: Engine
+    app: Callable[[Service], FastAPI]
+    called: str = ""
+    """What the model is called; "": as its folder or hub id is."""
+
+    before: str = ""
+    """What stands behind it, to go on from the model's name in the line that says that it listens."""
+
+
+def answer(make: Callable[[], Made], settled: Settled) -> None:
+    """Take the address, make what answers, and answer until told to stop.
+
+    Args:
+        make: called once the address was taken and everything that costs little was found good.
+        settled: the options.
+
+    Raises:
+        ErrataError: it can't be served so; nothing was answered.
+    """
+    listen, told, noted, where = settled.listen, settled.told, settled.noted, settled.where
     author = given_by(settings()["author"].value, "", "").author
     host, port = listen.at
     hosts = tuple(listen.allow_host or ())
@@ -137,31 +188,33 @@ def serve(
 
     hook = _hook(told, [Allowed.of(each) for each in hosts])
     with closing(bound(host, port)) as socket, ExitStack() as held:
-        keys, limits = _access(place, told, held, host=host)
-        engine = _engine(place, room)
+        keys, limits = _access(where, told, held, host=host)
+        made = make()
+        engine = made.engine
         with lean():
-            from errata.serve.app import create_app
             from errata.serve.events.hooks import posting
             from errata.serve.observed import log_to_stderr
             from errata.serve.running import Server
             from errata.serve.service import Service, Serving
 
         log_to_stderr(noted.log_level)
-        settled = Serving(author, place.branch, hosts, max_body=room.max_body_mb * _MB, log_prompts=noted.log_prompts)
-        service = Service(engine, settled, keys=keys, limits=limits, beside=_beside(place, held))
+        size = settled.max_body_mb * _MB
+        serving = Serving(author, where.branch, hosts, max_body=size, log_prompts=noted.log_prompts, called=made.called)
+        service = Service(engine, serving, keys=keys, limits=limits, beside=_beside(where, held))
         held.enter_context(posting(service, hook))
-        if not place.where.nowhere:
-            held.enter_context(announcing(place.where.at, address_of(socket), service.word))
-        kept = "no store: corrections are gone with the server" if place.where.nowhere else shown(place.where.at)
-        entries = counted(engine.seq(place.branch), "entry")
+        if not where.nowhere:
+            held.enter_context(announcing(where.at, address_of(socket), service.word))
+        kept = "no store: corrections are gone with the server" if where.nowhere else shown(where.at)
+        entries = counted(engine.seq(where.branch), "entry")
 
         def listening() -> None:
-            say(f"Serving {service.model_id} at {address_of(socket)}/v1 (branch {place.branch}, {entries}; {kept})")
+            name = f"{service.model_id}{made.before}"
+            say(f"Serving {name} at {address_of(socket)}/v1 (branch {where.branch}, {entries}; {kept})")
 
-        Server(create_app(service), service, listening).answer(socket)
+        Server(made.app(service), service, listening).answer(socket)
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """Whether what speaks HTTP is installed.
 
     Raises:
@@ -172,7 +225,7 @@ def _check_installed() -> None:
         raise BadInput(f"A server needs {' and '.join(missing)}. Install what is missing: pip install 'errata[serve]'")
 
 
-def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Keys, Limits]:
+def _access(where: Where, told: Told, held: ExitStack, *, host: str) -> tuple[Keys, Limits]:
     """Who may ask, and how often.
 
     Raises:
@@ -184,7 +237,7 @@ def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Ke
     from errata.serve.keys.rates import Rates
     from errata.serve.ports import is_local
 
-    keys: Keys = NoKeys() if place.where.nowhere else KeysBeside(held.enter_context(closing(open_keys(place.where.at))))
+    keys: Keys = NoKeys() if where.nowhere else KeysBeside(held.enter_context(closing(open_keys(where.at))))
     if not keys.any and not is_local(host):
         raise BadInput(
             f"At {quoted(host)} others can reach the server, and there is no key yet. Make one first: errata key add; or listen at "
@@ -193,12 +246,12 @@ def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Ke
     return keys, RateLimits(Rates(told.rate, told.burst)) if told.rate else Unlimited()
 
 
-def _beside(place: Place, held: ExitStack) -> Beside:
+def _beside(where: Where, held: ExitStack) -> Beside:
     """Where flags are kept, and how far the webhook has come."""
     from errata.serve.beside.kept import InMemory
     from errata.serve.beside.opening import open_beside
 
-    return InMemory() if place.where.nowhere else held.enter_context(closing(open_beside(place.where.at)))
+    return InMemory() if where.nowhere else held.enter_context(closing(open_beside(where.at)))
 
 
 def _hook(told: Told, allowed: list[Allowed]) -> Hook | None:
@@ -226,7 +279,7 @@ def _engine(place: Place, room: Room) -> Engine:
         return Threaded.open(
             place.model or (chosen["model"].value if chosen["model"].chosen else None),
             editor=place.editor or (chosen["editor"].value if chosen["editor"].chosen else None),
-            store=None if place.where.nowhere else _path(place.where.at),
+            store=None if place.where.nowhere else path(place.where.at),
             branch=place.branch,
             device=place.device,
             dtype=None if place.dtype == "auto" else place.dtype,
@@ -235,5 +288,6 @@ def _engine(place: Place, room: Room) -> Engine:
         )
 
 
-def _path(store: str) -> str | Path:
+def path(store: str) -> str | Path:
+    """Where a store is, as an engine takes it."""
     return store if "://" in store else Path(store)

@@ -107,9 +107,9 @@ def as_shown(image: Image, decoder: int = NEWEST) -> tuple[bytes, str]:
     return drawn.getvalue(), "png"
 
 
-def data_url(image: Image) -> str:
+def data_url(image: Image, decoder: int = NEWEST) -> str:
     """The same as a data URL."""
-    data, kind = as_shown(image)
+    data, kind = as_shown(image, decoder)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 

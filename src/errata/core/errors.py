@@ -2,9 +2,11 @@
 
     ErrataError
     ├── BadInput            what the user gave can't be used: an image, a prompt, a target, a number, a file
-    │   └── BadImage        missing, broken, huge or empty pictures
+    │   ├── BadImage        missing, broken, huge or empty pictures
+    │   └── NoWeights       a model that is only asked, at an address, has no weights to look at
     ├── Unknown             a name that stands for nothing here: editor, field, benchmark, model, edit, branch
     ├── JudgeFailed         the model that judges a benchmark can't be asked, or its reply can't be read
+    ├── UpstreamFailed      a model that is asked at an address can't be asked, or its reply can't be read
     └── LogError            the log can't do what was asked
         ├── Conflict        another writer appended first
         ├── Held            another writer has the branch for now
@@ -51,6 +53,30 @@ class BadInput(ErrataError, ValueError):
 
 class BadImage(BadInput):
     """A picture is missing, broken, huge or empty; nothing was changed."""
+
+
+class NoWeights(BadInput):
+    """A model that is only asked, at an address, was to show its weights, or what follows from them.
+
+    Args:
+        name: the model.
+        what: what it hasn't, to go on from "has no".
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"The model {name} is asked at an upstream and has no {what} here. Use what needs words alone.")
+
+
+class UpstreamFailed(ErrataError):
+    """A model that is asked at an address can't be asked, or its reply can't be read; nothing was changed.
+
+    Args:
+        late: whether it didn't answer in time.
+    """
+
+    def __init__(self, message: str, *, late: bool = False) -> None:
+        self.late = late
+        super().__init__(message)
 
 
 class Unknown(ErrataError, LookupError):

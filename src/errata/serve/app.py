@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from errata.serve.bodies import BodyLimit
 from errata.serve.observed import Observed
@@ -20,8 +20,13 @@ _ERRORS: Final[Mapping[int | str, dict[str, Any]]] = {
 }
 
 
-def create_app(service: Service) -> FastAPI:
-    """The application over a server's parts."""
+def create_app(service: Service, chats: APIRouter = chat.router) -> FastAPI:
+    """The application over a server's parts.
+
+    Args:
+        service: the parts.
+        chats: the route that answers conversations.
+    """
     app = FastAPI(
         title="errata",
         version=version("errata"),
@@ -37,7 +42,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimit, most=service.serving.max_body)
     app.add_middleware(Observed, metrics=service.metrics, branch=service.serving.branch)
     handle_errors(app)
-    app.include_router(chat.router)
+    app.include_router(chats)
     app.include_router(models.router)
     app.include_router(health.router)
     for module in (ask, edits, log, keys, recent, events, studio):

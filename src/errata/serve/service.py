@@ -56,6 +56,9 @@ class Serving:
     log_prompts: bool = False
     """Whether the server's log tells what was asked and answered."""
 
+    called: str = ""
+    """What the model is called; "": by the last part of its folder or hub id."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -108,6 +111,8 @@ class Service:
     @property
     def model_id(self) -> str:
         """What the model is called in short: the last part of its folder or hub id."""
+        if self.serving.called:
+            return self.serving.called
         return self.engine.model_name.rstrip("/").rpartition("/")[2] or self.engine.model_name
 
     @property

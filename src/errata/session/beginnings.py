@@ -15,6 +15,7 @@ from errata.core.matching import QUESTIONS
 from errata.core.model import Model
 from errata.core.records import Provenance, Query
 from errata.log import EditLog, Entry
+from errata.models.upstream.model import Upstream
 from errata.session.pools import put_pool
 
 _PLAIN = (str, int, float, type(None))
@@ -96,7 +97,7 @@ def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query]
         None,
         Provenance("errata", "the log begins"),
         details={
-            "model": {"name": model.name, "digest": model.digest, "parameters": model.parameters},
+            "model": _told(model),
             "editor": editor.spec(model).to_json(),
             "asked": asked,
             "pool": put_pool(log, pool),
@@ -106,6 +107,12 @@ def begin(log: EditLog, model: Model, editor: Editor[Any], pool: Sequence[Query]
         },
         after="",
     )
+
+
+def _told(model: Model) -> dict[str, JSON]:
+    """Which model it is; of one that is asked at an address, what is said of it there, and never the address."""
+    told: dict[str, JSON] = {"name": model.name, "digest": model.digest, "parameters": model.parameters}
+    return told | {"upstream": dict(model.described)} if isinstance(model, Upstream) else told
 
 
 def check_same(first: Entry, model: Model, editor: Editor[Any]) -> None:

@@ -15,6 +15,9 @@ from errata.editors import parse
 from errata.log import EditLog
 from errata.models import load
 from errata.models.clip import load_encoder
+from errata.models.upstream.meeting import PREFIX
+from errata.models.upstream.meeting import opened as upstream_at
+from errata.models.upstream.weightless import check_weightless
 from errata.session.beginnings import as_recorded, recorded_editor
 from errata.session.pools import chosen_pool
 from errata.session.session import Session
@@ -87,7 +90,7 @@ class Ready:
 
         Args:
             log: of the branch; it may have no entry yet.
-            model: a name, a model that is loaded already, or None for the log's own.
+            model: a name, `upstream:NAME`, a model that is loaded already, or None for the log's own.
             editor: a name with fields; None for the log's own.
             otherwise: what is taken for a log that has not begun.
             device: where the model runs, if it isn't loaded yet.
@@ -95,14 +98,17 @@ class Ready:
 
         Raises:
             Unknown, BadInput: no such model or editor, or one that can't be used.
+            UpstreamFailed: the model is asked at an address, and isn't there.
         """
         asked = editor or recorded_editor(log) or otherwise.editor
         parsed = parse(asked) if editor else as_recorded(log, parse(asked))
         tools = Loader(device, dtype, log.decoder)
         if model is None:
             model = recorded_model(log) or otherwise.model
-        opened = load(model, device=device, dtype=dtype) if isinstance(model, str) else model
-        return Ready(opened.seeing(log.decoder), equipped(parsed, tools), asked)
+        opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
+        made = equipped(parsed, tools)
+        check_weightless(opened, made, asked)
+        return Ready(opened, made, asked)
 
     def session(self, log: EditLog, *, pool: Sequence[Query] | None = None) -> Session:
         """The session of the log, in which no correction takes another one away unsaid; an empty log begins here.
@@ -118,9 +124,19 @@ class Ready:
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
+def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:
+    """The model that a name means: `upstream:NAME` at the address that is set, else as `errata.models.load` finds it.
+
+    Raises:
+        Unknown, BadInput, UpstreamFailed: it can't be had.
+    """
+    return upstream_at(name) if name.startswith(PREFIX) else load(name, device=device, dtype=dtype)
+
+
 def recorded_model(log: EditLog) -> str | None:
-    """The name of the model that the log began with; None for a log that has not."""
+    """The name of the model that the log began with, `upstream:NAME` of one at an address; None for a log that has not."""
     first = next(log.entries(1, 2), None)
     model = None if first is None else first.details.get("model")
-    name = model.get("name") if isinstance(model, Mapping) else None
-    return name if isinstance(name, str) else None
+    if not isinstance(model, Mapping) or not isinstance(model.get("name"), str):
+        return None
+    return f"{PREFIX if 'upstream' in model else ''}{model['name']}"

@@ -85,7 +85,7 @@ class Session:
         self._at, self._seq = "", 0
         self._spec = ""
         self._when: datetime | None = None
-        self._next_end: datetime | None = None
+        self.next_end: datetime | None = None  # when the next edit ends, so that the state is folded anew
 
     @staticmethod
     def open(
@@ -312,7 +312,7 @@ class Session:
         """
         for query in queries if words else ():
             self.model.check_read(query)
-        if self._next_end is not None and self._clock() >= self._next_end:
+        if self.next_end is not None and self._clock() >= self.next_end:
             self._follow()
         return answered(self.model, self.log, self.read, queries, limit=max_new_tokens)
 
@@ -394,7 +394,7 @@ class Session:
         """Go on from this state, which is what the log says now."""
         self._state = state
         ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
-        self._next_end = min((end for end in ends if end > self._clock()), default=None)
+        self.next_end = min((end for end in ends if end > self._clock()), default=None)
 
     def now(self) -> datetime:
         """The time, in UTC."""
@@ -454,7 +454,7 @@ class Session:
 
     def follow(self) -> None:
         """Fold anew where another writer appended, or an edit's time ended: what is done next goes by what the log says."""
-        head, over = self.log.head, self._next_end is not None and self._clock() >= self._next_end
+        head, over = self.log.head, self.next_end is not None and self._clock() >= self.next_end
         if over or (head is not None and head.hash != self._at and not self._passed()):
             self._follow()
 

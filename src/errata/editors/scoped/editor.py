@@ -5,11 +5,13 @@
 | serac | text | counterfactual | Mitchell et al., arXiv 2206.06520 |
 | mscke | multimodal | counterfactual | FGVEdit (Zeng et al.) |
 | states | states | routed | ours |
+| pinned | alike | answer | what people do (`pin`, `cache`) |
+| stated | alike | counterfactual | SERAC's shape, nothing learned |
 
 A trained scope comes from a checkpoint folder: `serac:checkpoint=FOLDER`. Without `speaker` the base itself is told the edit; with
 it a separate model answers, as published. MSCKE-MEND is `mscke:checkpoint=FOLDER,editor=mend:...`. The inner editor's own fields
-are separated by semicolons: `scoped:editor=scopeedit:rank_local=64;rank_shared=16,memory=fold`. The memory and its
-rules are those of `told` and `ike`.
+are separated by semicolons: `scoped:editor=scopeedit:rank_local=64;rank_shared=16,memory=fold`. "alike" asks nothing of the model:
+the same question, and a near one by the encoders that are named. The memory and its rules are those of `told` and `ike`.
 """
 
 from __future__ import annotations
@@ -29,14 +31,18 @@ from errata.editors._checkpoints import read
 from errata.editors.scoped.in_context import Counterfactual, Demonstrations
 from errata.editors.scoped.memory import Memory
 from errata.editors.scoped.nearest import Nearest
+from errata.editors.scoped.pinned import Answer
 from errata.editors.scoped.routed import Routed
 from errata.editors.scoped.scoped import Remembers, Scoped
 from errata.editors.scoped.scopes import multimodal, states, text
+from errata.editors.scoped.scopes.alike import Alike
 from errata.editors.scoped.scopes.multimodal import MultimodalScope
 from errata.editors.scoped.scopes.states import StatesScope
 from errata.editors.scoped.scopes.text import TextScope
 
-INNER: Mapping[str, type] = MappingProxyType({"counterfactual": Counterfactual, "demonstrations": Demonstrations, "routed": Routed})
+INNER: Mapping[str, type] = MappingProxyType(
+    {"answer": Answer, "counterfactual": Counterfactual, "demonstrations": Demonstrations, "routed": Routed}
+)
 """Editors that only make sense behind a scope."""
 
 SHORT_NAMES: Mapping[str, str] = MappingProxyType(
@@ -44,6 +50,8 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
         "serac": "scoped:scope=text",
         "mscke": "scoped:scope=multimodal",
         "states": "scoped:scope=states,editor=routed",
+        "pinned": "scoped:scope=alike,editor=answer",
+        "stated": "scoped:scope=alike,editor=counterfactual",
     }
 )
 """Systems by name -> the combination that each stands for."""
@@ -54,18 +62,19 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
 class ByScope(Remembers):
     """A scope and an editor by their names."""
 
-    scope: Literal["text", "multimodal", "states", "nearest"] = "nearest"
-    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), the model's own states, or nearness
-    (`told`)."""
+    scope: Literal["text", "multimodal", "states", "nearest", "alike"] = "nearest"
+    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), the model's own states, nearness
+    (`told`), or likeness, which asks nothing of the model (`scopes.alike`)."""
 
     checkpoint: str = ""
-    """Folder of the trained scope; none for "nearest", which learns nothing."""
+    """Folder of the trained scope; none for "nearest" and "alike", which learn nothing."""
 
     encoders: str = ""
-    """Of "multimodal": folder or hub id of the encoders that it sees with; empty: where they lay when it was trained."""
+    """Folder or hub id of the encoders that are seen with. Of "multimodal"; empty: where they lay when it was trained. Of "alike";
+    empty: the same question alone is in scope."""
 
     threshold: float = 0.85
-    """Of "nearest": the least similarity that is in scope, above 0 and below 1."""
+    """Of "nearest" and "alike": the least similarity that is in scope, above 0 and below 1."""
 
     surely: float = field(default=0.9, metadata={BEFORE: 0.9})
     """Of "states": how likely a correction must concern a question to be in scope, above 0 and below 1."""
@@ -86,11 +95,11 @@ class ByScope(Remembers):
     """Both put together; None until the encoders or the model that are named have been handed over."""
 
     def __post_init__(self) -> None:
-        if self.scope == "nearest" and self.checkpoint:
+        if self.scope in _UNTAUGHT and self.checkpoint:
             raise BadInput(
-                'The scope "nearest" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
+                f'The scope "{self.scope}" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
             )
-        if self.scope != "nearest" and not self.checkpoint:
+        if self.scope not in _UNTAUGHT and not self.checkpoint:
             name = {"text": text.TRAINED_AS, "multimodal": multimodal.TRAINED_AS, "states": states.TRAINED_AS}[self.scope]
             raise BadInput(
                 f"The scope {quoted(self.scope)} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
@@ -147,6 +156,8 @@ class ByScope(Remembers):
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
             found = read(self.checkpoint, kind=multimodal.TRAINED_AS)
             return MultimodalScope.load(found, tools.encoder(self.encoders or found.base_name))
+        if self.scope == "alike":
+            return Alike(self.threshold, None if tools is None or not self.encoders else tools.encoder(self.encoders))
         return Nearest(self.threshold, self.image_weight)
 
     def _editor(self, tools: Tools | None) -> Editor[Any]:
@@ -154,6 +165,9 @@ class ByScope(Remembers):
             return Counterfactual(speaker=tools.model(self.speaker))
         return _registry.in_room(self.editor, INNER)
 
+
+_UNTAUGHT = ("nearest", "alike")
+"""Scopes that learn nothing."""
 
 _PLACES = ("checkpoint", "encoders", "speaker")
 """Fields that say where something lies on this machine."""

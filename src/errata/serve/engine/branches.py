@@ -80,6 +80,12 @@ class Branch:
         """The last entry that is folded."""
         return self._inner.seen[0]
 
+    @property
+    def over(self) -> bool:
+        """Whether an edit's time ended since the state was folded."""
+        end = self._inner.next_end
+        return end is not None and self._inner.now() >= end
+
     def session(self) -> door.Session:
         """The branch for whoever looks or changes something: its state is the log's, and it is held if that can be had."""
         if self._refusal is not None:
@@ -194,10 +200,10 @@ class Branches:
         return self._open[name]
 
     def grown(self) -> Iterator[tuple[str, Branch]]:
-        """The open branches whose log isn't at the entry that they are after; one look at the store."""
+        """The open branches whose log went on, or of which an edit ended; one look at the store."""
         tips = self._store.branches()
         for name, branch in self._open.items():
-            if name in tips and tips[name].seq != branch.seq:
+            if branch.over or (name in tips and tips[name].seq != branch.seq):
                 yield name, branch
 
     def close(self) -> None:

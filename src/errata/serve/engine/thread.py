@@ -116,6 +116,7 @@ class Threaded:
         self._turn = threading.Condition()
         self._closing_at: float | None = None
         self._seqs: dict[str, int] = {}
+        self._versions: dict[str, Version] = {}
         self._followed = 0.0
         stepper = branches.model.stepper() if isinstance(branches.model, Steps) else None
         self._rows = None if stepper is None else Rows(stepper)
@@ -152,7 +153,7 @@ class Threaded:
         named = str(model) if isinstance(model, Path) else model
         branches = Branches.of(store, branch, model=named, editor=editor, pool=pool, device=device, dtype=dtype)
         engine = Threaded(branches, max_rows=max_rows, max_waiting=max_waiting, patience_s=patience_s)
-        engine._seqs[branch] = branches.get(branch).seq
+        engine._note(branch, branches.get(branch))
         engine._thread.start()
         return engine
 
@@ -188,6 +189,10 @@ class Threaded:
 
     def seq(self, branch: str) -> int:
         return self._seqs.get(branch, 0)
+
+    def version(self, branch: str) -> Version | None:
+        """The state of a branch as far as it is folded; at once, from any thread. None: nobody asked for the branch yet."""
+        return self._versions.get(branch)
 
     def load(self) -> Load:
         with self._turn:
@@ -270,6 +275,7 @@ class Threaded:
     def _note(self, name: str, branch: Branch | None) -> None:
         """What was folded is known before whoever did it is told."""
         if branch is not None:
+            self._versions[name] = branch.version()
             self._seqs[name] = branch.seq
 
     def _follow(self) -> None:

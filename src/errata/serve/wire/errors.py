@@ -14,7 +14,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from errata.core.errors import BadImage, BadInput, Conflict, ErrataError, Held, JudgeFailed, LogError, Unknown, quoted
+from errata.core.errors import (
+    BadImage,
+    BadInput,
+    Conflict,
+    ErrataError,
+    Held,
+    JudgeFailed,
+    LogError,
+    Unknown,
+    UpstreamFailed,
+    quoted,
+)
 from errata.core.records import instant
 from errata.serve.engine.seam import Full
 
@@ -152,6 +163,10 @@ def api_error(error: Exception, *, param: str | None = None) -> ApiError:
             return bad_request(str(error), param=param, code="invalid_value")
         case LogError():
             return ApiError(503, str(error), code="log_error", after_s=5)
+        case UpstreamFailed():
+            return ApiError(
+                504 if error.late else 502, str(error), code="upstream_timeout" if error.late else "upstream_failed", after_s=5
+            )
         case JudgeFailed() | ErrataError():
             return ApiError(503, str(error))
         case HTTPException():

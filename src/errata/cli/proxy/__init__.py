@@ -1,0 +1,1 @@
+"""`errata proxy`: in front of a model that can't be touched."""

@@ -1,0 +1,1 @@
+"""A model that is only asked, at an address that speaks OpenAI's API."""
