@@ -19,6 +19,7 @@ from errata.serve.app import create_app
 from errata.serve.engine.thread import Threaded
 from errata.serve.keys.opening import open_keys
 from errata.serve.keys.stored import Role, StoredKeys
+from errata.serve.ports import address_of, bound
 from errata.serve.service import Service, Serving
 
 
@@ -41,21 +42,22 @@ class Running:
 
 
 @contextmanager
-def running(model, store: Path | str, *, branch: str = "main", author: str = "owner", **parts) -> Iterator[Running]:
-    """A server on a store, until the end of the block."""
-    engine = Threaded.open(model, store=store, branch=branch)
+def running(
+    model, store: Path | str, *, branch: str = "main", author: str = "owner", advertised: str | None = None, **parts
+) -> Iterator[Running]:
+    """A server on a store, until the end of the block; its lease names the address at which it listens, or another."""
+    at = bound("127.0.0.1", 0)
+    engine = Threaded.open(model, store=store, branch=branch, url=address_of(at) if advertised is None else advertised)
     keys = open_keys(store)
     service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), **parts)
-    config = uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="warning", timeout_graceful_shutdown=2))
+    thread = threading.Thread(target=server.run, args=([at],), daemon=True)
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive(), "the server didn't start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
+        url = address_of(at)
         with ExitStack() as held, announcing(store, url, service.word):
             yield Running(url, service, keys, held)
     finally:
@@ -64,6 +66,7 @@ def running(model, store: Path | str, *, branch: str = "main", author: str = "ow
         thread.join(10)
         engine.close()
         keys.close()
+        at.close()
 
 
 class Told:

@@ -21,6 +21,7 @@ from errata.core.errors import BadInput, quoted
 from errata.core.given import given_by
 from errata.core.settings import DEFAULT_HOST, DEFAULT_PORT, settings
 from errata.log import shown
+from errata.log.processes import is_local
 
 if TYPE_CHECKING:
     from errata.serve.access import Keys, Limits
@@ -51,6 +52,16 @@ class Listen(Options):
             "--allow-host",
             metavar="HOST",
             help="Fetch pictures from HOST too, or HOST:PORT; HOST=ADDRESS where that isn't public. May be given several times.",
+        ),
+    ] = None
+
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            "--advertise",
+            metavar="URL",
+            help="Where other servers on the store reach this one, to pass on what it alone may write. Not given: where it "
+            "listens, unless that is every address.",
         ),
     ] = None
 
@@ -122,6 +133,7 @@ def serve(
       errata serve --model llava-tiny
       errata serve --model llava-tiny --store errata.db --port 8400
       errata serve --model llava-tiny --allow-host images.example.org
+      errata serve --store postgresql:///errata --host 0.0.0.0 --advertise http://10.0.0.5:8319
       errata serve --webhook https://example.org/errata --webhook-secret-file webhook.secret
     """
     _check_installed()
@@ -133,11 +145,12 @@ def serve(
     from errata.serve.addresses import Allowed
     from errata.serve.announced import announcing
     from errata.serve.ports import address_of, bound
+    from errata.serve.replicas.advertised import advertised
 
     hook = _hook(told, [Allowed.of(each) for each in hosts])
     with closing(bound(host, port)) as socket, ExitStack() as held:
         keys, limits = _access(place, told, held, host=host)
-        engine = _engine(place, room)
+        engine = _engine(place, room, advertised(listen.advertise, socket))
         with lean():
             from errata.serve.app import create_app
             from errata.serve.events.hooks import beside
@@ -181,7 +194,6 @@ def _access(place: Place, told: Told, held: ExitStack, *, host: str) -> tuple[Ke
     from errata.serve.access.stored import KeysBeside, RateLimits
     from errata.serve.keys.opening import open_keys
     from errata.serve.keys.rates import Rates
-    from errata.serve.ports import is_local
 
     keys: Keys = NoKeys() if place.where.nowhere else KeysBeside(held.enter_context(closing(open_keys(place.where.at))))
     if not keys.any and not is_local(host):
@@ -209,7 +221,7 @@ def _hook(told: Told, allowed: list[Allowed]) -> Hook | None:
     return Hook.of(told.webhook, told.webhook_secret_file.read_bytes(), allowed)
 
 
-def _engine(place: Place, room: Room) -> Engine:
+def _engine(place: Place, room: Room, url: str) -> Engine:
     chosen = settings()
     with lean():
         from errata.serve.engine.thread import Threaded
@@ -223,6 +235,7 @@ def _engine(place: Place, room: Room) -> Engine:
             dtype=None if place.dtype == "auto" else place.dtype,
             max_rows=room.max_rows,
             max_waiting=room.max_waiting,
+            url=url,
         )
 
 
