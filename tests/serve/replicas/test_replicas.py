@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.log.servers import ask, database
-from tests.serve.processes import Served, served
+from tests.serve.processes import Forked, forked
 from tests.serve.replicas.crowd import Crowd, judge
 from tests.serve.replicas.router import routed
 
@@ -18,7 +18,7 @@ SERVERS, WRITERS, MORE = 3, 3, 2
 """Each change is followed by a question to each server and two to the router: five in all."""
 
 
-def writes(store: str, servers: list[Served]) -> Served:
+def writes(store: str, servers: list[Forked]) -> Forked:
     """The server that has the branch."""
     ((url,),) = ask("SELECT url FROM errata.leases WHERE branch = 'main'", url=store)
     return next(one for one in servers if one.url == url)
@@ -30,10 +30,10 @@ def test_servers_on_one_log_answer_as_one_while_one_is_killed_and_one_is_added(t
     store, begun = database(), time.monotonic()
     with ExitStack() as held:
 
-        def another(name: str) -> Served:
+        def another(name: str) -> Forked:
             folder = tmp_path / name
             folder.mkdir()
-            return held.enter_context(served(store, cwd=folder))
+            return held.enter_context(forked(store, cwd=folder))
 
         servers = [another(str(number)) for number in range(SERVERS)]
         router = held.enter_context(routed([one.url for one in servers]))
@@ -67,8 +67,8 @@ def test_servers_on_one_log_answer_as_one_while_one_is_killed_and_one_is_added(t
         questions=len(crowd.seen),
         entries=len(log),
         sent_again=sum(crowd.tries.values()),
+        started_in_s=round(started - begun, 1),
         longest_until_acknowledged_s=round(crowd.longest_s, 2),
-        start_s=round(started - begun, 1),
         seconds=round(seconds, 1),
     )
     assert len(crowd.acknowledged) == trials // WRITERS * WRITERS
