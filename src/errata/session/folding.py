@@ -90,7 +90,7 @@ def followed(editor: Editor[Any], log: EditLog, *, without: Collection[EditId] =
 def gone_on(
     model: Model, editor: Editor[Any], log: EditLog, since: tuple[Any, Sequence[EditId]] | None, ids: Sequence[EditId]
 ) -> Folded | None:
-    """The fold of edits in force, gone on from an earlier state: what isn't in force any more is forgotten, and what is new is joined
+    """The fold of edits in force, gone on from an earlier state: what isn't in force any more is forgotten, what is new is joined
     from what it left by itself, or written where it left nothing. So a server that follows another's edits needn't write them.
 
     Args:

@@ -52,7 +52,7 @@ _APPEND: Final = sa.text(
     " SELECT :branch, :seq, :kind, :time, :body, :previous, :hash FROM moved"
     f" RETURNING pg_notify('{CHANNEL}', branch || ' ' || seq)"
 )
-"""If the row follows the branch's tip, move that, add the row and tell of it: one statement, for each is a journey to the server."""
+"""If the row follows the branch's tip, move that, add the row and tell of it: one statement, as each is a journey to the server."""
 
 _ASK_AGAIN_S: Final = 15.0
 """How long a lost server is asked what became of a commit: a restart after a crash takes seconds."""
