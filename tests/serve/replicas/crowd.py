@@ -43,7 +43,9 @@ class Crowd:
     live: list[str]
     """Servers that are asked directly, each after every change."""
 
-    ask_s: float = WITHIN_S
+    secret: str = ""
+    """The key that all of them use; "": none."""
+
     acknowledged: list[dict] = field(default_factory=list)
     corrected: list[str] = field(default_factory=list)
     """Their questions."""
@@ -75,7 +77,8 @@ class Crowd:
         """
         mine, draw = QUESTIONS[writer::writers], random.Random(writer)
         servers = len(self.live)
-        with httpx.Client(timeout=self.ask_s) as client:
+        headers = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}
+        with httpx.Client(timeout=WITHIN_S, headers=headers) as client:
             for number in range(edits):
                 if number == 2 * edits // 3:
                     while len(self.live) < servers:
@@ -100,8 +103,7 @@ class Crowd:
             else:
                 if told.status_code == 200:
                     break
-                assert told.status_code in (409, 429, 502, 503), told.text
-                why = told.json()["error"]["code"] if told.status_code != 502 else "the router's 502"
+                why = _refusal(told)
             with self.lock:
                 self.tries[why] += 1
             time.sleep(0.1)
@@ -137,6 +139,15 @@ class Crowd:
         futures = [pool.submit(self.write, writer, writers, edits // writers, more) for writer in range(writers)]
         pool.shutdown(wait=False)
         return futures
+
+
+def _refusal(told: httpx.Response) -> str:
+    """Why a change wasn't made, by a server or by the router before it; fails where it is nothing that sending it again mends."""
+    if "json" not in told.headers.get("content-type", ""):
+        assert told.status_code >= 500, (told.status_code, told.text)
+        return f"the router's {told.status_code}"
+    assert told.status_code in (409, 429, 503), (told.status_code, told.text)
+    return str(told.json()["error"]["code"])
 
 
 class Judged(NamedTuple):

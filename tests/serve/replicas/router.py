@@ -51,7 +51,7 @@ class Router:
                 server.close()
             _send(request, found.status, said, {"Content-Type": found.getheader("Content-Type") or "application/json"})
             return
-        _send(request, 502, b"", {})
+        _send(request, 502, b"no server answered", {"Content-Type": "text/plain"})
 
 
 def _send(request: http.server.BaseHTTPRequestHandler, status: int, said: bytes, headers: dict[str, str]) -> None:
