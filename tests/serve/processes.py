@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,3 +69,55 @@ def started(command: str, *options: str, cwd: Path, more: Mapping[str, str] = Ma
                 process.kill()
                 process.wait()
         process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A server that listens, in a process that imported nothing itself."""
+
+    process: ForkServerProcess
+    url: str
+
+    def kill(self) -> None:
+        """At once, as `kill -9` does."""
+        self.process.kill()
+        self.process.join()
+
+
+@contextmanager
+def forked(store: str, *options: str, cwd: Path) -> Iterator[Forked]:
+    """As `served`, begun from a process that has imported what a server needs: of several, only the first takes long to start."""
+    process = _forks().Process(target=_serve, args=(store, options, cwd))
+    process.start()
+    try:
+        out = cwd / "serve.out"
+        while not (out.exists() and (found := re.search(r" at (http://\S+)/v1 .*\n", out.read_text()))):
+            assert process.is_alive(), (cwd / "serve.log").read_text()
+            time.sleep(0.02)
+        yield Forked(process, found[1])
+    finally:
+        process.terminate()
+        process.join(20)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+@cache
+def _forks() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["errata.cli.serve", "errata.serve.app", "errata.serve.engine.thread", "errata.models"])
+    return context
+
+
+def _serve(store: str, options: Sequence[str], cwd: Path) -> None:
+    """The process: `errata serve`, which says on a file that it listens."""
+    from errata.cli.app import main
+
+    os.chdir(cwd)
+    os.environ["ERRATA_AUTHOR"] = "owner"
+    with (cwd / "serve.out").open("w", buffering=1) as out, (cwd / "serve.log").open("w") as log:
+        os.dup2(out.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        sys.argv = ["errata", "serve", "--model", "llava-tiny", "--store", store, "--port", "0", *options]
+        main()

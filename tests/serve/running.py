@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from errata.serve.beside.opening import open_beside
 from errata.serve.engine.thread import Threaded
 from errata.serve.keys.opening import open_keys
 from errata.serve.keys.stored import Role, StoredKeys
+from errata.serve.ports import address_of, bound
 from errata.serve.service import Service, Serving
 
 
@@ -43,28 +45,36 @@ class Running:
 
 
 @contextmanager
-def running(model, store: Path | str, *, branch: str = "main", author: str = "owner", **parts) -> Iterator[Running]:
-    """A server on a store, until the end of the block."""
-    engine = Threaded.open(model, store=store, branch=branch)
-    keys, beside = open_keys(store), open_beside(store)
-    service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), beside=beside, **parts)
-    try:
-        with answering(create_app(service)) as url, ExitStack() as held, announcing(store, url, service.word):
-            try:
-                yield Running(url, service, keys, held)
-            finally:
-                service.stopping.set()
-    finally:
-        engine.close()
-        keys.close()
-        beside.close()
+def running(
+    model, store: Path | str, *, branch: str = "main", author: str = "owner", advertised: str | None = None, **parts
+) -> Iterator[Running]:
+    """A server on a store, until the end of the block; its lease names the address at which it listens, or another."""
+    with closing(bound("127.0.0.1", 0)) as at:
+        url = address_of(at)
+        engine = Threaded.open(model, store=store, branch=branch, url=url if advertised is None else advertised)
+        keys, beside = open_keys(store), open_beside(store)
+        service = Service(engine, Serving(author, branch), keys=KeysBeside(keys), beside=beside, **parts)
+        try:
+            with answering(create_app(service), at), ExitStack() as held, announcing(store, url, service.word):
+                try:
+                    yield Running(url, service, keys, held)
+                finally:
+                    service.stopping.set()
+        finally:
+            engine.close()
+            keys.close()
+            beside.close()
 
 
 @contextmanager
-def answering(app: FastAPI) -> Iterator[str]:
-    """The address of an application that answers on a free port, until the end of the block."""
+def answering(app: FastAPI, at: socket.socket | None = None) -> Iterator[str]:
+    """The address of an application that answers, until the end of the block.
+
+    Args:
+        at: where it listens; None: on a free port.
+    """
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=() if at is None else ([at],), daemon=True)
     thread.start()
     try:
         while not server.started:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,9 +12,9 @@ from errata.core.records import Query
 from errata.editors import parse, to_tensors
 from errata.editors.codebook import Codebook
 from errata.log import EditLog, MemoryStore, PartShelf, SqliteStore
-from errata.session.folding import followed
+from errata.session.folding import followed, gone_on
 from errata.session.session import Session
-from errata.session.takeback import erase_image
+from errata.session.takeback import erase_image, restore
 from tests.editors.samples import EDITS, PICTURED
 
 BOOK = Codebook(slots=64, steps=8, chatter=12)
@@ -41,6 +43,55 @@ def test_the_state_is_the_sessions_after_every_edit_and_after_one_is_taken_back(
         assert same_state(followed(BOOK, EditLog(store)), session.state)
         for seq in range(2, len(session.log)):
             assert same_state(followed(BOOK, EditLog(store, upto=seq)), session.at(seq).state)
+
+
+def test_a_session_that_follows_another_goes_on_from_its_own_state_and_has_the_others_to_the_bit(random_llava, tmp_path):
+    with SqliteStore(tmp_path / "e.db") as store:
+        writer = opened(random_llava, store)
+        reader = opened(random_llava, store)
+
+        def agree() -> None:
+            reader.follow()
+            assert reader.seen == writer.seen
+            assert same_state(reader.state, writer.state)
+            assert same_state(reader.state, opened(random_llava, store).state)
+
+        for edit in EDITS:
+            writer.edit(edit, guard=False)
+            agree()
+        writer.edit(replace(EDITS[0], target="quite another thing"), guard=False)  # takes the first one's place
+        agree()
+        writer.revert(EDITS[1].id)
+        agree()
+        restore(writer, EDITS[1].id)
+        agree()
+        writer.withdraw("reverted", writer.log.ids_in_force())
+        reader.follow()
+        assert reader.ask([EDITS[0].query]) == opened(random_llava, store).ask([EDITS[0].query])
+
+
+def test_following_writes_nothing_anew_where_the_writer_left_what_it_wrote(random_llava):
+    store = MemoryStore()
+    session, seen = opened(random_llava, store), []
+    for edit in EDITS:
+        session.edit(edit, guard=False)
+        seen.append((session.state, session.log.ids_in_force()))
+    ids = session.log.ids_in_force()
+    went = gone_on(random_llava, BOOK, EditLog(store), seen[0], ids)
+    assert went is not None
+    assert went.written == 0
+    assert same_state(went.state, session.state)
+    back = gone_on(random_llava, BOOK, EditLog(store), seen[-1], ids[1:])
+    assert back is not None
+    assert back.written == 0
+    assert same_state(back.state, followed(BOOK, EditLog(store), without={ids[0]}))
+    PartShelf(EditLog(store)).clear()
+    anew = gone_on(random_llava, BOOK, EditLog(store), seen[0], ids)
+    assert anew is not None
+    assert anew.written == len(ids) - 1
+    assert same_state(anew.state, session.state)
+    assert gone_on(random_llava, BOOK, EditLog(store), seen[-1], ids[::-1]) is None, "another order is another fold"
+    assert gone_on(random_llava, BOOK, EditLog(store), None, ids) is None
 
 
 def test_no_edit_in_force_is_no_state(random_llava):

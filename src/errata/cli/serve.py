@@ -22,6 +22,7 @@ from errata.core.errors import BadInput, quoted
 from errata.core.given import given_by
 from errata.core.settings import DEFAULT_HOST, DEFAULT_PORT, settings
 from errata.log import shown
+from errata.log.processes import is_local
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -56,6 +57,16 @@ class Listen(Options):
             "--allow-host",
             metavar="HOST",
             help="Fetch pictures from HOST too, or HOST:PORT; HOST=ADDRESS where that isn't public. May be given several times.",
+        ),
+    ] = None
+
+    advertise: Annotated[
+        str | None,
+        typer.Option(
+            "--advertise",
+            metavar="URL",
+            help="Where other servers on the store reach this one, to pass on what it alone may write. Not given: where it "
+            "listens, unless that is every address.",
         ),
     ] = None
 
@@ -127,14 +138,15 @@ def serve(
       errata serve --model llava-tiny
       errata serve --model llava-tiny --store errata.db --port 8400
       errata serve --model llava-tiny --allow-host images.example.org
+      errata serve --store postgresql:///errata --host 0.0.0.0 --advertise http://10.0.0.5:8319
       errata serve --webhook https://example.org/errata --webhook-secret-file webhook.secret
     """
     check_installed()
     check_device(place.device)
     check_named(place.editor if place.editor is not None else settings()["editor"].value)
 
-    def made() -> Made:
-        engine = _engine(place, room)
+    def made(url: str) -> Made:
+        engine = _engine(place, room, url)
         with lean():
             from errata.serve.app import create_app
         return Made(engine, create_app)
@@ -168,11 +180,12 @@ class Made:
     """What stands behind it, to go on from the model's name in the line that says that it listens."""
 
 
-def answer(make: Callable[[], Made], settled: Settled) -> None:
+def answer(make: Callable[[str], Made], settled: Settled) -> None:
     """Take the address, make what answers, and answer until told to stop.
 
     Args:
-        make: called once the address was taken and everything that costs little was found good.
+        make: called once the address was taken and everything that costs little was found good, with where other servers on the store
+            reach this one.
         settled: the options.
 
     Raises:
@@ -185,11 +198,12 @@ def answer(make: Callable[[], Made], settled: Settled) -> None:
     from errata.serve.addresses import Allowed
     from errata.serve.announced import announcing
     from errata.serve.ports import address_of, bound
+    from errata.serve.replicas.advertised import advertised
 
     hook = _hook(told, [Allowed.of(each) for each in hosts])
     with closing(bound(host, port)) as socket, ExitStack() as held:
         keys, limits = _access(where, told, held, host=host)
-        made = make()
+        made = make(advertised(listen.advertise, socket))
         engine = made.engine
         with lean():
             from errata.serve.events.hooks import posting
@@ -235,7 +249,6 @@ def _access(where: Where, told: Told, held: ExitStack, *, host: str) -> tuple[Ke
     from errata.serve.access.stored import KeysBeside, RateLimits
     from errata.serve.keys.opening import open_keys
     from errata.serve.keys.rates import Rates
-    from errata.serve.ports import is_local
 
     keys: Keys = NoKeys() if where.nowhere else KeysBeside(held.enter_context(closing(open_keys(where.at))))
     if not keys.any and not is_local(host):
@@ -271,7 +284,7 @@ def _hook(told: Told, allowed: list[Allowed]) -> Hook | None:
     return Hook.of(told.webhook, told.webhook_secret_file.read_bytes(), allowed)
 
 
-def _engine(place: Place, room: Room) -> Engine:
+def _engine(place: Place, room: Room, url: str) -> Engine:
     chosen = settings()
     with lean():
         from errata.serve.engine.thread import Threaded
@@ -285,6 +298,7 @@ def _engine(place: Place, room: Room) -> Engine:
             dtype=None if place.dtype == "auto" else place.dtype,
             max_rows=room.max_rows,
             max_waiting=room.max_waiting,
+            url=url,
         )
 
 

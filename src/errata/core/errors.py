@@ -115,12 +115,14 @@ class Held(LogError):
         branch: the branch.
         holder: who writes to it.
         until: when the holder's lease ends, unless it is renewed.
+        url: where the holder takes what is to be written; "" where it takes nothing, or can't be reached from here.
     """
 
-    def __init__(self, branch: str, holder: str, until: str) -> None:
+    def __init__(self, branch: str, holder: str, until: str, url: str = "") -> None:
         self.branch = branch
         self.holder = holder
         self.until = until
+        self.url = url
         super().__init__(
             f"Branch {branch!r} is being written to by {holder}, whose lease lasts until {until} and is renewed while it works. "
             "Nothing was changed. Wait until it is done (--wait SECONDS), or stop it; a writer that died on another machine loses "

@@ -4,7 +4,7 @@ from errata.log.edit_log import EditLog
 from errata.log.entry import Entry, Kind, Row
 from errata.log.leases import LEASE_S, Guarded, holding
 from errata.log.snapshots import Found, PartShelf, Snapshot, Snapshots, keep
-from errata.log.store import Blobs, Lease, Leases, Shelf, SnapshotKey, Store, Tip
+from errata.log.store import Blobs, Lease, Leases, Listening, Shelf, SnapshotKey, Store, Tells, Tip
 from errata.log.stores.memory import MemoryStore
 from errata.log.stores.opening import is_url, open_store, shown, store_exists
 from errata.log.stores.sqlite import SqliteStore
@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "Lease",
     "Leases",
+    "Listening",
     "MemoryStore",
     "PartShelf",
     "Row",
@@ -28,6 +29,7 @@ __all__ = [
     "Snapshots",
     "SqliteStore",
     "Store",
+    "Tells",
     "Tip",
     "holding",
     "is_url",

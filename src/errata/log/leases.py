@@ -41,6 +41,7 @@ def holding(
     branch: str,
     *,
     holder: str = "",
+    url: str = "",
     seconds: float = LEASE_S,
     wait: float = 0.0,
     waiting: Callable[[Held], None] = _patient,
@@ -51,6 +52,7 @@ def holding(
         store: where the branch is.
         branch: its name; it need not have an entry yet.
         holder: who writes, for whoever must wait; "" for user, machine and process.
+        url: where this process takes what others would write; "": nowhere.
         seconds: how long the lease lasts after this process died.
         wait: seconds to wait for somebody else who has the branch, >= 0.
         waiting: told once who that is.
@@ -62,7 +64,7 @@ def holding(
     """
     if not wait >= 0:
         raise BadInput(f"{wait} seconds can't be waited for branch {branch!r}. Give 0 or more.")
-    started, lease = _taken(store.leases, branch, holder or this_process(), seconds, wait, waiting)
+    started, lease = _taken(lambda: store.leases.take(branch, holder or this_process(), seconds=seconds, url=url), wait, waiting)
     keeper = _Keeper(store.leases, lease, seconds=seconds, ends=started + seconds)
     try:
         yield Guarded(store, turn=keeper.check, append=lambda row: keeper.check(row.branch))
@@ -72,15 +74,13 @@ def holding(
             store.leases.release(lease)
 
 
-def _taken(
-    leases: Leases, branch: str, holder: str, seconds: float, wait: float, waiting: Callable[[Held], None]
-) -> tuple[float, Lease]:
+def _taken(take: Callable[[], Lease], wait: float, waiting: Callable[[Held], None]) -> tuple[float, Lease]:
     """The lease, and when it was asked for."""
     deadline, told = time.monotonic() + wait, False
     while True:
         asked = time.monotonic()
         try:
-            return asked, leases.take(branch, holder, seconds=seconds)
+            return asked, take()
         except Held as error:
             if asked >= deadline:
                 raise

@@ -7,11 +7,13 @@ tell these (anything but Linux), no process is ever said to be gone, and a lease
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 _PROC: Final = Path("/proc")
 _MARK: Final = re.compile(r"[0-9a-f]+@(?P<world>[0-9A-Za-z:-]+)/(?P<pid>[0-9]+)/(?P<started>[0-9]+)")
@@ -40,6 +42,27 @@ def is_gone(token: str) -> bool:
         pass  # somebody else's: it runs
     now = _started(pid)
     return now is not None and now != found["started"]
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or address is that of this machine and can't be reached from another."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def leading(url: str, token: str) -> str:
+    """The address, where it leads to the process that has the token; "" where it would lead to another one.
+
+    One of a machine's own, such as http://127.0.0.1:8319, means another server on every other machine and in every other
+    container.
+    """
+    found = _MARK.fullmatch(token)
+    here = found is not None and found["world"] == _world()
+    return url if here or not is_local(urlsplit(url).hostname or "") else ""
 
 
 def _world() -> str:

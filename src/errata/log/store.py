@@ -7,11 +7,11 @@ things are promised: a row is for ever, a blob may be erased (a person's right),
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from errata.core.canonical import digest_of
 from errata.core.errors import BadInput, Conflict, LogError, quoted
@@ -54,6 +54,9 @@ class Lease:
 
     until: str
     """ISO 8601, UTC, by the store's clock: when it ends unless it is renewed."""
+
+    url: str = ""
+    """Where its holder takes what others would write (`errata serve`); "": nowhere."""
 
 
 class Blobs(Protocol):
@@ -109,11 +112,11 @@ class Leases(Protocol):
     and may still be renewed until somebody has. One of a process of this machine that runs no more may be taken at once.
     """
 
-    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
-        """The lease of the branch.
+    def take(self, branch: str, holder: str, *, seconds: float, url: str = "") -> Lease:
+        """The lease of the branch. `url`: see `Lease`.
 
         Raises:
-            Held: somebody has it.
+            Held: somebody has it; its `url` is that of the lease, if it leads to the holder from here (`processes.leading`).
             LogError: it can't be written down.
         """
         ...
@@ -183,6 +186,33 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; the store can't be used afterwards."""
+        ...
+
+
+class Listening(Protocol):
+    """Somebody who is told when a row was appended."""
+
+    @property
+    def works(self) -> bool:
+        """Whether an append would be heard now. Where it wouldn't (the server is away, or can't tell), look at the store."""
+        ...
+
+    def stop(self) -> None:
+        """Be told no more."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A store that tells whoever listens when a row was appended, whichever process did it."""
+
+    def listen(self, heard: Callable[[], None]) -> Listening:
+        """Be told.
+
+        Args:
+            heard: called from a thread of its own once a row may be there that wasn't: after an append, and each time the
+                connection was made anew. It must not wait.
+        """
         ...
 
 

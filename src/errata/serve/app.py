@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from errata.core.errors import Held
 from errata.serve.bodies import BodyLimit
 from errata.serve.observed import Observed
+from errata.serve.replicas.passing import Passing
 from errata.serve.routes import ask, chat, edits, events, health, keys, log, models, recent, studio
 from errata.serve.service import Service
 from errata.serve.wire.errors import ErrorBody, handle_errors
@@ -42,6 +44,7 @@ def create_app(service: Service, chats: APIRouter = chat.router) -> FastAPI:
     app.add_middleware(BodyLimit, most=service.serving.max_body)
     app.add_middleware(Observed, metrics=service.metrics, branch=service.serving.branch)
     handle_errors(app)
+    app.add_exception_handler(Held, Passing(service))
     app.include_router(chats)
     app.include_router(models.router)
     app.include_router(health.router)

@@ -42,7 +42,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         noted: dict[str, Any] = {}
-        scope.setdefault("state", {})["noted"] = noted
+        scope.setdefault("state", {}).update(noted=noted, instead=None)
         status = _ABORTED
         begun = time.perf_counter()
 

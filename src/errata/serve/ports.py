@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from errata.core.errors import BadInput, quoted
-
-
-def is_local(host: str) -> bool:
-    """Whether a name or address is that of this machine and can't be reached from another."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
 
-from errata.core.editor import Editor, Parts
+from errata.core.editor import Editor, Forgets, Parts
 from errata.core.errors import BadInput, LogError
 from errata.core.model import Model
 from errata.core.records import EditId
@@ -84,6 +84,53 @@ def followed(editor: Editor[Any], log: EditLog, *, without: Collection[EditId] =
         if part is None:
             raise LogError(f"What the edit {edit[:12]} wrote isn't in the store. Open the store once with its model: errata ask")
         state = editor.joined(state, edit, part)
+    return state
+
+
+def gone_on(
+    model: Model, editor: Editor[Any], log: EditLog, since: tuple[Any, Sequence[EditId]] | None, ids: Sequence[EditId]
+) -> Folded | None:
+    """The fold of edits in force, gone on from an earlier state: what isn't in force any more is forgotten, what is new is joined
+    from what it left by itself, or written where it left nothing. So a server that follows another's edits needn't write them.
+
+    Args:
+        model: the model; left as found.
+        editor: the editor.
+        log: a log, or a view of its past.
+        since: a state of the same log with the edits that are in it; None where there is none.
+        ids: the edits that are to be in it, in their order.
+
+    Returns:
+        None where the state can only be told by a fold.
+    """
+    if since is None or log.pin is not None:
+        return None
+    state, before = since
+    stays = [edit for edit in before if edit in set(ids)]
+    if stays != list(ids[: len(stays)]):
+        return None
+    if len(stays) < len(before):
+        state = forgotten(editor, state, [edit for edit in before if edit not in set(ids)])
+    if state is None:
+        return None
+    later, written = ids[len(stays) :], 0
+    parts = PartShelf(log).get(later) if isinstance(editor, Parts) else {}
+    for edit in later:
+        part = thawed(parts[edit]) if edit in parts else None
+        if part is not None and isinstance(editor, Parts):
+            state = editor.joined(state, edit, part)
+        else:
+            state = editor.write(model, state, log.edit(edit))
+            written += 1
+    return Folded(state, written)
+
+
+def forgotten(editor: Editor[Any], state: Any, ids: Collection[EditId]) -> Any | None:
+    """The state without some edits, where the editor can tell it from the state alone; else None."""
+    if not isinstance(editor, Forgets):
+        return None
+    for edit in ids:
+        state = None if state is None else editor.forget(state, edit)
     return state
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, final
 
 from errata.core.canonical import JSON, digest_of_json
 from errata.core.counted import counted
-from errata.core.editor import Editor, Forgets, protected
+from errata.core.editor import Editor, protected
 from errata.core.errors import BadInput, Conflict, LogError
 from errata.core.matching import same
 from errata.core.model import Model
@@ -29,7 +29,7 @@ from errata.session.asking import Read, answered, said, unedited
 from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
-from errata.session.folding import Folded, folded, frozen, kept, kept_part
+from errata.session.folding import Folded, folded, forgotten, frozen, gone_on, kept, kept_part
 from errata.session.pools import pool_in, unprotected
 from errata.session.receipts import Answer, Moved, Receipt, Status, beyond, receipt_under, stays_out
 
@@ -84,6 +84,7 @@ class Session:
         self._beside = beside
         self._at, self._seq = "", 0
         self._spec = ""
+        self._since: tuple[Any, tuple[EditId, ...]] | None = None
         self._when: datetime | None = None
         self.next_end: datetime | None = None  # when the next edit ends, so that the state is folded anew
 
@@ -188,6 +189,8 @@ class Session:
         details = tried.details(committed=committed)
         if committed and faded:
             self.record("reverted", None, by, edit_id=edit.id, details={"why": "it wasn't given any more, and is given again"})
+        if committed:  # before the entry: whoever follows finds it with that
+            kept_part(self.log, self.editor, tried.state, edit.id)
         entry = self.record("applied" if committed else "refused", edit, by, details=details, key=key)
         if committed:
             self.move(tried.state)
@@ -343,20 +346,11 @@ class Session:
 
     def without(self, ids: Collection[EditId]) -> Rebuilt:
         """The state as if some edits in force had never been made; this session's own state stays."""
-        forgotten = self._forgotten(ids)
-        if forgotten is not None:
-            return Rebuilt(forgotten, "forgotten exactly, without a replay")
+        state = forgotten(self.editor, self.state, ids)
+        if state is not None:
+            return Rebuilt(state, "forgotten exactly, without a replay")
         state, replayed = self.folded(self.log.at(self._seq), {*ids, *self._ended()})
         return Rebuilt(state, f"replayed {counted(replayed, 'edit')}, as if it had never been made")
-
-    def _forgotten(self, ids: Collection[EditId]) -> Any | None:
-        """The state without them, where the editor can tell it from the state alone."""
-        if not isinstance(self.editor, Forgets):
-            return None
-        state = self.state
-        for edit in ids:
-            state = None if state is None else self.editor.forget(state, edit)
-        return state
 
     def record(
         self,
@@ -392,7 +386,7 @@ class Session:
 
     def move(self, state: Any) -> None:
         """Go on from this state, which is what the log says now."""
-        self._state = state
+        self._state, self._since = state, None
         ends = [instant(end) for edit, end in self.log.ending().items()] if self.log.upto is None else []
         self.next_end = min((end for end in ends if end > self._clock()), default=None)
 
@@ -474,9 +468,13 @@ class Session:
         head = view.head
         self._at, self._seq = (head.hash, head.seq) if head is not None else ("", 0)
         ended = self._ended()
-        silent = view.pin is None and all(edit in ended for edit in view.ids_in_force())
-        state, written = Folded(_BLANK, 0) if silent else self.folded(view, ended)
+        ids = tuple(edit for edit in view.ids_in_force() if edit not in ended)
+        if view.pin is None and not ids:
+            state, written = Folded(_BLANK, 0)
+        else:
+            state, written = gone_on(self.model, self.editor, view, self._since, ids) or self.folded(view, ended)
         self.move(state)
+        self._since = None if state is _BLANK else (state, ids)
         if head is not None and written >= max(1, self._snapshot_every // _LONG) and self.log.upto is None and not ended:
             kept(self.log, head, state)  # the next session needn't write them again
 
@@ -494,6 +492,5 @@ class Session:
         return tuple(edit for edit in over if edit not in fixed)
 
     def _snapshot(self, entry: Entry) -> None:
-        kept_part(self.log, self.editor, self.state, entry.edit_id)
         if len(self.log.ids_in_force()) % self._snapshot_every == 0:
             kept(self.log, entry, self.state)

@@ -140,11 +140,11 @@ def proxy(
     asked = corrected.asked
     if asked is not None:
         check_named(asked)
-    url = _url(behind)
+    at = _url(behind)
 
-    def made() -> Made:
-        upstream = _met(behind, url, _recorded(where))
-        engine = _engine(upstream, asked, corrected, where)
+    def made(url: str) -> Made:
+        upstream = _met(behind, at, _recorded(where))
+        engine = _engine(upstream, asked, corrected, where, url)
         with lean():
             from errata.serve.app import create_app
             from errata.serve.proxy.forward import Forward
@@ -212,7 +212,7 @@ def _met(behind: Behind, url: str, recorded: str) -> Upstream:
         return meet(url, behind.model if behind.model is not None else recorded, key=key, timeout_s=min(behind.timeout, 120.0))
 
 
-def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, where: Where) -> Threaded:
+def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, where: Where, url: str) -> Threaded:
     with lean():
         from errata.serve.engine.thread import Threaded
         from errata.session.beginnings import recorded_editor
@@ -228,4 +228,5 @@ def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, where: 
         store=None if where.nowhere else path(where.at),
         branch=where.branch,
         device=corrected.device,
+        url=url,
     )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import psycopg
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from errata.core.canonical import digest_of
 from errata.core.errors import LogError
 
-LAYOUT: Final = "0001"
+LAYOUT: Final = "0002"
 """The newest migration: what this version reads and writes."""
 
 NAMESPACE: Final = "errata"
@@ -73,6 +73,7 @@ LEASES: Final = sa.Table(
     sa.Column("holder", _TEXT, nullable=False),
     sa.Column("token", _TEXT, nullable=False),
     sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("url", _TEXT, nullable=False, server_default=""),
 )
 
 WAIT_S: Final = 30
@@ -111,6 +112,7 @@ class PostgresDatabase:
 
         arguments = {name: value for name, value in _CONNECTION.items() if name not in parsed.query}
         self._closed = False
+        self._arguments = arguments
         self._engine = sa.create_engine(parsed, connect_args=arguments, pool_size=4, max_overflow=16, hide_parameters=True)
         sa.event.listen(self._engine, "checkin", _note_rest)
         sa.event.listen(self._engine, "checkout", _check_rested)
@@ -140,6 +142,15 @@ class PostgresDatabase:
         if self._closed:
             raise LogError(f"The store {self.shown} is closed. Open it again.")
         return self._engine.connect()
+
+    def apart(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection that isn't the pool's, for whoever keeps it for long; each of its statements stands alone.
+
+        Raises:
+            psycopg.Error: the server can't be reached, or refuses.
+        """
+        words, named = self._engine.dialect.create_connect_args(self._engine.url)
+        return psycopg.connect(*words, **{**named, **self._arguments, "autocommit": True})
 
     @contextmanager
     def sentences(self, verb: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ from typing import Final, final
 
 from errata.core.errors import LogError, Unsure
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """The layout of the tables; kept in the file's `user_version`. A later layout gets the next number and a migration."""
 
 _APPLICATION: Final = 0x65727274
@@ -51,7 +51,9 @@ _LEASES: Final = """CREATE TABLE leases (
     until  REAL NOT NULL
 ) STRICT, WITHOUT ROWID"""
 
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_TABLES, (_LEASES,))
+_URLS: Final = "ALTER TABLE leases ADD COLUMN url TEXT NOT NULL DEFAULT ''"
+
+_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST_TABLES, (_LEASES,), (_URLS,))
 """What makes layout 1 of an empty file, layout 2 of layout 1, and so on."""
 
 _WAIT_S: Final = 30.0

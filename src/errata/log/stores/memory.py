@@ -67,10 +67,10 @@ class MemoryLeases:
         self._leases: dict[str, tuple[Lease, float]] = {}
         self._lock = threading.Lock()
 
-    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+    def take(self, branch: str, holder: str, *, seconds: float, url: str = "") -> Lease:
         with self._lock:
             self._check_free(branch)
-            return self._note(branch, holder, secrets.token_hex(16), seconds)
+            return self._note(branch, holder, secrets.token_hex(16), seconds, url)
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:
         with self._lock:
@@ -78,7 +78,7 @@ class MemoryLeases:
             if held is None or held[0].token != lease.token:
                 self._check_free(lease.branch)
                 raise lease_gone(lease.branch)
-            return self._note(lease.branch, lease.holder, lease.token, seconds)
+            return self._note(lease.branch, lease.holder, lease.token, seconds, lease.url)
 
     def release(self, lease: Lease) -> None:
         with self._lock:
@@ -89,11 +89,11 @@ class MemoryLeases:
     def _check_free(self, branch: str) -> None:
         held = self._leases.get(branch)
         if held is not None and held[1] > time.time():
-            raise Held(branch, held[0].holder, held[0].until)
+            raise Held(branch, held[0].holder, held[0].until, held[0].url)
 
-    def _note(self, branch: str, holder: str, token: str, seconds: float) -> Lease:
+    def _note(self, branch: str, holder: str, token: str, seconds: float, url: str) -> Lease:
         until = time.time() + seconds
-        lease = Lease(branch, holder, token, moment(until))
+        lease = Lease(branch, holder, token, moment(until), url)
         self._leases[branch] = (lease, until)
         return lease
 

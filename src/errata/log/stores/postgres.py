@@ -6,13 +6,15 @@ the transaction where the server has it off.
 
 A commit of which the answer never came (the connection was lost, the server died) may have been made or not. So the store asks:
 under the branch's lock, which the lost transaction holds until it has ended either way, the row is there or it isn't.
+
+Whoever listens is told of a row by the transaction that appends it, when it commits (`listening`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final, Self, final
 
@@ -23,9 +25,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from errata.core.canonical import digest_of
 from errata.core.errors import Held, LogError, Unsure
 from errata.log.entry import FIRST, Row
-from errata.log.processes import is_gone, new_token
+from errata.log.processes import is_gone, leading, new_token
 from errata.log.store import Lease, SnapshotKey, Tip, check_blob, check_follows, lease_gone, moment
 from errata.log.stores._postgres import BLOBS, BRANCHES, ENTRIES, LEASES, SNAPSHOTS, WAIT_S, PostgresDatabase, lock_number, reason
+from errata.log.stores.listening import CHANNEL, PostgresListening
 
 _PAGE: Final = 1000
 _PART_BYTES: Final = 8 * 1024**2
@@ -47,8 +50,9 @@ _APPEND: Final = sa.text(
     " WHERE name = :branch AND seq = :seq - 1 AND hash = :previous RETURNING seq"
     ") INSERT INTO errata.entries (branch, seq, kind, time, body, previous, hash)"
     " SELECT :branch, :seq, :kind, :time, :body, :previous, :hash FROM moved"
+    f" RETURNING pg_notify('{CHANNEL}', branch || ' ' || seq)"
 )
-"""Move the branch's tip and add the row, if the row follows the tip: one statement, for each is a journey to the server."""
+"""If the row follows the branch's tip, move that, add the row and tell of it: one statement, as each is a journey to the server."""
 
 _ASK_AGAIN_S: Final = 15.0
 """How long a lost server is asked what became of a commit: a restart after a crash takes seconds."""
@@ -133,10 +137,10 @@ class PostgresLeases:
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
 
-    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+    def take(self, branch: str, holder: str, *, seconds: float, url: str = "") -> Lease:
         token = new_token()
-        noted = insert(LEASES).values(branch=branch, holder=holder, token=token, until=_from_now(seconds))
-        names = ("holder", "token", "until")
+        noted = insert(LEASES).values(branch=branch, holder=holder, token=token, until=_from_now(seconds), url=url)
+        names = ("holder", "token", "until", "url")
         taken = noted.on_conflict_do_update(
             index_elements=["branch"],
             set_={name: noted.excluded[name] for name in names},
@@ -146,7 +150,7 @@ class PostgresLeases:
             with self._database.writing() as connection:
                 until = connection.execute(taken.returning(LEASES.c.until)).scalar()
                 if until is not None:
-                    return Lease(branch, holder, token, moment(until.timestamp()))
+                    return Lease(branch, holder, token, moment(until.timestamp()), url)
                 self._check_free(connection, branch)  # and once more where it was released just now
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:
@@ -156,7 +160,7 @@ class PostgresLeases:
             if until is None:
                 self._check_free(connection, lease.branch)
                 raise lease_gone(lease.branch)
-        return Lease(lease.branch, lease.holder, lease.token, moment(until.timestamp()))
+        return Lease(lease.branch, lease.holder, lease.token, moment(until.timestamp()), lease.url)
 
     def release(self, lease: Lease) -> None:
         with self._database.writing() as connection:
@@ -164,11 +168,12 @@ class PostgresLeases:
 
     def _check_free(self, connection: sa.Connection, branch: str) -> None:
         holds = (LEASES.c.branch == branch, LEASES.c.until > sa.func.clock_timestamp())
-        found = connection.execute(sa.select(LEASES.c.holder, LEASES.c.until, LEASES.c.token).where(*holds)).first()
+        wanted = sa.select(LEASES.c.holder, LEASES.c.until, LEASES.c.token, LEASES.c.url)
+        found = connection.execute(wanted.where(*holds)).first()
         if found is not None and is_gone(found.token):
             connection.execute(sa.delete(LEASES).where(LEASES.c.branch == branch, LEASES.c.token == found.token))
         elif found is not None:
-            raise Held(branch, found.holder, moment(found.until.timestamp()))
+            raise Held(branch, found.holder, moment(found.until.timestamp()), leading(found.url, found.token))
 
 
 def holds_store(url: str) -> bool:
@@ -252,6 +257,10 @@ class PostgresStore:
         with self._reading() as connection:
             found = connection.execute(sa.select(BRANCHES.c.name, BRANCHES.c.seq, BRANCHES.c.hash)).all()
         return {name: Tip(seq, hash_) for name, seq, hash_ in sorted(map(tuple, found))}
+
+    def listen(self, heard: Callable[[], None]) -> PostgresListening:
+        """See `Tells`."""
+        return PostgresListening(self._database.apart, self._database.shown, heard)
 
     def close(self) -> None:
         self._database.close()

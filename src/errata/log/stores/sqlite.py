@@ -19,7 +19,7 @@ from typing import Any, Final, Self, final
 from errata.core.errors import Held, LogError, Tampered
 from errata.log.entry import Row
 from errata.log.files import FileBlobs, FileShelf
-from errata.log.processes import is_gone, new_token
+from errata.log.processes import is_gone, leading, new_token
 from errata.log.store import Lease, Tip, check_follows, lease_gone, moment
 from errata.log.stores._sqlite import FAILURES, SqliteFile, code
 
@@ -36,15 +36,18 @@ class SqliteLeases:
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
 
-    def take(self, branch: str, holder: str, *, seconds: float) -> Lease:
+    def take(self, branch: str, holder: str, *, seconds: float, url: str = "") -> Lease:
         token = new_token()
         with self._file.lock, self._file.sentences("write to"):
             self._file.migrate()
             with self._file.transaction():
                 self._check_free(branch)
                 until = time.time() + seconds
-                self._file.db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (branch, holder, token, until))
-        return Lease(branch, holder, token, moment(until))
+                named = (branch, holder, token, until, url)
+                self._file.db.execute(
+                    "INSERT OR REPLACE INTO leases (branch, holder, token, until, url) VALUES (?, ?, ?, ?, ?)", named
+                )
+        return Lease(branch, holder, token, moment(until), url)
 
     def renew(self, lease: Lease, *, seconds: float) -> Lease:
         with self._file.lock, self._file.sentences("write to"), self._file.transaction():
@@ -53,16 +56,16 @@ class SqliteLeases:
             if not self._file.db.execute("UPDATE leases SET until = ? WHERE branch = ? AND token = ?", named).rowcount:
                 self._check_free(lease.branch)
                 raise lease_gone(lease.branch)
-        return Lease(lease.branch, lease.holder, lease.token, moment(until))
+        return Lease(lease.branch, lease.holder, lease.token, moment(until), lease.url)
 
     def release(self, lease: Lease) -> None:
         with self._file.lock, self._file.sentences("write to"):
             self._file.db.execute("DELETE FROM leases WHERE branch = ? AND token = ?", (lease.branch, lease.token))
 
     def _check_free(self, branch: str) -> None:
-        found = self._file.db.execute("SELECT holder, until, token FROM leases WHERE branch = ?", (branch,)).fetchone()
-        if found is not None and found[1] > time.time() and not is_gone(_text(found[2])):
-            raise Held(branch, _text(found[0]), moment(found[1]))
+        found = self._file.db.execute("SELECT holder, until, token, url FROM leases WHERE branch = ?", (branch,)).fetchone()
+        if found is not None and found[1] > time.time() and not is_gone(token := _text(found[2])):
+            raise Held(branch, _text(found[0]), moment(found[1]), leading(_text(found[3]), token))
 
 
 @final

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from errata.log.processes import is_local
 from errata.serve.keys.stored import ROLES, Role
-from errata.serve.ports import is_local
 from errata.serve.wire.errors import ApiError, forbidden, unauthorised
 
 

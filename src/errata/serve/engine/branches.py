@@ -20,7 +20,7 @@ from errata.core.errors import BadInput, Held, LogError
 from errata.core.model import Model
 from errata.core.records import Query
 from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL
-from errata.log import EditLog, Guarded, MemoryStore, Row, Store, holding, open_store, store_exists
+from errata.log import EditLog, Guarded, Listening, MemoryStore, Row, Store, Tells, holding, open_store, store_exists
 from errata.session import takeback
 from errata.session.asking import Read, unedited
 from errata.session.pools import check_takes
@@ -56,13 +56,16 @@ class Branch:
         name: what it is called; a new one begins here.
         ready: the model and the editor of a log.
         pool: as `errata.open` takes it.
+        url: where the lease says that changes are taken.
 
     Raises:
         ErrataError: it can't be opened.
     """
 
-    def __init__(self, store: Store, name: str, ready: Callable[[EditLog], Ready], pool: Sequence[Query] | None = None) -> None:
-        self._store, self._name = store, name
+    def __init__(
+        self, store: Store, name: str, ready: Callable[[EditLog], Ready], pool: Sequence[Query] | None = None, *, url: str = ""
+    ) -> None:
+        self._store, self._name, self._url = store, name, url
         self._held = ExitStack()
         self._pins: OrderedDict[tuple[int, int], Session] = OrderedDict()
         self._refusal: Held | None = None
@@ -136,7 +139,7 @@ class Branch:
     def _turned(self) -> Store:
         """The store, held, or to be read."""
         try:
-            held, self._refusal = self._held.enter_context(holding(self._store, self._name)), None
+            held, self._refusal = self._held.enter_context(holding(self._store, self._name, url=self._url)), None
         except Held as error:
             self._refusal = error
             return Guarded(self._store, turn=lambda _: None, append=partial(_refuse, error))
@@ -151,11 +154,12 @@ class Branches:
         store: where they are; closed with this.
         model: of all of them.
         ready: the model and the editor of a log.
+        url: where the leases say that changes are taken.
     """
 
-    def __init__(self, store: Store, model: Model, ready: Callable[[EditLog], Ready]) -> None:
+    def __init__(self, store: Store, model: Model, ready: Callable[[EditLog], Ready], *, url: str = "") -> None:
         self.model = model
-        self._store, self._ready = store, ready
+        self._store, self._ready, self._url = store, ready, url
         self._open: dict[str, Branch] = {}
 
     @staticmethod
@@ -168,6 +172,7 @@ class Branches:
         pool: Sequence[Query] | None,
         device: str,
         dtype: str | None,
+        url: str = "",
     ) -> Branches:
         """Those of a store, one of them opened. Arguments and errors: see `thread.Threaded.open`."""
         with ExitStack() as opening:
@@ -184,7 +189,7 @@ class Branches:
                 usual = Otherwise(first.model.name, first.asked)
                 return Ready.of(log, model=first.model, editor=named, otherwise=usual, device=device, dtype=dtype)
 
-            found = Branches(kept, first.model, ready)
+            found = Branches(kept, first.model, ready, url=url)
             found.get(branch, pool=pool)
             opening.pop_all()
             return found
@@ -196,8 +201,12 @@ class Branches:
             ErrataError: it can't be.
         """
         if name not in self._open:
-            self._open[name] = Branch(self._store, name, self._ready, pool)
+            self._open[name] = Branch(self._store, name, self._ready, pool, url=self._url)
         return self._open[name]
+
+    def listen(self, heard: Callable[[], None]) -> Listening | None:
+        """Have `heard` called when something is appended, by whomever; None where the store can't tell."""
+        return self._store.listen(heard) if isinstance(self._store, Tells) else None
 
     def grown(self) -> Iterator[tuple[str, Branch]]:
         """The open branches whose log went on, or of which an edit ended; one look at the store."""

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from errata.core.errors import LogError
 from errata.core.model import Decision
 from errata.core.records import EditId, Query
 
@@ -133,6 +134,9 @@ class Load:
     tokens: int
     """Chosen since it began."""
 
+    stuck: tuple[str, ...] = ()
+    """Branches on which an entry can't be folded: they are answered from an older state."""
+
 
 class Full(Exception):
     """No question fits any more; try again after so many seconds."""
@@ -140,6 +144,10 @@ class Full(Exception):
     def __init__(self, after_s: float) -> None:
         super().__init__(f"The queue is full. Ask again in {after_s:g} seconds.")
         self.after_s = after_s
+
+
+class NotYet(LogError):
+    """The entry that a question asks for by `min_seq` didn't come in time."""
 
 
 class Engine(Protocol):

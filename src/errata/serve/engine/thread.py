@@ -22,10 +22,11 @@ from errata.core.errors import ErrataError, Held, LogError
 from errata.core.model import Model, Steps
 from errata.core.records import Query
 from errata.door import Session
+from errata.log import Listening
 from errata.serve.engine.branches import Branch, Branches, Version
 from errata.serve.engine.choosing import check_sampling
 from errata.serve.engine.rows import Admitted, Rows
-from errata.serve.engine.seam import Ask, Asked, Deliver, Full, Load, Piece, Said
+from errata.serve.engine.seam import Ask, Asked, Deliver, Full, Load, NotYet, Piece, Said
 from errata.serve.engine.whole import Whole
 
 T = TypeVar("T")
@@ -34,7 +35,10 @@ GATHER_S: Final = 0.002
 """How long an engine at rest waits for others once somebody asks, in seconds."""
 
 FOLLOW_S: Final = 0.05
-"""How long what others appended may go unseen where nobody asks for it by `min_seq`."""
+"""How long what others appended may go unseen where nobody asks for it by `min_seq`, and the store doesn't tell."""
+
+TOLD_S: Final = 1.0
+"""How often the store is looked at although it tells."""
 
 PATIENCE_S: Final = 5.0
 """How long a question waits for its `min_seq`."""
@@ -117,7 +121,9 @@ class Threaded:
         self._closing_at: float | None = None
         self._seqs: dict[str, int] = {}
         self._versions: dict[str, Version] = {}
-        self._followed = 0.0
+        self._followed, self._told, self._blind = 0.0, False, False
+        self._stuck: dict[str, str] = {}
+        self._listening: Listening | None = None
         stepper = branches.model.stepper() if isinstance(branches.model, Steps) else None
         self._rows = None if stepper is None else Rows(stepper)
         self._whole = Whole()
@@ -136,6 +142,7 @@ class Threaded:
         max_rows: int = 8,
         max_waiting: int = 256,
         patience_s: float = PATIENCE_S,
+        url: str = "",
     ) -> Threaded:
         """A model that is asked and corrected by many at once.
 
@@ -146,14 +153,16 @@ class Threaded:
             max_rows: how many questions are answered at once, >= 1.
             max_waiting: how many more may wait, and how many changes, >= 1.
             patience_s: how long a question waits for its `min_seq`, in seconds.
+            url: where other servers on the store reach this one, for the leases of its branches; "": nowhere.
 
         Raises:
             ErrataError: as `errata.open`; a branch that another process holds is opened to be read.
         """
         named = str(model) if isinstance(model, Path) else model
-        branches = Branches.of(store, branch, model=named, editor=editor, pool=pool, device=device, dtype=dtype)
+        branches = Branches.of(store, branch, model=named, editor=editor, pool=pool, device=device, dtype=dtype, url=url)
         engine = Threaded(branches, max_rows=max_rows, max_waiting=max_waiting, patience_s=patience_s)
         engine._note(branch, branches.get(branch))
+        engine._listening = branches.listen(engine._heard)
         engine._thread.start()
         return engine
 
@@ -201,7 +210,7 @@ class Threaded:
         steps, tokens = self._whole.steps, self._whole.tokens
         if self._rows is not None:
             steps, tokens = steps + self._rows.steps, tokens + self._rows.tokens
-        return Load(waiting, self._busy, changes, steps, tokens)
+        return Load(waiting, self._busy, changes, steps, tokens, tuple(self._stuck))
 
     @property
     def steps_by_row(self) -> bool:
@@ -226,6 +235,8 @@ class Threaded:
             except Exception:  # noqa: BLE001  whoever it concerned was told; the others go on
                 _log.exception("A round of the engine failed.")
         self._refuse()
+        if self._listening is not None:
+            self._listening.stop()
         self._branches.close()
 
     def _rest(self) -> bool:
@@ -233,9 +244,10 @@ class Threaded:
         with self._turn:
             if self._closing_at is None and not self._busy:
                 if not self._changes and not self._waiting:
-                    self._turn.wait(FOLLOW_S)
+                    self._turn.wait_for(lambda: self._told or self._changes or self._waiting or self._closing_at, self._look_s)
                 elif not self._changes and all(self._seen_too_little(each) for each in self._waiting):
-                    self._turn.wait(FOLLOW_S / 5)  # nobody can be answered before somebody else appends
+                    # nobody can be answered before somebody else appends
+                    self._turn.wait_for(lambda: self._told or self._changes or self._closing_at, self._look_s / 5)
                 if self._waiting:  # those who ask together are read together
                     self._turn.wait_for(lambda: len(self._waiting) >= self._max_rows or bool(self._changes), GATHER_S)
             return self._closing_at is None or (self._busy > 0 and time.monotonic() < self._closing_at)
@@ -278,20 +290,49 @@ class Threaded:
             self._versions[name] = branch.version()
             self._seqs[name] = branch.seq
 
+    @property
+    def _look_s(self) -> float:
+        """How long the store may go without being looked at."""
+        tells = self._listening is not None and self._listening.works
+        return TOLD_S if tells or self._blind else FOLLOW_S
+
+    def _heard(self) -> None:
+        """The store says that something was appended."""
+        with self._turn:
+            self._told = True
+            self._turn.notify()
+
     def _follow(self) -> None:
-        """Fold what others appended, where somebody waits for it or nobody looked for a while."""
+        """Fold what others appended, where the store says so, somebody waits for it, or nobody looked for a while."""
         now = time.monotonic()
         with self._turn:
             asked = any(self._seen_too_little(each) for each in self._waiting)
-        if not asked and now - self._followed < FOLLOW_S:
+            due = self._told or now - self._followed >= (self._look_s / 5 if asked else self._look_s)
+            self._told = self._told and not due
+        if not due:
             return
         self._followed = now
-        for name, branch in self._branches.grown():
+        for name, branch in self._grown():
             try:
                 branch.follow()
-            except ErrataError:
-                _log.exception("Branch %s can't be followed.", name)
+            except ErrataError as error:
+                if self._stuck.get(name) != str(error):  # said once, and tried again and again
+                    _log.exception("Branch %s can't be followed.", name)
+                self._stuck = {**self._stuck, name: str(error)}
             self._note(name, branch)
+
+    def _grown(self) -> list[tuple[str, Branch]]:
+        """The branches with something that isn't folded; none while the store can't be asked, which is said once."""
+        try:
+            found = list(self._branches.grown())
+        except LogError as error:
+            if not self._blind:
+                _log.warning("What others append can't be looked for: %s", error)
+            self._blind = True
+            return []
+        self._blind = False
+        self._stuck = {name: self._stuck[name] for name, _ in found if name in self._stuck}
+        return found
 
     def _seen_too_little(self, one: Waiting) -> bool:
         return one.ask.min_seq is not None and self.seq(one.ask.branch) < one.ask.min_seq
@@ -327,7 +368,7 @@ class Threaded:
         """What the question is asked of; None where that isn't here yet.
 
         Raises:
-            LogError: it didn't come in time.
+            NotYet: it didn't come in time.
         """
         ask = one.ask
         branch = self._branches.get(ask.branch)
@@ -335,7 +376,7 @@ class Threaded:
         if self._seen_too_little(one):
             if time.monotonic() < one.until:
                 return None
-            raise LogError(
+            raise NotYet(
                 f"Entry {ask.min_seq} of branch {ask.branch!r} isn't here yet: it has {counted(branch.seq, 'entry')} after "
                 f"{self._patience_s:g} seconds. Ask again in a while, or name an entry that was acknowledged."
             )

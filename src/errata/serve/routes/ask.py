@@ -36,7 +36,7 @@ async def ask(body: Questions, caller: Asker, service: Served) -> Answers:
         rows, entry = await service.done(caller.branch, lambda session: _then(session, queries, body))
         return Answers(data=rows, entry=entry)
     sampling = Sampling(max_new_tokens=body.max_new_tokens)
-    asks = [Ask(query, caller.branch, sampling=sampling) for query in queries]
+    asks = [Ask(query, caller.branch, min_seq=body.min_seq, sampling=sampling) for query in queries]
     found = await asyncio.gather(*(_said(service, one) for one in asks), return_exceptions=True)
     answers: list[Answer | str] = []
     for one in found:

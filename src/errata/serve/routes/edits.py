@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Final, get_args
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from errata.core.given import words
 from errata.core.images import Image
@@ -52,6 +52,7 @@ from errata.serve.wire.edits import (
     digests_of,
     entry_json,
     image_paths,
+    in_words,
     listed_json,
     moved_json,
     receipt_json,
@@ -68,13 +69,15 @@ _RECEIPTS: Final = frozenset(get_args(Status))
 
 
 @router.post("/edits")
-async def give(body: NewEdit, caller: Proposer, service: Served, key: RequestKey = None) -> EditReceipt:
+async def give(body: NewEdit, request: Request, caller: Proposer, service: Served, key: RequestKey = None) -> EditReceipt:
     """Try a correction (`mode` dry_run), propose it, or apply it, which needs the role approve. One that the model doesn't learn,
     or that would move what it must not, is refused whole: the receipt says why, and the status is 200."""
     if body.mode == "apply" and not caller.may("approve"):
         raise forbidden(f"Applying needs the role approve, and the key has the role {caller.role}. Propose it: mode propose.")
     check_recent(body.recent, body.mode == "dry_run")
     made = await _edit(body, caller, service)
+    if body.completion is not None:  # remembered here alone: passed on to another server, it is what was asked
+        request.state.instead = in_words(body, made.query)
     given = Given(
         made,
         by_of(caller, body.reason, body.ticket),

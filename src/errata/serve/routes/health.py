@@ -51,6 +51,8 @@ async def readyz(service: Served, min_seq: Annotated[int, Query(ge=0, le=2**63 -
     """Whether the model can be asked, with every entry up to `min_seq` of the server's branch folded; else 503."""
     if service.stopping.is_set():
         raise ApiError(503, "The server is shutting down.", code="not_ready")
+    if service.serving.branch in service.engine.load().stuck:
+        raise ApiError(503, "An entry of the log can't be folded here; the server's log says why.", code="not_ready", after_s=5)
     if service.engine.seq(service.serving.branch) < min_seq:
         raise ApiError(503, f"Entry {min_seq} isn't folded yet.", code="not_ready", after_s=1)
     return Ready()

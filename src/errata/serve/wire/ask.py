@@ -16,6 +16,9 @@ class Questions(Sent):
     at: Annotated[str, Field(max_length=128)] = ""
     """As the model was after this entry (0: unedited), at this alias or time."""
 
+    min_seq: Annotated[int | None, Field(ge=0, le=2**63 - 1)] = None
+    """The entry of the log that must have been folded first, as another server acknowledged it; waited for some seconds."""
+
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] | None = None
     leave_one_out: bool = False
     """Find out which edits the answer needs also where they share weights: each that may have spoken is left out once."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from errata.core.canonical import JSON
-from errata.core.records import Edit, Reach
+from errata.core.images import Image
+from errata.core.records import Edit, Query, Reach
 from errata.log import EditLog
 from errata.log.entry import Entry, Kind
 from errata.log.fold import Fate
@@ -389,3 +392,17 @@ def digests_of(edit: Edit) -> tuple[str, ...]:
 
 def as_object(value: JSON) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def in_words(asked: NewEdit, query: Query) -> bytes:
+    """The same correction for a server that doesn't remember the completion: as JSON, with what was asked then as its messages."""
+    parts = [[_part_json(part) for part in message.parts] for message in query.messages]
+    messages = [{"role": message.role, "content": said} for message, said in zip(query.messages, parts, strict=True)]
+    plain = asked.model_dump(mode="json", exclude_unset=True, exclude={"completion"})
+    return json.dumps({**plain, "messages": messages}).encode()
+
+
+def _part_json(part: str | Image) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    return {"type": "image_url", "image_url": {"url": f"data:image/*;base64,{base64.b64encode(part.data).decode()}"}}

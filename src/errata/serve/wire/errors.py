@@ -27,7 +27,7 @@ from errata.core.errors import (
     quoted,
 )
 from errata.core.records import instant
-from errata.serve.engine.seam import Full
+from errata.serve.engine.seam import Full, NotYet
 
 Kind = Literal[
     "invalid_request_error",
@@ -152,7 +152,7 @@ def api_error(error: Exception, *, param: str | None = None) -> ApiError:
         case Full():
             return ApiError(429, str(error), code="queue_full", after_s=error.after_s)
         case Held():
-            return conflict(_served(str(error)), after_s=_seconds_until(error.until), code="branch_held")
+            return conflict(_served(str(error)), after_s=seconds_until(error.until), code="branch_held")
         case Conflict():
             return conflict(str(error), after_s=1, code="conflict")
         case Unknown():
@@ -161,6 +161,8 @@ def api_error(error: Exception, *, param: str | None = None) -> ApiError:
             return bad_request(str(error), param=param, code="invalid_image")
         case BadInput():
             return bad_request(str(error), param=param, code="invalid_value")
+        case NotYet():
+            return ApiError(503, str(error), code="not_folded", after_s=1)
         case LogError():
             return ApiError(503, str(error), code="log_error", after_s=5)
         case UpstreamFailed():
@@ -183,7 +185,8 @@ def _served(message: str) -> str:
     return message.replace(" (--wait SECONDS)", "")
 
 
-def _seconds_until(until: str) -> float:
+def seconds_until(until: str) -> float:
+    """How long it is worth to wait for a lease that ends then, in seconds: 1 to 60."""
     try:
         return max(1.0, min(60.0, (instant(until) - datetime.now(UTC)).total_seconds()))
     except BadInput:
