@@ -184,8 +184,8 @@ def answer(make: Callable[[str], Made], settled: Settled) -> None:
     """Take the address, make what answers, and answer until told to stop.
 
     Args:
-        make: called once the address was taken and everything that costs little was found good, with where other servers on the store
-            reach this one.
+        make: called once the address was taken and everything that costs little was found good; takes where other servers on the
+            store reach this one.
         settled: the options.
 
     Raises:
