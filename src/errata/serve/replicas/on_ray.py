@@ -23,6 +23,7 @@ from errata.core.given import given_by
 from errata.core.settings import settings
 from errata.serve.access.stored import KeysBeside
 from errata.serve.app import create_app
+from errata.serve.beside.opening import open_beside
 from errata.serve.engine.thread import Threaded
 from errata.serve.keys.opening import open_keys
 from errata.serve.observed import log_to_stderr
@@ -90,11 +91,12 @@ class Replica:
             url=address_of(at),
         )
         author = given_by(settings()["author"].value if given.author is None else given.author, "", "").author
-        asked, beside = (
-            Service(self._engine, Serving(author, given.branch), keys=KeysBeside(keys)) for _ in range(2)
+        beside = self._held.enter_context(closing(open_beside(given.store)))
+        asked, passed_on = (
+            Service(self._engine, Serving(author, given.branch), keys=KeysBeside(keys), beside=beside) for _ in range(2)
         )  # each for the event loop that it is in
         self._app = create_app(asked)
-        server = Server(create_app(beside), beside)
+        server = Server(create_app(passed_on), passed_on)
         self._thread = threading.Thread(target=server.answer, args=(at,), name="what is passed on", daemon=True)
         self._thread.start()
         for end in (lambda: self._thread.join(WITHIN_S + 2), server.stop, asked.stopping.set):  # the last one first
