@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ def fronted(
     fake: Fake, store: Path, editor: str = "pinned", *, key: str = "", timeout_s: float = 30.0, keys: Keys | None = None
 ) -> Iterator[Fronted]:
     """The proxy in front of an upstream, until the end of the block."""
-    met = meet(fake.url, NAME, key=key, timeout_s=timeout_s)
+    met = replace(meet(fake.url, NAME, key=key, timeout_s=timeout_s), discreet=True)
     fake.asked.clear()
     engine = Threaded.open(met, store=store, editor=editor)
     service = Service(engine, Serving("ann", called=NAME), keys=keys or NoKeys())

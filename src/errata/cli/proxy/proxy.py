@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -144,7 +144,7 @@ def proxy(
 
     def made(url: str) -> Made:
         upstream = _met(behind, at, _recorded(where))
-        engine = _engine(upstream, asked, corrected, where, url)
+        engine = _engine(replace(upstream, discreet=True), asked, corrected, where, url)
         with lean():
             from errata.serve.app import create_app
             from errata.serve.proxy.forward import Forward

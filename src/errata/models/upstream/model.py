@@ -54,6 +54,9 @@ class Upstream:
     """Sent as a bearer token; none is sent where it is empty."""
 
     timeout_s: float = TIMEOUT_S
+    discreet: bool = False
+    """Whether what goes wrong is told without the address: to clients of a proxy, whose operator alone knows it."""
+
     decoder: int = NEWEST
     _taken: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
     """Field of a request -> whether the endpoint takes it, as far as it was refused once."""
@@ -167,6 +170,10 @@ class Upstream:
     def chatter(self, count: int, *, seed: int) -> list[Query]:
         self._none("vocabulary")
 
+    @property
+    def _called(self) -> str:
+        return "The upstream" if self.discreet else f"The upstream at {self.url}"
+
     def _none(self, what: str) -> NoReturn:
         raise NoWeights(self.name, what)
 
@@ -215,18 +222,18 @@ class Upstream:
         told = _told(error.body) or error.reason
         said = f"answers {error.status}: {shown(told, self.key).rstrip('.')}."
         if error.status in _KEYS:
-            return UpstreamFailed(f"The upstream at {self.url} {said} Check the key that is sent to it.")
+            return UpstreamFailed(f"{self._called} {said} Check the key that is sent to it.")
         if 400 <= error.status < 500 and error.status not in _BUSY:
-            return BadInput(f"The upstream at {self.url} can't answer this, and {said}")
-        return UpstreamFailed(f"The upstream at {self.url} {said} Try again later, or look at its log.")
+            return BadInput(f"{self._called} can't answer this, and {said}")
+        return UpstreamFailed(f"{self._called} {said} Try again later, or look at its log.")
 
     def silence(self, error: Silent) -> UpstreamFailed:
         """That nobody answered."""
         if isinstance(error.cause, TimeoutError):
             return UpstreamFailed(
-                f"The upstream at {self.url} didn't answer within {self.timeout_s:g} seconds. Look whether it runs.", late=True
+                f"{self._called} didn't answer within {self.timeout_s:g} seconds. Look whether it runs.", late=True
             )
-        return UpstreamFailed(f"The upstream at {self.url} doesn't answer: {error.cause}. Look whether it runs.")
+        return UpstreamFailed(f"{self._called} doesn't answer: {error.cause}. Look whether it runs.")
 
     def _read(self, data: bytes) -> dict[str, Any]:
         try:
@@ -235,9 +242,7 @@ class Upstream:
                 raise TypeError
         except (ValueError, TypeError, KeyError, IndexError):
             said = shown(repr(data[:100]), self.key)
-            raise UpstreamFailed(
-                f"The upstream at {self.url} answered, but not as OpenAI's API does: {said}. Check its URL."
-            ) from None
+            raise UpstreamFailed(f"{self._called} answered, but not as OpenAI's API does: {said}. Check its URL.") from None
         return reply
 
 
