@@ -240,8 +240,8 @@ def test_a_checkpoint_of_another_log_is_no_head_of_this_one(kept, inside):
     ("words", "said"),
     [
         (("prove", "99"), "Entry 99 isn't among the 12"),
-        (("prove", "0"), "greater than or equal to 1"),
-        (("prove", "four"), "integer"),
+        (("prove", "0"), "not in the range x>=1"),
+        (("prove", "four"), "not a valid int"),
         (("prove", "4", "--at", "99"), "There is no head over 99 entries"),
         (("prove", "9", "--at", "8"), "Entry 9 isn't among the 8"),
         (("prove", "12", "--checkpoint", "kept.json"), "Entry 12 isn't among the 11"),

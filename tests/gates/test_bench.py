@@ -18,6 +18,10 @@ STARTS: dict[str, tuple[str, str]] = {
     "against": (f"{ROOT} --runs 1 --only refused-editor", r"^refused-editor +\d\.\d{3} +\d\.\d{3} +\d\.\d\d "),
     "ceiling": ("--edits 2 --rounds 1 --queries 4", r"^reliability +\d+\.\d  n=2$"),
     "crossing": ("--editor none --seeds 3 --edits 2", r"^none: words 0\.0 ± 0\.0, .*stays 100\.0 ± 0\.0$"),
+    "endpoints": (
+        "--rounds 1 --requests 2 --clients 2 --tokens 2",
+        r"^transformers serve: \d+\.\d requests a second, .* 0 of 2 differ$",
+    ),
     "forms": ("--each 2", r"^overrides, statements before: \d: \d+\.\d of 100 right \(\d\)$"),
     "leverage": ("--edits 2", r"^ +2( +\d+){5} +\d\.\d\d$"),
     "mend": ("--cases 1 --seeds 3", r"^untrained: reliability \d+\.\d \(n=1\), "),
