@@ -152,7 +152,20 @@ def test_what_cannot_be_trained_or_opened_gets_a_sentence_and_writes_nothing(ins
 
 
 def test_the_table_of_odedit_is_printed_and_written(inside, random_llava_folder, tmp_path):
-    words = ("table", "odedit", "--editor", "finetune:steps=1", "--model", random_llava_folder, "--edits", 2, "--seeds", "1")
+    words = (
+        "table",
+        "odedit",
+        "--editor",
+        "finetune:steps=1",
+        "--model",
+        random_llava_folder,
+        "--edits",
+        2,
+        "--single",
+        2,
+        "--seeds",
+        "1",
+    )
     done = inside(*words, "--out", "t")
     assert done.code == 0, done.err
     assert done.out.count("finetune:steps=1 + odedit - invariance") == 2
