@@ -55,6 +55,7 @@ def correct(url: str, until: float, seen: list[int]) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="how large another process is, is read from /proc")
+@pytest.mark.timeout(1800)
 @pytest.mark.proof(sample=9, full=600)
 def test_a_server_under_load_grows_no_further(tmp_path, trials, record):
     asked: list[int] = []
