@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -59,60 +61,56 @@ def works(listening: Listening) -> bool:
     return until(lambda: listening.works)
 
 
-def test_an_append_of_another_process_is_heard_when_it_is_committed():
-    url = servers.database()
-    ours, theirs, ear = open_store(url), open_store(url), Ear()
-    assert isinstance(ours, Tells)
-    listening = ours.listen(ear)
-    try:
-        assert works(listening)
-        before = ear.count
-        EditLog(theirs).append("begun", None, BY)
-        assert ear.more_than(before)
-    finally:
-        listening.stop()
-        ours.close()
-        theirs.close()
+class Heard(NamedTuple):
+    """A store that another writes to, and what is heard of it."""
+
+    url: str
+    theirs: Store
+    listening: Listening
+    ear: Ear
 
 
-def test_what_was_not_appended_is_not_told():
-    url = servers.database()
-    ours, theirs, ear = open_store(url), open_store(url), Ear()
-    assert isinstance(ours, Tells)
-    listening = ours.listen(ear)
-    try:
-        assert works(listening)
-        assert until(lambda: ear.count == 1)  # what came before is looked for
-        with pytest.raises(Conflict):
-            theirs.append(Row(2, "main", "begun", "", b"{}", "ab" * 32, "cd" * 32))
-        time.sleep(0.5)
-        assert ear.count == 1
-    finally:
-        listening.stop()
-        ours.close()
-        theirs.close()
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """A store that is listened to, once that works."""
+    url, ear = servers.database(), Ear()
+    with closing(open_store(url)) as ours, closing(open_store(url)) as theirs:
+        assert isinstance(ours, Tells)
+        listening = ours.listen(ear)
+        try:
+            assert works(listening)
+            yield Heard(url, theirs, listening, ear)
+        finally:
+            listening.stop()
 
 
-def test_a_broken_connection_is_made_anew_and_what_came_meanwhile_is_looked_for():
-    url = servers.database()
-    ours, theirs, ear = open_store(url), open_store(url), Ear()
-    assert isinstance(ours, Tells)
-    listening = ours.listen(ear)
-    try:
-        assert works(listening)
-        assert listening_to(url) == 1
-        before = ear.count
-        servers.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'NOTIFY%' OR query LIKE 'LISTEN%'")
-        assert until(lambda: not listening.works)
-        assert ear.more_than(before), "once for what came while nobody listened"
-        assert works(listening)
-        before = ear.count
-        EditLog(theirs).append("begun", None, BY)
-        assert ear.more_than(before)
-    finally:
-        listening.stop()
-        ours.close()
-        theirs.close()
+def test_an_append_of_another_process_is_heard_when_it_is_committed(heard: Heard):
+    theirs, ear = heard.theirs, heard.ear
+    before = ear.count
+    EditLog(theirs).append("begun", None, BY)
+    assert ear.more_than(before)
+
+
+def test_what_was_not_appended_is_not_told(heard: Heard):
+    theirs, ear = heard.theirs, heard.ear
+    assert until(lambda: ear.count == 1)  # what came before is looked for
+    with pytest.raises(Conflict):
+        theirs.append(Row(2, "main", "begun", "", b"{}", "ab" * 32, "cd" * 32))
+    time.sleep(0.5)
+    assert ear.count == 1
+
+
+def test_a_broken_connection_is_made_anew_and_what_came_meanwhile_is_looked_for(heard: Heard):
+    url, theirs, listening, ear = heard
+    assert listening_to(url) == 1
+    before = ear.count
+    servers.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'NOTIFY%' OR query LIKE 'LISTEN%'")
+    assert until(lambda: not listening.works)
+    assert ear.more_than(before), "once for what came while nobody listened"
+    assert works(listening)
+    before = ear.count
+    EditLog(theirs).append("begun", None, BY)
+    assert ear.more_than(before)
 
 
 def test_one_that_stops_listening_lets_go_of_its_connection():

@@ -64,7 +64,7 @@ def test_nobody_at_an_address_is_a_sentence():
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         with pytest.raises(UpstreamFailed, match="doesn't answer: .*Look whether it runs"):
             meet(url, NAME)
-    for url in ("ftp://x", "x", "http://a:b@x/v1", "http://x/v1?key=1"):
+    for url in ("ftp://x", "x", "http://a:b@x/v1", "http://:b@x/v1", "http://x/v1?key=1"):
         with pytest.raises(BadInput, match="is no address"):
             meet(url, NAME)
 

@@ -16,10 +16,17 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from errata.core.decoding import as_it_is
+from errata.core.errors import BadInput, quoted
 from errata.core.images import NEWEST, Image
 
 MOST: Final = 1024 * 1024
 """Bytes of a reply that are read, at most; one more is read of a longer one."""
+
+UPSTREAM: Final = "ERRATA_UPSTREAM"
+"""The variable that holds the address of an upstream. No file and no log names one: a key goes nowhere else."""
+
+UPSTREAM_KEY: Final = "ERRATA_UPSTREAM_KEY"
+"""The variable that holds its key."""
 
 _SHOWN: Final = 300
 """Characters of what a server says of an error that are shown."""
@@ -87,7 +94,21 @@ def addresses(url: str) -> bool:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return usable and not (parts.username or parts.query or parts.fragment) and plain(url)
+    return usable and "@" not in parts.netloc and not (parts.query or parts.fragment) and plain(url)
+
+
+def upstream_address(url: str) -> str:
+    """The address of an API that is asked for its answers, without spaces around it or a slash at its end.
+
+    Raises:
+        BadInput: it is none.
+    """
+    bare = url.strip().rstrip("/")
+    if not addresses(bare):
+        raise BadInput(
+            f"The upstream {quoted(url)} is no address. Write it as http://HOST:PORT/v1, without a key or a query in it."
+        )
+    return bare
 
 
 def plain(text: str) -> bool:

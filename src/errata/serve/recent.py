@@ -167,6 +167,8 @@ def forget_pictures(beside: Beside, digests: Collection[str], branch: str | None
     Args:
         branch: of this branch; None: of all.
     """
+    if not digests:
+        return 0
     found = [(of, one.id) for of, _, value in beside.all("flagged", branch) if _shows(one := _read(value, _named), digests)]
     return sum(_drop(beside, of, [id for its, id in found if its == of]) for of in sorted({of for of, _ in found}))
 

@@ -19,7 +19,10 @@ from errata.serve.wire.errors import api_error
 
 DONE: Final = "data: [DONE]\n\n"
 
-_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+EVENTS: Final = "text/event-stream"
+"""The type of a body of events."""
+
+HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """So that nothing between holds a piece back."""
 
 
@@ -78,7 +81,7 @@ class _Events(StreamingResponse):
     """The events; whatever becomes of the connection, the rows are free afterwards."""
 
     def __init__(self, events: AsyncIterator[str], rows: Rows) -> None:
-        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        super().__init__(events, media_type=EVENTS, headers=HEADERS)
         self._rows = rows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

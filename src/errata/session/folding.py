@@ -105,12 +105,12 @@ def gone_on(
     """
     if since is None or log.pin is not None:
         return None
-    state, before = since
-    stays = [edit for edit in before if edit in set(ids)]
+    (state, before), now = since, set(ids)
+    stays = [edit for edit in before if edit in now]
     if stays != list(ids[: len(stays)]):
         return None
     if len(stays) < len(before):
-        state = forgotten(editor, state, [edit for edit in before if edit not in set(ids)])
+        state = forgotten(editor, state, [edit for edit in before if edit not in now])
     if state is None:
         return None
     later, written = ids[len(stays) :], 0

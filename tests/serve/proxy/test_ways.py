@@ -174,6 +174,14 @@ def test_a_correction_is_reverted_restored_and_pinned_in_time(proxy):
     assert proxy.http.post("/v1/audit", json={}).json()["clean"] is True
 
 
+def test_an_entry_that_does_not_come_is_told_as_errata_serve_tells_it(proxy, monkeypatch):
+    monkeypatch.setattr("errata.serve.proxy.route.PATIENCE_S", 0.1)
+    late = proxy.chat(QUESTION, min_seq=7)
+    assert (late.status_code, late.json()["error"]["code"]) == (503, "not_folded")
+    assert "Entry 7 of branch 'main' isn't here yet: it has 1 entry after 0.1 seconds" in late.json()["error"]["message"]
+    assert proxy.fake.chats == []
+
+
 def test_a_question_isnt_held_up_by_a_correction_that_waits_for_the_upstream(proxy, fake):
     proxy.correct(QUESTION, RIGHT)
     more = threading.Event()

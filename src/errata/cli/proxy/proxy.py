@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -14,7 +15,7 @@ from errata.cli._open import check_device
 from errata.cli._options import Where
 from errata.cli.serve import Listen, Made, Noted, Settled, Told, answer, check_installed, path
 from errata.core.catalogue import check_named
-from errata.core.endpoint import addresses
+from errata.core.endpoint import UPSTREAM, UPSTREAM_KEY, upstream_address
 from errata.core.errors import BadInput, quoted
 from errata.log import EditLog, open_store, store_exists
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from errata.models.upstream.model import Upstream
     from errata.serve.engine.thread import Threaded
 
-_ADDRESS: Final = "ERRATA_UPSTREAM"
-_KEY: Final = "ERRATA_UPSTREAM_KEY"
 _EDITORS: Final = {"pinned": "pinned", "told": "stated"}
 """Way -> the editor of it."""
 
@@ -36,7 +35,7 @@ class Behind(Options):
     """The model that is corrected."""
 
     upstream: Annotated[
-        str | None, typer.Option("--upstream", metavar="URL", help=f"The API: http://HOST:PORT/v1. Not given: {_ADDRESS}.")
+        str | None, typer.Option("--upstream", metavar="URL", help=f"The API: http://HOST:PORT/v1. Not given: {UPSTREAM}.")
     ] = None
     model: Annotated[
         str | None,
@@ -47,7 +46,7 @@ class Behind(Options):
     key_env: Annotated[
         str,
         typer.Option("--upstream-key-env", metavar="VAR", help="The variable of the environment that holds the upstream's key."),
-    ] = _KEY
+    ] = UPSTREAM_KEY
     timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long the upstream may be silent.")] = (
         600.0
     )
@@ -143,8 +142,9 @@ def proxy(
     at = _url(behind)
 
     def made(url: str) -> Made:
-        upstream = _met(behind, at, _recorded(where))
-        engine = _engine(replace(upstream, discreet=True), asked, corrected, where, url)
+        named, kept = _recorded(where)
+        upstream = _met(behind, at, named)
+        engine = _engine(replace(upstream, discreet=True), asked or kept or _FIRST, corrected, where, url)
         with lean():
             from errata.serve.app import create_app
             from errata.serve.proxy.forward import Forward
@@ -166,45 +166,41 @@ def _url(behind: Behind) -> str:
     Raises:
         BadInput: there is none.
     """
-    url = behind.upstream if behind.upstream is not None else os.environ.get(_ADDRESS, "")
+    url = behind.upstream if behind.upstream is not None else os.environ.get(UPSTREAM, "")
     if not url.strip():
-        raise BadInput(f"Nothing says which model is to be corrected. Give its API: --upstream http://HOST:PORT/v1, or {_ADDRESS}.")
-    if not addresses(url.strip()):
-        raise BadInput(
-            f"The upstream {quoted(url)} is no address. Write it as http://HOST:PORT/v1, without a key or a query in it."
-        )
-    return url
+        raise BadInput(f"Nothing says which model is to be corrected. Give its API: --upstream http://HOST:PORT/v1, or {UPSTREAM}.")
+    return upstream_address(url)
 
 
-def _recorded(where: Where) -> str:
-    """What the upstream calls the log's model; "" for a log that has not begun.
+def _recorded(where: Where) -> tuple[str, str]:
+    """What the upstream calls the log's model, and the log's editor; "" each for a log that has not begun.
 
     Raises:
         BadInput: the log's model is one that errata opens itself.
     """
     if where.nowhere or not store_exists(where.at):
-        return ""
+        return "", ""
     with lean():
-        from contextlib import closing
-
         from errata.models.upstream.meeting import PREFIX
+        from errata.session.beginnings import recorded_editor
         from errata.session.ready import recorded_model
 
     with closing(open_store(where.at, create=False)) as opened:
-        named = recorded_model(EditLog(opened, where.branch))
+        log = EditLog(opened, where.branch)
+        named, editor = recorded_model(log), recorded_editor(log)
     if named is None:
-        return ""
+        return "", ""
     if not named.startswith(PREFIX):
         raise BadInput(
             f"The log at {where.at} is of the model {named}, which errata serve opens; it is of no upstream. Name another store or "
             "branch."
         )
-    return named.removeprefix(PREFIX)
+    return named.removeprefix(PREFIX), editor or ""
 
 
 def _met(behind: Behind, url: str, recorded: str) -> Upstream:
     key = os.environ.get(behind.key_env, "").strip()
-    if not key and behind.key_env != _KEY:
+    if not key and behind.key_env != UPSTREAM_KEY:
         raise BadInput(f"The variable {behind.key_env} holds no key for the upstream. Set it, or leave --upstream-key-env out.")
     with lean():
         from errata.models.upstream.meeting import meet
@@ -212,19 +208,13 @@ def _met(behind: Behind, url: str, recorded: str) -> Upstream:
         return meet(url, behind.model if behind.model is not None else recorded, key=key, timeout_s=min(behind.timeout, 120.0))
 
 
-def _engine(upstream: Upstream, asked: str | None, corrected: Corrected, where: Where, url: str) -> Threaded:
+def _engine(upstream: Upstream, editor: str, corrected: Corrected, where: Where, url: str) -> Threaded:
     with lean():
         from errata.serve.engine.thread import Threaded
-        from errata.session.beginnings import recorded_editor
 
-    if asked is None and not where.nowhere and store_exists(where.at):
-        from contextlib import closing
-
-        with closing(open_store(where.at, create=False)) as opened:
-            asked = recorded_editor(EditLog(opened, where.branch))
     return Threaded.open(
         upstream,
-        editor=asked or _FIRST,
+        editor=editor,
         store=None if where.nowhere else path(where.at),
         branch=where.branch,
         device=corrected.device,

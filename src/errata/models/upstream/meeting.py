@@ -8,18 +8,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from errata.core.canonical import JSON
-from errata.core.endpoint import Refused, Silent, addresses, plain, sent
+from errata.core.endpoint import UPSTREAM, UPSTREAM_KEY, Refused, Silent, plain, sent, upstream_address
 from errata.core.errors import BadInput, Unknown, UpstreamFailed, quoted
 from errata.models.upstream.model import TIMEOUT_S, Upstream
 
 PREFIX: Final = "upstream:"
 """Before the name of a model that is asked at the address that the operator set."""
-
-ADDRESS: Final = "ERRATA_UPSTREAM"
-"""The variable that holds the address. No file and no log names one: a key goes nowhere else."""
-
-KEY: Final = "ERRATA_UPSTREAM_KEY"
-"""The variable that holds the key."""
 
 _LASTING: Final = ("owned_by", "root", "parent")
 """What stays the same of a model in /models from start to start: when it was made doesn't."""
@@ -41,11 +35,7 @@ def meet(url: str, name: str = "", *, key: str = "", timeout_s: float = TIMEOUT_
         Unknown: no model of that name is there, or there are several and none was named.
         UpstreamFailed: nobody answers, or the key isn't taken.
     """
-    url = url.strip().rstrip("/")
-    if not addresses(url):
-        raise BadInput(
-            f"The upstream {quoted(url)} is no address. Write it as http://HOST:PORT/v1, without a key or a query in it."
-        )
+    url = upstream_address(url)
     if not plain(key):
         raise BadInput(
             "The upstream's key can't stand in a request: it has characters beyond ASCII, or spaces. Check the variable."
@@ -69,13 +59,13 @@ def opened(named: str) -> Upstream:
         BadInput: none is set.
         Unknown, UpstreamFailed: as `meet`.
     """
-    url = os.environ.get(ADDRESS, "").strip()
+    url = os.environ.get(UPSTREAM, "").strip()
     if not url:
         raise BadInput(
-            f"The model {quoted(named)} is asked at an upstream, and {ADDRESS} doesn't say where. Set it to the address of the API "
-            f"({ADDRESS}=http://HOST:PORT/v1, the key in {KEY}), or go through the running errata proxy."
+            f"The model {quoted(named)} is asked at an upstream, and {UPSTREAM} doesn't say where. Set it to the address of the "
+            f"API ({UPSTREAM}=http://HOST:PORT/v1, the key in {UPSTREAM_KEY}), or go through the running errata proxy."
         )
-    return meet(url, named.removeprefix(PREFIX), key=os.environ.get(KEY, "").strip())
+    return meet(url, named.removeprefix(PREFIX), key=os.environ.get(UPSTREAM_KEY, "").strip())
 
 
 def _models(asked: Upstream) -> tuple[Mapping[str, Mapping[str, JSON]], str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
+from errata.core.counted import counted
 from errata.core.errors import LogError
 from errata.core.model import Decision
 from errata.core.records import EditId, Query
@@ -146,8 +147,25 @@ class Full(Exception):
         self.after_s = after_s
 
 
+PATIENCE_S: Final = 5.0
+"""How long a question waits for its `min_seq`, unless said otherwise, in seconds."""
+
+
 class NotYet(LogError):
-    """The entry that a question asks for by `min_seq` didn't come in time."""
+    """The entry that a question asks for by `min_seq` didn't come in time.
+
+    Args:
+        branch: where it is asked for.
+        least: the entry.
+        seq: the last one that is here.
+        waited_s: for how long it was waited, in seconds.
+    """
+
+    def __init__(self, branch: str, least: int, seq: int, waited_s: float) -> None:
+        super().__init__(
+            f"Entry {least} of branch {branch!r} isn't here yet: it has {counted(seq, 'entry')} after {waited_s:g} seconds. "
+            "Ask again in a while, or name an entry that was acknowledged."
+        )
 
 
 class Engine(Protocol):

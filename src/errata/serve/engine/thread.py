@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
-from errata.core.counted import counted
 from errata.core.errors import ErrataError, Held, LogError
 from errata.core.model import Model, Steps
 from errata.core.records import Query
@@ -26,7 +25,7 @@ from errata.log import Listening
 from errata.serve.engine.branches import Branch, Branches, Version
 from errata.serve.engine.choosing import check_sampling
 from errata.serve.engine.rows import Admitted, Rows
-from errata.serve.engine.seam import Ask, Asked, Deliver, Full, Load, NotYet, Piece, Said
+from errata.serve.engine.seam import PATIENCE_S, Ask, Asked, Deliver, Full, Load, NotYet, Piece, Said
 from errata.serve.engine.whole import Whole
 
 T = TypeVar("T")
@@ -39,9 +38,6 @@ FOLLOW_S: Final = 0.05
 
 TOLD_S: Final = 1.0
 """How often the store is looked at although it tells."""
-
-PATIENCE_S: Final = 5.0
-"""How long a question waits for its `min_seq`."""
 
 RETRY_S: Final = 1.0
 """After how long whoever finds the queue full is told to come again."""
@@ -373,13 +369,10 @@ class Threaded:
         ask = one.ask
         branch = self._branches.get(ask.branch)
         self._note(ask.branch, branch)
-        if self._seen_too_little(one):
+        if ask.min_seq is not None and self._seen_too_little(one):
             if time.monotonic() < one.until:
                 return None
-            raise NotYet(
-                f"Entry {ask.min_seq} of branch {ask.branch!r} isn't here yet: it has {counted(branch.seq, 'entry')} after "
-                f"{self._patience_s:g} seconds. Ask again in a while, or name an entry that was acknowledged."
-            )
+            raise NotYet(ask.branch, ask.min_seq, branch.seq, self._patience_s)
         return branch.version(ask.at)
 
     def _refuse(self) -> None:

@@ -171,7 +171,8 @@ class Deliveries:
         for branch, log in self._logs().items():
             told = self._beside.get("posted", branch, self._name)
             after = min(int(told), len(log)) if told is not None else 0 if known else len(log)
-            self._took(branch, after)
+            if told is None:
+                self._took(branch, after)
             self._follow(branch, log, after)
         self._spawn("", self._look)
 

@@ -15,14 +15,12 @@ import httpx2
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import StreamingResponse
 
-from errata.core.counted import counted
-from errata.core.errors import LogError
 from errata.core.records import Query
 from errata.door import Session
 from errata.serve.access import Caller, at_least
 from errata.serve.delivery import GONE, unless_gone
 from errata.serve.engine.branches import Version
-from errata.serve.engine.seam import Piece, Said
+from errata.serve.engine.seam import PATIENCE_S, NotYet, Piece, Said
 from errata.serve.pins import pinned
 from errata.serve.proxy.forward import Forward, headers_of, unanswered
 from errata.serve.proxy.replies import FIELD, Heard, events, with_field
@@ -30,7 +28,7 @@ from errata.serve.proxy.sent import Sent
 from errata.serve.proxy.ways import Way, way_of
 from errata.serve.recent import Completion
 from errata.serve.service import Served, Service
-from errata.serve.streaming import DONE, Streamed, event_of
+from errata.serve.streaming import DONE, EVENTS, HEADERS, Streamed, event_of
 from errata.serve.tracing import attributes_of, ends_of, span
 from errata.serve.wire.answers import AnswerMessage, ChatCompletion, Choice, ChunkChoice, Delta, behind, fingerprint, usage_of
 from errata.session.asking import unedited
@@ -40,9 +38,6 @@ Versions = Callable[[str], Version | None]
 
 HEADER: Final = "X-Errata-Way"
 """Beside the field: a reply that is an error has no field of ours."""
-
-PATIENCE_S: Final = 5.0
-"""How long a question waits for its `min_seq`, in seconds."""
 
 _DESCRIBED: Final[Mapping[str, Any]] = {
     "requestBody": {
@@ -66,8 +61,6 @@ _DESCRIBED: Final[Mapping[str, Any]] = {
 """Of the body, which is read by hand so that it can go on as it came."""
 
 _LOOK_S: Final = 0.02
-_EVENTS: Final = "text/event-stream"
-_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True)
@@ -150,16 +143,13 @@ async def _version(service: Service, versions: Versions, branch: str, sent: Sent
 
     Raises:
         ApiError: there is no such model or state (404).
-        LogError: the entry that must be in force didn't come in time.
+        NotYet: the entry that must be in force didn't come in time.
     """
     pin = await pinned(service, branch, sent.model)
     least, until = sent.min_seq, time.monotonic() + PATIENCE_S
     while least is not None and service.engine.seq(branch) < least:
         if time.monotonic() > until:
-            raise LogError(
-                f"Entry {least} of branch {branch!r} isn't here yet: it has {counted(service.engine.seq(branch), 'entry')} after "
-                f"{PATIENCE_S:g} seconds. Ask again in a while, or name an entry that was acknowledged."
-            )
+            raise NotYet(branch, least, service.engine.seq(branch), PATIENCE_S)
         await asyncio.sleep(_LOOK_S)
     if pin.at is not None:
         return await service.done(branch, partial(_at, seq=pin.at))
@@ -187,7 +177,7 @@ def _stored(asked: _Asked) -> Response:
     asked.request.state.noted |= {"id": heard.id}
     asked.ended(heard)
     if sent.streams:
-        return StreamingResponse(_pieces(sent, way, heard.id, created), media_type=_EVENTS, headers=_HEADERS)
+        return StreamingResponse(_pieces(sent, way, heard.id, created), media_type=EVENTS, headers=HEADERS)
     choices = [
         Choice(index=row, message=AnswerMessage(content=way.text), logprobs=None, finish_reason="stop", errata=behind(said))
         for row in range(sent.rows)
@@ -232,9 +222,9 @@ async def _forwarded(asked: _Asked, forward: Forward) -> Response:
         asked.request.state.noted |= {"id": heard.id}
         asked.ended(heard)
 
-    if reply.is_success and reply.headers.get("content-type", "").startswith(_EVENTS):
+    if reply.is_success and reply.headers.get("content-type", "").startswith(EVENTS):
         stream = events(reply, asked.way.errata(), heard, done)
-        return StreamingResponse(stream, status_code=reply.status_code, headers=headers | _HEADERS)
+        return StreamingResponse(stream, status_code=reply.status_code, headers=headers | HEADERS)
     try:
         data = await unless_gone(asked.request, reply.aread())
     except httpx2.HTTPError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from urllib.parse import urlsplit
 
+from errata.core.endpoint import addresses
 from errata.core.errors import BadInput, quoted
 from errata.serve.ports import address_of
 
@@ -25,21 +25,7 @@ def advertised(given: str | None, listening: socket.socket) -> str:
     """
     if given is None:
         return "" if ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_unspecified else address_of(listening)
-    try:
-        parts = urlsplit(given)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    plain = given.isascii() and given.isprintable() and " " not in given
-    if (
-        not plain
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or port == 0
-        or parts.username is not None
-        or parts.query
-        or parts.fragment
-    ):
+    if not addresses(given):
         raise BadInput(
             f"{quoted(given)} is no address that other servers could reach this one at. Write one such as "
             "--advertise http://10.0.0.5:8319, without a user."

@@ -84,10 +84,11 @@ class Alike:
         return torch.where(same_N, 1.0, bent_N)
 
     def _seen(self, encoder: Encoder, query: Query) -> tuple[Tensor, Tensor, Tensor]:
-        images = query.images
+        images, none_W = query.images, torch.zeros(encoder.width)
+        if len(query.messages) > 1 or len(images) >= _WITHIN:  # near to none: nothing of it is compared
+            return torch.tensor([float(_WITHIN)]), none_W, none_W
         text = encoder.text(query.text)
         whole = len(encoder.text(f"{query.text} .").parts_PD) > len(text.parts_PD)  # else it was cut, and reads no more
-        alone = len(query.messages) == 1 and len(images) < _WITHIN and whole
-        image_W = encoder.image(images[0]).whole_D if alone and images else torch.zeros_like(text.whole_D)
-        count = torch.tensor([float(len(images) if alone else _WITHIN)])
+        image_W = encoder.image(images[0]).whole_D if whole and images else none_W
+        count = torch.tensor([float(len(images) if whole else _WITHIN)])
         return count, normalize(text.whole_D, dim=0), normalize(image_W, dim=0)
