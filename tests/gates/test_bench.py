@@ -25,6 +25,7 @@ STARTS: dict[str, tuple[str, str]] = {
     "forms": ("--each 2", r"^overrides, statements before: \d: \d+\.\d of 100 right \(\d\)$"),
     "leverage": ("--edits 2", r"^ +2( +\d+){5} +\d\.\d\d$"),
     "mend": ("--cases 1 --seeds 3", r"^untrained: reliability \d+\.\d \(n=1\), "),
+    "near": ("--seeds 3 --edits 2 --thresholds 0.9", r"^clip-tiny, 0\.9: reliability 100 of 100 \(2\), "),
     "passes": ("--edits 1", r"^last layer: whole passes \d+\.\d ms, lower part once \d+\.\d ms, ratio \d+\.\d\d$"),
     "rates": ("--steps 1 --looks 1 --scenes 2 --asked 2 --single --rates 2e-3:6e-3", r"^2e-3:6e-3, \d+ s: captions \d+\.\d, "),
     "scopes": ("--edits 2 --queries 2", r"^nearest: .* ms the decision alone, with 1 edit and 2$"),
