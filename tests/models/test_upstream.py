@@ -43,7 +43,12 @@ def test_it_is_who_the_endpoint_says_it_is_wherever_and_whenever(fake):
 @pytest.mark.parametrize(
     ("listed", "status", "name", "said"),
     [
-        (b'{"data": [{"id": "a"}, {"id": "b"}]}', 200, "", "Known: a, b"),
+        (
+            b'{"data": [{"id": "a"}, {"id": "b"}]}',
+            200,
+            "",
+            "several models at .*, and none was named. Known: a, b. Name one: --model",
+        ),
         (b'{"data": [{"id": "a"}]}', 200, "c", "Known: a"),
         (b'{"data": []}', 200, "", "it lists no model"),
         (b"<html>", 200, "c", "gives no list of models"),

@@ -31,8 +31,8 @@ def meet(url: str, name: str = "", *, key: str = "", timeout_s: float = TIMEOUT_
         timeout_s: how long an answer may take, in seconds.
 
     Raises:
-        BadInput: it is no address, or OpenAI's API isn't spoken there.
-        Unknown: no model of that name is there, or there are several and none was named.
+        BadInput: it is no address, OpenAI's API isn't spoken there, or there are several models and none was named.
+        Unknown: no model of that name is there.
         UpstreamFailed: nobody answers, or the key isn't taken.
     """
     url = upstream_address(url)
@@ -42,8 +42,12 @@ def meet(url: str, name: str = "", *, key: str = "", timeout_s: float = TIMEOUT_
         )
     models, why = _models(Upstream(url, name, {}, key=key, timeout_s=min(timeout_s, _MEET_S)))
     if not name:
-        if len(models) != 1:
-            raise Unknown(f"model chosen at {url}", name, models) if models else _unlike(url, why)
+        if not models:
+            raise _unlike(url, why)
+        if len(models) > 1:
+            raise BadInput(
+                f"There are several models at {url}, and none was named. Known: {', '.join(sorted(models))}. Name one: --model NAME"
+            )
         (name,) = models
     said = models.get(name)
     met = Upstream(url, name, {each: said[each] for each in _LASTING if said and each in said}, key=key, timeout_s=timeout_s)
