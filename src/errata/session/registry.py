@@ -32,12 +32,23 @@ def _atlas_words(seed: int, edits: int) -> Stream:
     return AtlasWords(seed=seed, edits=edits)
 
 
+def _atlas_stream(seed: int, edits: int) -> Stream:
+    from errata.benchmarks.atlas.stream import AtlasStream
+
+    return AtlasStream(seed=seed, edits=edits)
+
+
 _FGV: Final = "scopeworld-fgv"
 _ASKED: Final = "asked"
 """Pairs alone: nothing is measured on them."""
 
 STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
-    {"scopeworld-stream": _scopeworld_stream, _FGV: _scopeworld_fgv, "atlas-words": _atlas_words}
+    {
+        "scopeworld-stream": _scopeworld_stream,
+        _FGV: _scopeworld_fgv,
+        "atlas-stream": _atlas_stream,
+        "atlas-words": _atlas_words,
+    }
 )
 """Name -> how a stream of that name is made from (seed, edits)."""
 

@@ -1,1 +1,1 @@
-"""Atlas: facts that are true, asked in the words that people use. `atlas-words` streams corrections of them, in words alone."""
+"""Atlas: facts that are true, asked in the words that people use and on pictures; corrections of them come as a stream."""

@@ -11,7 +11,8 @@ import numpy as np
 from errata.benchmarks.atlas.chance import one_of
 from errata.benchmarks.atlas.facts import Atlas, Fact
 from errata.benchmarks.atlas.matcher import Matcher
-from errata.benchmarks.atlas.questions import OF_SPLIT, Split, Wording, fact, phrased, wordings
+from errata.benchmarks.atlas.questions import OF_SPLIT, Split, Wording, fact, phrased, told, wordings
+from errata.benchmarks.atlas.sights import Sight
 from errata.core.counted import counted
 from errata.core.errors import BadInput
 from errata.core.records import Query
@@ -21,6 +22,9 @@ CORRECTIONS: Final = ("counterfactual", "truth", "both")
 
 Answers = Callable[[Sequence[Query]], Sequence[str]]
 """What a base model says to some queries."""
+
+Posing = Callable[[str, Wording], tuple[Wording, Sight | None]]
+"""How a fact of a subject is asked when it is corrected: the wording, or another that fits a picture, and the picture."""
 
 _CORRECTS_EARLIER: Final = 0.1
 _OF_NOBODY: Final = 0.5
@@ -40,6 +44,9 @@ class Correction:
     old: str | None
     """The value before, where one is known: the true one, or what the base model took for it."""
 
+    sight: Sight | None = None
+    """The picture that it is asked on; None: in words."""
+
     true: bool = False
     """Whether the value is the truth, which the base model got wrong."""
 
@@ -55,6 +62,7 @@ class Draft:
     held: Atlas
     split: Split
     rng: np.random.Generator
+    posed: Posing
     taken: dict[Fact, str] = field(default_factory=dict)
     """Fact -> its present value."""
 
@@ -70,23 +78,27 @@ class Draft:
         old = self.taken.get((key, relation), true)
         value = self._wrong(key, relation, {old, true})
         self.taken[key, relation] = value
-        return Correction(key, relation, value, one_of(self.rng, wordings(relation)[self.split]), old)
+        wording, sight = self.posed(key, one_of(self.rng, wordings(relation)[self.split]))
+        return Correction(key, relation, value, wording, old, sight)
 
     def truths(self, answers: Answers, matcher: Matcher) -> Iterator[Correction]:
         """Those of what the base model gets wrong, in an order drawn by the seed, as far as they are asked for."""
         free = [(key, relation) for relation, keys in sorted(self._free().items()) for key in keys]
         order = [free[place] for place in self.rng.permutation(len(free))]
-        asked = [(key, relation, one_of(self.rng, wordings(relation)[self.split])) for key, relation in order]
-        for start in range(0, len(asked), _AT_ONCE):
-            some = asked[start : start + _AT_ONCE]
-            texts = [worded(self.held, key, wording) for key, _, wording in some]
-            for (key, relation, wording), text, said in zip(some, texts, answers([Query.ask(text) for text in texts]), strict=True):
+        ways = [(key, one_of(self.rng, wordings(relation)[self.split])) for key, relation in order]
+        for start in range(0, len(order), _AT_ONCE):
+            some = [(key, *self.posed(key, wording)) for key, wording in ways[start : start + _AT_ONCE]]
+            asked = [asking(self.held, key, wording, sight) for key, wording, sight in some]
+            for (key, wording, sight), query, said in zip(some, asked, answers(asked), strict=True):
+                relation = wording.relation
                 true, sought = self.held.world.facts[key, relation], fact(key, relation).sought
-                if matcher.gives(said, true, sought=sought, question=text):
+                question = told(query, None if sight is None else self.held.names[key])
+                if matcher.gives(said, true, sought=sought, question=question):
                     continue
-                taken_for = matcher.claims(said, sought=sought, question=text) - {true}
+                taken_for = matcher.claims(said, sought=sought, question=question) - {true}
                 self.taken[key, relation] = true
-                yield Correction(key, relation, true, wording, next(iter(taken_for)) if len(taken_for) == 1 else None, true=True)
+                old = next(iter(taken_for)) if len(taken_for) == 1 else None
+                yield Correction(key, relation, true, wording, old, sight, true=True)
 
     def _free(self) -> Mapping[str, list[str]]:
         found = {
@@ -106,21 +118,41 @@ class Draft:
         return one_of(self.rng, among)
 
 
-def worded(held: Atlas, key: str, wording: Wording) -> str:
-    """A wording of a subject."""
-    text = phrased(wording.template, name=held.names[key], grows=key in held.growing)
+def worded(held: Atlas, key: str, wording: Wording, clause: str | None = None) -> str:
+    """A wording of a subject, by its name or by a clause that stands for it."""
+    text = phrased(wording.template, name=clause or held.names[key], grows=key in held.growing)
     return text.lower() if wording.construction == "lower case" else text
 
 
+def asking(held: Atlas, key: str, wording: Wording, sight: Sight | None = None) -> Query:
+    """The question in that wording: in words, or on a picture."""
+    if sight is None:
+        return Query.ask(worded(held, key, wording))
+    return Query.ask(worded(held, key, wording, sight.clause), sight.image)
+
+
+def in_words(key: str, wording: Wording) -> tuple[Wording, Sight | None]:
+    """Every correction in words, as they stand."""
+    return wording, None
+
+
 def drawn(
-    held: Atlas, split: Split, *, seed: int, edits: int, corrections: str, answers: Answers | None, matcher: Matcher
+    held: Atlas,
+    split: Split,
+    *,
+    seed: int,
+    edits: int,
+    corrections: str,
+    answers: Answers | None,
+    matcher: Matcher,
+    posed: Posing = in_words,
 ) -> Iterator[Correction]:
     """The corrections of a stream, in order.
 
     Raises:
         BadInput: corrections to the truth without a base model's answers, or more of them than it gets wrong.
     """
-    draft = Draft(held, split, np.random.default_rng([seed, 1]))
+    draft = Draft(held, split, np.random.default_rng([seed, 1]), posed)
     count = 0
     if corrections != "counterfactual":
         if answers is None:

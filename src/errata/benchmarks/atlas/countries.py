@@ -35,6 +35,15 @@ NAMES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """As people write it in a sentence, where that isn't the source's name."""
 
+TERRITORIES: Final[Mapping[str, str]] = {
+    "AX": "Åland", "BQ": "Bonaire", "CC": "the Cocos Islands", "CK": "the Cook Islands", "FK": "the Falkland Islands",
+    "FO": "the Faroe Islands", "IM": "the Isle of Man", "IO": "the British Indian Ocean Territory", "KY": "the Cayman Islands",
+    "MH": "the Marshall Islands", "MP": "the Northern Mariana Islands", "GS": "South Georgia", "TC": "the Turks and Caicos Islands",
+    "TF": "the French Southern Territories", "UM": "the United States Minor Outlying Islands", "VA": "the Vatican",
+    "VG": "the British Virgin Islands", "VI": "the US Virgin Islands", "PN": "the Pitcairn Islands", "PS": "Palestine",
+}  # fmt: skip
+"""The same of entries that aren't corrected."""
+
 CONTINENTS: Final[Mapping[str, str]] = {
     "AF": "Africa", "AS": "Asia", "EU": "Europe", "NA": "North America", "OC": "Oceania", "SA": "South America",
 }  # fmt: skip
@@ -122,6 +131,17 @@ def countries() -> Countries:
     neighbours = {code: frozenset(filter(None, entry["neighbours"].split(","))) for code, entry in entries.items()}
     capitals = {plain(entry["capital"]) for entry in entries.values()} | {"Astana", "Washington", "Sri Jayewardenepura Kotte"}
     return Countries(names, facts, frozenset(doubtful), neighbours, _cities(cities, names, capitals))
+
+
+@cache
+def entries_named() -> Mapping[str, str]:
+    """Code -> name in a sentence, of every entry of the source, countries and territories.
+
+    Raises:
+        BadInput: a package is missing.
+    """
+    entries, *_ = _read()
+    return {code: NAMES.get(code, TERRITORIES.get(code, entry["name"])) for code, entry in entries.items()}
 
 
 def plain(text: str) -> str:

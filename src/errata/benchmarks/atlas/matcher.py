@@ -19,7 +19,7 @@ from errata.benchmarks.atlas.questions import Sought
 MATCHER: Final = "the fact is in the answer and nothing contradicts it"
 """The matcher's name, as results give it."""
 
-_OPEN: Final = frozenset({"colour", "kind", "home", "use", "part"})
+_OPEN: Final = frozenset({"colour", "kind", "home", "use", "part", "picture"})
 """Sorts of which an answer may tell more than was asked."""
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {

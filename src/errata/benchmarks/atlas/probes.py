@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from errata.benchmarks.atlas import questions as q
 from errata.benchmarks.atlas.chance import one_of, some_of
-from errata.benchmarks.atlas.corrections import Correction, worded
+from errata.benchmarks.atlas.corrections import Correction, asking, worded
 from errata.benchmarks.atlas.facts import OF_COUNTRIES, ONE_EACH, Atlas, World
 from errata.benchmarks.atlas.questions import NEAR, OF_SPLIT, SPLITS, Finding, Question, Split, Wording, overlap, phrased, wordings
+from errata.benchmarks.atlas.sights import Album, Sight
 from errata.benchmarks.atlas.wordings import around
 from errata.benchmarks.atlas.wordings.ordinary import TRAFFIC
 from errata.core.benchmark import UNCHANGED, Probe
 from errata.core.records import Query
 
-GIVEN: Final = ("reliability", "near_wording", "far_wording", "reverse", "yes_new", "no_old", "one_hop", "two_hops")
+GIVEN: Final = (
+    "reliability", "near_wording", "far_wording", "other_artist", "other_view", "beside", "in_words", "on_picture", "reverse",
+    "yes_new", "no_old", "one_hop", "two_hops",
+)  # fmt: skip
 """What a correction entails: the answer is another in the corrected world, and must be given."""
 
 HELD: Final = ("wrong_value", "negated")
 """Yes or no by the corrected world, whatever it was before."""
 
-STAYS: Final = ("same_wording", "same_old_value", "other_relation", "unrelated")
+STAYS: Final = ("same_wording", "same_old_value", "other_relation", "other_on_picture", "unrelated")
 """The answer must stay what the unedited model gives."""
 
 KINDS_OF_PROBE: Final = (*GIVEN, *HELD, *STAYS)
 
+SEEN: Final = ("other_artist", "other_view", "beside", "in_words", "on_picture", "other_on_picture")
+"""Those of them that there are only where some corrections are asked on pictures."""
+
 _OTHER_SUBJECTS: Final = 3
 _ORDINARY: Final = 2
 _POOL: Final = 40
-_POOL_FACTS: Final = 200
+POOL_FACTS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Asked:
     kind: str
     question: Question | None
     query: Query
+    seen: str | None = None
+    """The name of what it asks about, where only the picture says that."""
 
 
 def ordinary(split: Split) -> tuple[str, ...]:
@@ -50,13 +59,13 @@ def ordinary(split: Split) -> tuple[str, ...]:
     return tuple(TRAFFIC[place] for place in dealt[SPLITS.index(split) :: len(SPLITS)])
 
 
-def pool(held: Atlas, split: Split, seed: int) -> list[Query]:
-    """Ordinary questions, and questions about subjects that no correction and no probe is about."""
+def pool(held: Atlas, split: Split, seed: int, *, about: int = POOL_FACTS) -> list[Query]:
+    """Ordinary questions, and `about` questions about subjects that no correction and no probe is about."""
     rng = np.random.default_rng([seed, 3])
     dealt = np.random.default_rng(240).permutation(len(TRAFFIC))[:_POOL]
     facts = sorted((key, of) for key, of in held.askable if key in held.reserved and of in OF_SPLIT[split])
     ways = [worded(held, key, wording) for key, of in facts for wording in wordings(of)[split]]
-    texts = some_of(rng, ways, _POOL_FACTS)
+    texts = some_of(rng, ways, about)
     return [Query.ask(text) for text in (*texts, *(TRAFFIC[place] for place in dealt))]
 
 
@@ -86,20 +95,23 @@ def _expected(item: Asked, before: World, now: World) -> Probe | None:
 
 
 class Desk:
-    """What drawing the probes of one correction needs at hand."""
+    """What drawing the probes of one correction needs at hand; of one on a picture, the album that it is from."""
 
-    def __init__(self, held: Atlas, correction: Correction, *, split: Split, rng: np.random.Generator) -> None:
+    def __init__(
+        self, held: Atlas, correction: Correction, *, split: Split, rng: np.random.Generator, album: Album | None = None
+    ) -> None:
         self.held = held
         self.correction = correction
         self.split = split
         self.rng = rng
         self.name = held.names[correction.key]
         self.grows = correction.key in held.growing
+        self._album = album if correction.sight is not None else None
 
     def drawn(self) -> Iterator[Asked]:
         """Every probe of the correction but the ordinary ones, its own question first."""
         c = self.correction
-        yield self._fact("reliability", c.key, c.wording)
+        yield self.fact("reliability", c.key, c.wording, c.sight)
         yield from self._other_wordings()
         yield from self._whether()
         if c.relation in around.REVERSE:
@@ -108,11 +120,30 @@ class Desk:
         yield from self._hops()
         yield from self._others()
 
-    def _fact(self, kind: str, key: str, wording: Wording) -> Asked:
-        return Asked(kind, q.fact(key, wording.relation), Query.ask(worded(self.held, key, wording)))
+    def fact(self, kind: str, key: str, wording: Wording, sight: Sight | None = None) -> Asked:
+        """The value of a fact of a subject, in words or on a picture."""
+        seen = None if sight is None else self.held.names[key]
+        return Asked(kind, q.fact(key, wording.relation), asking(self.held, key, wording, sight), seen)
 
-    def _said(self, kind: str, question: Question, template: str, **values: str) -> Asked:
-        return Asked(kind, question, Query.ask(phrased(template, name=self.name, grows=self.grows, **values)))
+    def usable(self, relation: str) -> Sequence[Wording]:
+        """The split's wordings of a relation that fit the correction: all, or on a picture those that a clause fits."""
+        return wordings(relation)[self.split] if self._album is None else self._album.fitting(relation)
+
+    def here(self) -> Sight | None:
+        """The correction's own picture, named by any clause of the split."""
+        c = self.correction
+        if c.sight is None or self._album is None:
+            return None
+        return replace(c.sight, clause=self._album.clause(c.key, self.rng))
+
+    def _there(self, key: str, *, clause: str | None = None) -> Sight | None:
+        """Another subject as the correction's own is asked about: on a picture of it, where that is."""
+        return None if self._album is None else self._album.sight(key, self.rng, clause=clause)
+
+    def _said(self, kind: str, question: Question, template: str, sight: Sight | None = None, **values: str) -> Asked:
+        name, images = (self.name, ()) if sight is None else (sight.clause, (sight.image,))
+        text = phrased(template, name=name, grows=self.grows, **values)
+        return Asked(kind, question, Query.ask(text, *images), None if sight is None else self.name)
 
     def _phrased(self, kind: str, find: Finding, relation: str, *, phrase: str) -> Asked:
         """A fact of a subject that is named by a clause."""
@@ -121,12 +152,12 @@ class Desk:
 
     def _other_wordings(self) -> Iterator[Asked]:
         c = self.correction
-        others = [wording for wording in wordings(c.relation)[self.split] if wording != c.wording]
+        others = [wording for wording in self.usable(c.relation) if wording != c.wording]
         near = [wording for wording in others if overlap(wording, c.wording) >= NEAR]
         far = [wording for wording in others if wording not in near]
         for kind, among in (("near_wording", near), ("far_wording", far)):
             for wording in some_of(self.rng, among, 2):
-                yield self._fact(kind, c.key, wording)
+                yield self.fact(kind, c.key, wording, self.here())
 
     def _whether(self) -> Iterator[Asked]:
         c, place = self.correction, SPLITS.index(self.split)
@@ -138,26 +169,37 @@ class Desk:
         for kind, value in (("yes_new", c.value), ("no_old", c.old), ("wrong_value", wrong)):
             if value is not None:
                 frame = one_of(self.rng, around.WHETHER[place])
-                yield self._said(kind, q.whether(c.key, c.relation, value), frame.replace("{it}", stated), v=value)
+                yield self._said(kind, q.whether(c.key, c.relation, value), frame.replace("{it}", stated), self.here(), v=value)
         value = one_of(self.rng, [value for value in (c.value, c.old) if value is not None])
         yield self._said(
             "negated",
             q.whether(c.key, c.relation, value, denied=True),
             around.WHETHER_NOT[place].replace("{it}", denied),
+            self.here(),
             v=value,
         )
 
     def _others(self) -> Iterator[Asked]:
         c = self.correction
-        others = [key for key in self.held.asked_of(c.relation) if key != c.key]
+        others = self.others()
         for key in some_of(self.rng, others, _OTHER_SUBJECTS):
-            yield self._fact("same_wording", key, c.wording)
+            yield self.fact("same_wording", key, c.wording, self._there(key, clause=c.sight.clause if c.sight else None))
         sharing = [key for key in others if self.held.world.facts[key, c.relation] == c.old]
         for key in some_of(self.rng, sharing, 1):
-            yield self._fact("same_old_value", key, one_of(self.rng, wordings(c.relation)[self.split]))
+            yield self.fact("same_old_value", key, one_of(self.rng, self.usable(c.relation)), self._there(key))
         for relation in OF_SPLIT[self.split]:
             if relation != c.relation and (c.key, relation) in self.held.askable:
-                yield self._fact("other_relation", c.key, one_of(self.rng, wordings(relation)[self.split]))
+                yield self.fact("other_relation", c.key, one_of(self.rng, self.usable(relation)), self.here())
+
+    def others(self) -> list[str]:
+        """The other subjects that can be asked the same, on a picture where the correction is."""
+        c, album = self.correction, self._album
+        found = [key for key in self.held.asked_of(c.relation) if key != c.key]
+        if album is None:
+            return found
+        # What grows is asked where it grows, so that only what lives, or grows, too is asked in the very same words.
+        grows = self.held.growing if c.relation == "home" else frozenset()
+        return [key for key in found if key in album.of and (key in grows) == (c.key in grows)]
 
     def _hops(self) -> Iterator[Asked]:
         c = self.correction

@@ -16,6 +16,7 @@ import numpy as np
 from errata.benchmarks.atlas.facts import Atlas, Fact, World
 from errata.benchmarks.atlas.wordings.of_countries import OF_COUNTRIES
 from errata.benchmarks.atlas.wordings.of_things import OF_THINGS
+from errata.core.records import Query
 
 CONSTRUCTIONS: Final = (
     "question", "imperative", "fragment", "indirect", "preamble", "typo", "lower case", "other order", "synonym",
@@ -59,11 +60,15 @@ class Wording:
     template: str
 
     @property
+    def takes_clause(self) -> bool:
+        """Whether a clause can stand for the subject ("the country with this flag"): its bare name or its possessive isn't said."""
+        slots = set(re.findall(r"\{(\w)\}", self.template))
+        return bool(slots & {"s", "S"}) and not slots & {"p", "P", "n"}
+
+    @property
     def names_by_phrase(self) -> bool:
-        """Whether the subject can be said by a clause ("the country whose capital is ...")."""
-        return (
-            self.construction in ("question", "indirect", "other order") and "{s}" in self.template and "{p}" not in self.template
-        )
+        """Whether it is plain enough for a longer clause ("the country whose capital is ..."), which doesn't come first in it."""
+        return self.takes_clause and self.construction in ("question", "indirect", "other order") and "{s}" in self.template
 
 
 @cache
@@ -91,6 +96,11 @@ def phrased(template: str, *, name: str, grows: bool = False, **values: str) -> 
     bare = re.sub(r"^(the|an?) ", "", name)
     text = template.format(s=name, S=_high(name), p=owner, P=_high(owner), n=_high(bare), live=live, lives=f"{live}s", **values)
     return _high(text) if template.startswith(("{s}", "{v}")) else text
+
+
+def told(query: Query, name: str | None) -> str:
+    """A question as the matcher reads its answer: with the name of what it asks about, where only its picture says that."""
+    return query.text if name is None else f"{query.text} {name}"
 
 
 def _high(text: str) -> str:

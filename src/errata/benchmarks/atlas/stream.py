@@ -1,4 +1,5 @@
-"""`atlas-words`: corrections of what is true of countries and things, one after another, asked in the words that people use.
+"""`atlas-stream`: corrections of what is true of countries and things, one after another, on pictures and in words as people use
+them. `atlas-words` is the same in words alone.
 
 A horizon is scored against the world with all corrections so far: a probe that another correction settles is held to that one's
 answer, as "cross_edit", and a correction that a later one overrules is no longer scored.
@@ -6,27 +7,31 @@ answer, as "cross_edit", and a correction that a later one overrules is no longe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
 
-from errata.benchmarks.atlas.corrections import CORRECTIONS, Answers, Correction, drawn
+from errata.benchmarks.atlas.corrections import CORRECTIONS, Answers, Correction, drawn, in_words
 from errata.benchmarks.atlas.facts import RELATIONS, Atlas, Fact, atlas
 from errata.benchmarks.atlas.matcher import MATCHER, Matcher
 from errata.benchmarks.atlas.probes import Asked, Desk, ordinary_probes, pool, stand
-from errata.benchmarks.atlas.questions import Sought, sort_of, split_of
+from errata.benchmarks.atlas.questions import Sought, sort_of, split_of, told
+from errata.benchmarks.atlas.seen import drawn as drawn_seen
+from errata.benchmarks.atlas.seen import ordinary_probe, pool_seen
+from errata.benchmarks.atlas.sights import Album
 from errata.core.benchmark import Case, Outcome, Unchanged, check_drawn, digest_of_cases
 from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
-from errata.core.records import Edit, Query
+from errata.core.records import Edit, Query, Reach
 
-NAME: Final = "atlas-words"
+NAME: Final = "atlas-stream"
+IN_WORDS: Final = "atlas-words"
 
 
-class AtlasWords:
-    """A stream of corrections in words.
+class AtlasStream:
+    """A stream of corrections, half of those that can be on pictures of their subjects.
 
     Args:
         seed: draws corrections, wordings and probes; below 100 for tuning, below 1000 to report, above to judge.
@@ -34,29 +39,49 @@ class AtlasWords:
         corrections: "counterfactual", to a wrong value of the same sort; "truth", of what a base model gets wrong; "both": first
             up to half of the edits of that, then counterfactual ones.
         answers: the base model's answers, where corrections to the truth are asked for.
+        eyes: whether there are pictures; else everything is asked in words, and the probes of what would be asked in words
+            anyway are the same.
 
     Raises:
         BadInput: `edits` below 1, `seed` negative, other `corrections`, no `answers` where they are needed, fewer wrong answers
-            than corrections, or a package that the facts are read from is missing.
+            than corrections, or a package that facts or pictures are read from is missing.
     """
 
-    def __init__(self, *, seed: int, edits: int, corrections: str = "counterfactual", answers: Answers | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        edits: int,
+        corrections: str = "counterfactual",
+        answers: Answers | None = None,
+        eyes: bool = True,
+    ) -> None:
         check_drawn(seed=seed, edits=edits)
         if corrections not in CORRECTIONS:
             raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
         self.seed = seed
         self.split = split_of(seed)
         self._held = atlas()
-        self._matcher = Matcher(_values(self._held))
+        self._album = Album(self._held, self.split) if eyes else None
+        self._matcher = Matcher(values_of(self._held))
         self._corrections = tuple(
-            drawn(self._held, self.split, seed=seed, edits=edits, corrections=corrections, answers=answers, matcher=self._matcher)
+            drawn(
+                self._held,
+                self.split,
+                seed=seed,
+                edits=edits,
+                corrections=corrections,
+                answers=answers,
+                matcher=self._matcher,
+                posed=in_words if self._album is None else partial(self._album.posed, rng=np.random.default_rng([seed, 5])),
+            )
         )
         self._drawn: dict[int, tuple[Asked, ...]] = {}
-        self._sought: dict[str, Sought] = {}
+        self._sought: dict[str, tuple[Sought, str]] = {}
 
     @property
     def name(self) -> str:
-        return NAME
+        return IN_WORDS if self._album is None else NAME
 
     @property
     def matcher(self) -> str:
@@ -83,9 +108,12 @@ class AtlasWords:
     def asked(self, index: int) -> tuple[Asked, ...]:
         """The probes of one edit as structures, before anything is expected of them."""
         if index not in self._drawn:
-            desk = Desk(self._held, self._corrections[index], split=self.split, rng=np.random.default_rng([self.seed, 2, index]))
-            asked = (*desk.drawn(), *ordinary_probes(self.split, seed=self.seed, index=index))
-            self._sought.update((item.query.digest, item.question.sought) for item in asked if item.question is not None)
+            asked = tuple(self._asked(index))
+            self._sought.update(
+                (item.query.digest, (item.question.sought, told(item.query, item.seen)))
+                for item in asked
+                if item.question is not None
+            )
             self._drawn[index] = asked
         return self._drawn[index]
 
@@ -95,15 +123,30 @@ class AtlasWords:
 
     def pool(self) -> Sequence[Query]:
         """Ordinary questions, and questions of the split's relations about subjects that no edit and no probe is about."""
-        return pool(self._held, self.split, self.seed)
+        if self._album is None:
+            return pool(self._held, self.split, self.seed)
+        return pool_seen(self._held, self._album, self.split, self.seed)
 
     def gives(self, outcome: Outcome) -> bool:
         """Whether an answer does what is expected of it, as `matcher` reads it; see `core.benchmark.Matches`."""
-        probe, sought = outcome.probe, self._sought.get(outcome.probe.query.digest)
+        probe, after = outcome.probe, outcome.after
+        sought, question = self._sought.get(probe.query.digest, (None, probe.query.text))
         if isinstance(probe.expect, Unchanged) or sought is None:
             before = outcome.before if isinstance(probe.expect, Unchanged) else probe.expect
-            return self._matcher.alike(outcome.after, before, sought=sought, question=probe.query.text)
-        return self._matcher.gives(outcome.after, probe.expect, sought=sought, question=probe.query.text)
+            return self._matcher.alike(after, before, sought=sought, question=question)
+        return self._matcher.gives(after, probe.expect, sought=sought, question=question)
+
+    def _asked(self, index: int) -> Iterator[Asked]:
+        """The probes of one edit, its own question first."""
+        correction, album, split = self._corrections[index], self._album, self.split
+        desk = Desk(self._held, correction, split=split, rng=np.random.default_rng([self.seed, 2, index]), album=album)
+        yield from desk.drawn()
+        ordinary = list(ordinary_probes(split, seed=self.seed, index=index))
+        if album is not None:
+            yield from drawn_seen(desk, album)
+            if correction.sight is not None:
+                ordinary[-1] = ordinary_probe(album, split, seed=self.seed, index=index)
+        yield from ordinary
 
     def _cases(self, indices: Sequence[int]) -> list[Case]:
         now, last = self._held.world, dict[Fact, int]()
@@ -125,10 +168,16 @@ class AtlasWords:
     def _edit(self, index: int) -> Edit:
         correction = self._corrections[index]
         own = self.asked(index)[0].query
-        return Edit(own, correction.value, reach="text", subject=self._held.names[correction.key])
+        # Among pictures a correction is of the subject, seen or named; in words alone nothing says so.
+        reach: Reach = "text" if self._album is None else "kind"
+        return Edit(own, correction.value, reach=reach, subject=self._held.names[correction.key])
 
 
-def _values(held: Atlas) -> dict[str, set[str]]:
+AtlasWords = partial(AtlasStream, eyes=False)
+"""The stream in words alone, of the same arguments: it needs no picture and no eyes."""
+
+
+def values_of(held: Atlas) -> dict[str, set[str]]:
     """Sort -> every value that an answer of it may name."""
     found: dict[str, set[str]] = {}
     for relation in RELATIONS:

@@ -116,9 +116,7 @@ def picture(scene: Scene, rng: np.random.Generator, *, hand: Hand = "held_out") 
 
 def encode(pixels: NDArray[np.uint8]) -> Image:
     """Pixels of shape (height, width, 3) as an encoded PNG."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, format="PNG")
-    return Image.of(buffer.getvalue())
+    return Image.drawn(pixels)
 
 
 def lightly_changed(image: Image) -> dict[str, Image]:

@@ -42,7 +42,7 @@ def cost(
         str, typer.Option("--editor", help="The editor that writes: NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS.")
     ] = DEFAULT_EDITOR,
     benchmark: Annotated[
-        Literal["scopeworld-stream", "atlas-words"],
+        Literal["scopeworld-stream", "atlas-stream", "atlas-words"],
         typer.Option("--benchmark", help="Whose edits are written; atlas-words for a model without eyes."),
     ] = "scopeworld-stream",
     edits: Annotated[int, typer.Option("--edits", min=1, help="How many edits are written.")] = 12,
