@@ -137,6 +137,8 @@ def test_a_clip_is_trained_as_a_folder_that_a_scope_sees_with_and_takes_only_its
             "The option --captions says nothing of a blip2 that has a teacher.",
         ),
         (("llava", "--size", "mini"), "The option --size says nothing of a llava. Leave it out."),
+        (("atlas", "--looks", 1), "The option --looks says nothing of the eyes of atlas. Leave it out."),
+        (("atlas", "--device", "cuda"), "The eyes of atlas are trained on a CPU, and --device is cuda. Leave it out."),
     ):
         refused = inside("model", "train", *words, "--out", "other")
         assert (refused.code, why in refused.err, (tmp_path / "other").exists()) == (2, True, False)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.pictures_there import needed
+
 ROOT = Path(__file__).parent.parent.parent
 
 STARTS: dict[str, tuple[str, str]] = {
@@ -22,6 +24,7 @@ STARTS: dict[str, tuple[str, str]] = {
         "--rounds 1 --requests 2 --clients 2 --tokens 2",
         r"^transformers serve: \d+\.\d requests a second, .* 0 of 2 differ$",
     ),
+    "eyes": ("--each 3", r"^iso-flags +plain +\d+\.\d % of 3 "),
     "forms": ("--each 2", r"^overrides, statements before: \d: \d+\.\d of 100 right \(\d\)$"),
     "leverage": ("--edits 2", r"^ +2( +\d+){5} +\d\.\d\d$"),
     "mend": ("--cases 1 --seeds 3", r"^untrained: reliability \d+\.\d \(n=1\), "),
@@ -58,7 +61,7 @@ def test_every_measurement_is_started_here():
     assert sorted(STARTS) == sorted(path.stem for path in (ROOT / "bench").glob("[a-z]*.py"))
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needed) if name == "eyes" else name for name in STARTS])
 def test_a_measurement_starts_and_prints_what_it_found(start, name):
     words, line = STARTS[name]
     printed = start(name, words)

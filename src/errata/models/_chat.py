@@ -33,7 +33,8 @@ _NAMED = 8
 
 
 def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, plain: Callable[[Query], str]) -> Inputs:
-    """The query by the processor's chat template, or by `plain` where there is none; then a space and the target.
+    """The query by the processor's chat template, or by `plain` where there is none; then the target, after a space where the
+    prompt doesn't end with one or with a new line.
 
     Raises:
         BadInput: the template refuses the conversation.
@@ -44,7 +45,7 @@ def encode_chat(processor: ProcessorMixin, query: Query, target: str | None, *, 
     prompt = (*before, *_ids(tokenizer, text))
     if target is None:
         return Inputs(prompt, (), query.images)
-    return Inputs(prompt, in_place(tokenizer, text, " ", target), query.images)
+    return Inputs(prompt, in_place(tokenizer, text, "" if text[-1:].isspace() else " ", target), query.images)
 
 
 def in_place(tokenizer: Any, text: str, before: str, target: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +26,7 @@ from errata.models._spliced import Spliced
 from errata.models._structure import straighten
 from errata.models._transformers import TransformersModel
 from errata.models._whole import Whole
+from errata.models.atlas.whole import ATLAS, atlas
 from errata.models.families.blip2 import BLIP2
 from errata.models.families.family import Family, Hub
 from errata.models.families.instructblip import INSTRUCTBLIP
@@ -51,7 +52,10 @@ COMMON = ("llava", "llava_next", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3",
 
 _SHIPPED = ("llava-tiny", "minigpt4-tiny", "blip2-tiny")
 
-_NAMEABLE = (*_SHIPPED, SMOLLM2, "a checkpoint folder", "owner/name on the hub when it can be reached")
+PUT_TOGETHER: Mapping[str, Callable[[], Path]] = MappingProxyType({ATLAS: atlas, SMOLLM2: smollm2})
+"""Name -> what writes it into the cache where it isn't there yet."""
+
+_NAMEABLE = (*_SHIPPED, ATLAS, SMOLLM2, "a checkpoint folder", "owner/name on the hub when it can be reached")
 
 
 def shipped() -> tuple[str, ...]:
@@ -125,8 +129,8 @@ def source_of(name: str) -> str:
         raise Unknown("model", name, _NAMEABLE)
     if name in _SHIPPED:
         return asset(name)
-    if name == SMOLLM2 and not Path(name).is_dir():
-        return str(smollm2())
+    if name in PUT_TOGETHER and not Path(name).is_dir():
+        return str(PUT_TOGETHER[name]())
     if Path(name).is_dir():
         return name
     if Path(name).exists():

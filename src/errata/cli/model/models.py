@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ import typer
 from errata.cli._open import model_at
 from errata.cli._options import DEFAULT_MODEL, AsJson, Device, Dtype
 from errata.cli._print import percent, say, say_json, table, watched
+from errata.cli.model.seeing import seeing
 
 if TYPE_CHECKING:
     from errata.benchmarks.scopeworld.exam import Mark
@@ -35,6 +37,10 @@ Statements = Annotated[
 ]
 Teacher = Annotated[str | None, typer.Option("--teacher", help="A LLaVA to begin with, by name, folder or hub id; much shorter.")]
 Layers = Annotated[int | None, typer.Option("--layers", min=1, help="Of a llava with a teacher: how many of its layers stay. [5]")]
+Trained = Annotated[
+    Literal["llava", "blip2", "minigpt4", "clip", "atlas"],
+    typer.Argument(help="A family of models to edit (llava, blip2, minigpt4), a scope's encoders (clip), or the eyes of atlas."),
+]
 
 
 @app.command("list")
@@ -46,6 +52,7 @@ def list_(as_json: AsJson = False) -> None:
       errata model list
     """
     from errata.models import FAMILIES, load, shipped
+    from errata.models._load import PUT_TOGETHER
     from errata.models.clip import SHIPPED as ENCODERS
 
     models = [load(name) for name in shipped()]
@@ -55,16 +62,14 @@ def list_(as_json: AsJson = False) -> None:
         return
     rows = [(model.name, f"{model.parameters:,}", model.digest[:12]) for model in models]
     table(("name", "parameters", "digest"), rows, numbers=("parameters",))
+    say(f"put together from another package where they are first used: {', '.join(sorted(PUT_TOGETHER))}")
     say(f"encoders of a scope: {', '.join(ENCODERS)}")
     say(f"families of checkpoint folders and hub ids: {', '.join(sorted(FAMILIES))}")
 
 
 @app.command()
 def train(
-    family: Annotated[
-        Literal["llava", "blip2", "minigpt4", "clip"],
-        typer.Argument(help="Which family: a model to edit (llava, blip2, minigpt4), or a scope's encoders (clip)."),
-    ],
+    family: Trained,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -87,14 +92,14 @@ def train(
     size: Annotated[
         Literal["mini", "tiny", "large"] | None, typer.Option("--size", help="Of clip: which of its sizes. [tiny]")
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of clip: how many.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of clip and of atlas: how many.")] = None,
     rate: Annotated[
         float, typer.Option("--rate", min=0.001, max=10.0, help="Learning rates, in usual ones; 0.5 to go on from trained weights.")
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws weights, scenes and questions.")] = 0,
     device: Device = "cpu",
 ) -> None:
-    """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder.
+    """Train a small model on ScopeWorld and save it as an ordinary checkpoint folder; or the eyes of atlas, on real pictures.
 
     Run again after it was stopped, it goes on from its last checkpoint. A LLaVA of the default's steps takes some 86 minutes on two
     cores; one that knows nearly all of the exam takes ten on a GPU (the second example). A small CLIP takes some 15 minutes on two
@@ -108,18 +113,19 @@ def train(
       errata model train llava --device cuda --captions 200 --questions 5400 --scenes 256
       errata model train minigpt4 --teacher llava-tiny
       errata model train llava --teacher llava-tiny --layers 5 --statements 0.7 --out out/counterfactual
+      errata model train atlas --out out/atlas-eyes
       errata model train blip2 --device cuda --captions 400 --questions 5200 --scenes 128
       errata model train clip --out out/clip-mini --size mini
       errata model train llava --out out/small --looks 100 --captions 300 --questions 700 --seed 1
     """
-    way = "clip" if family == "clip" else "school" if teacher is None else "smaller" if family == "llava" else "teacher"
+    way = _OWN.get(family, "school" if teacher is None else "smaller" if family == "llava" else "teacher")
     numbers = {"looks": looks, "captions": captions, "questions": questions, "scenes": scenes, "steps": steps, "layers": layers}
     given = _taken(family, way, {**numbers, "size": size, "teacher": teacher, "statements": statements})
-    out = out or Path(f"out/{family}-{'smaller' if way == 'smaller' else 'tiny'}")
+    out = out or Path(f"out/{family}-{_CALLED.get(way, 'tiny')}")
     with watched(f"train {family}") as progress:
         _WAYS[way](family, out, given, rate, seed, progress, device)
     say(f"saved: {out}")
-    say(f"train a scope that sees with it: --encoders {out}" if way == "clip" else f"check it with: errata model check {out}")
+    say(_NEXT.get(way, "check it with: errata model check {out}").format(out=out))
 
 
 def _taken(family: str, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,14 +139,32 @@ def _taken(family: str, way: str, options: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in _SAYS[way]:
-            whom = f"{family} that has a teacher" if way in ("teacher", "smaller") else family
-            raise BadInput(f"The option --{name} says nothing of a {whom}. Leave it out.")
+            whom = f"a {family} that has a teacher" if way in ("teacher", "smaller") else _WHOM.get(family, f"a {family}")
+            raise BadInput(f"The option --{name} says nothing of {whom}. Leave it out.")
     return given
 
+
+_OWN: Mapping[str, str] = MappingProxyType({"clip": "clip", "atlas": "eyes"})
+"""Families that have a way of training of their own."""
+
+_WHOM: Mapping[str, str] = MappingProxyType({"atlas": "the eyes of atlas"})
+"""What is trained, in a sentence, where that isn't a model of the family."""
+
+_CALLED: Mapping[str, str] = MappingProxyType({"smaller": "smaller", "eyes": "eyes"})
+"""A way of training -> what its folder's name ends with, where that isn't "tiny"."""
+
+_NEXT: Mapping[str, str] = MappingProxyType(
+    {
+        "clip": "train a scope that sees with it: --encoders {out}",
+        "eyes": "put it together with: errata model build atlas --eyes {out}/eyes.safetensors",
+    }
+)
+"""A way of training -> what to do with what it leaves."""
 
 _SAYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "clip": ("looks", "steps", "scenes", "size"),
+        "eyes": ("steps", "scenes"),
         "teacher": ("looks", "questions", "scenes", "teacher"),
         "smaller": ("questions", "scenes", "statements", "teacher", "layers"),
         "school": ("looks", "captions", "questions", "scenes", "statements"),
@@ -191,6 +215,21 @@ def _encoders(family: Any, out: Path, given: Any, rate: float, seed: int, progre
     train_clip(out, sizes=SIZES[size], plan=plan, progress=progress, device=device)
 
 
+def _eyes(family: Any, out: Path, given: Any, rate: float, seed: int, progress: Progress, device: str) -> None:
+    """Train the eyes of atlas.
+
+    Raises:
+        BadInput: a device other than the CPU.
+    """
+    from errata.core.errors import BadInput
+    from errata.school.eyes import EyesPlan, train_eyes
+
+    if device != "cpu":
+        raise BadInput(f"The eyes of atlas are trained on a CPU, and --device is {device}. Leave it out.")
+    own = {"pictures" if name == "scenes" else name: value for name, value in given.items()}
+    train_eyes(out, plan=_planned(EyesPlan(**own, seed=seed), rate), progress=progress)
+
+
 def _planned(plan: Any, rate: float) -> Any:
     """With its learning rates times a rate."""
     from dataclasses import replace
@@ -199,7 +238,7 @@ def _planned(plan: Any, rate: float) -> Any:
 
 
 _WAYS: Mapping[str, Callable[[Any, Path, Any, float, int, Progress, str], None]] = MappingProxyType(
-    {"clip": _encoders, "teacher": _with_a_teacher, "smaller": _cut_down, "school": _at_school}
+    {"clip": _encoders, "eyes": _eyes, "teacher": _with_a_teacher, "smaller": _cut_down, "school": _at_school}
 )
 
 
@@ -207,22 +246,33 @@ _WAYS: Mapping[str, Callable[[Any, Path, Any, float, int, Progress, str], None]]
 def check(
     model: Annotated[str, typer.Argument(help="The shipped name, a checkpoint folder or a hub id.")] = DEFAULT_MODEL,
     each: Annotated[int, typer.Option("--each", min=1, help="Questions of each topic and column.")] = 100,
+    of: Annotated[
+        Literal["scopeworld", "atlas"] | None,
+        typer.Option("--exam", help="What it must know: ScopeWorld, or Atlas. Left out: that which it was made for."),
+    ] = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Put a model through the exam of ScopeWorld, by generation and exact match; exits with 1 where it isn't passed.
+    """Put a model through its exam, by generation; exits with 1 where it isn't passed.
 
-    Columns: held-out scenes, wordings and handwriting, the blind control (an empty picture), statements inside the question.
+    ScopeWorld's columns: held-out scenes, wordings and handwriting, the blind control (an empty picture), statements inside the
+    question; by exact match. Those of Atlas: flags and things in views that were taught, drawn anew, and aslant, which never were;
+    words, beside the language model alone; facts on pictures, beside the same in words; the blind control.
 
     \b
     Examples:
       errata model check
+      errata model check atlas --each 50
       errata model check out/llava-tiny --each 200
     """
     from errata.benchmarks.scopeworld.exam import exam, grade
 
     taken = model_at(model, device=device, dtype=dtype)
+    if (of or _made_for(model)) == "atlas":
+        if not seeing(taken, partial(model_at, device=device, dtype=dtype), each=each, answers=_answers, as_json=as_json):
+            raise typer.Exit(FAILED)
+        return
     items = exam(each=each)
     marks = grade(items, _answers(taken, [item.query for item in items]))
     passed = all(mark.passed for mark in marks)
@@ -244,6 +294,12 @@ def check(
         say(f"{taken.name}: {'passed' if passed else 'not passed'}, {sum(mark.passed for mark in marks)} of {len(marks)} lines")
     if not passed:
         raise typer.Exit(FAILED)
+
+
+def _made_for(model: str) -> str:
+    from errata.models.atlas.whole import ATLAS
+
+    return "atlas" if Path(model).name.split("-")[0] == ATLAS else "scopeworld"
 
 
 def _answers(model: Model, queries: Sequence[Query]) -> list[str]:

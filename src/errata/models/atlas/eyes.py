@@ -1,0 +1,139 @@
+"""The eyes of `atlas`: a CLIP vision tower and LLaVA's projector, small enough to ship, that spell what a picture shows.
+
+What they give in a picture's place is trained towards the language model's own input embeddings of a caption (Liu et al.,
+"Visual Instruction Tuning", arXiv 2304.08485, calls the projector's work the training of a visual tokenizer; here the tokens are
+words). Shapes: N pictures, K image tokens, D width of the language model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoModel, CLIPVisionConfig, LlamaConfig, LlavaConfig
+from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
+
+from errata.core.errors import BadInput
+
+SIDE: Final = 96
+"""Of what the tower looks at, in pixels."""
+
+PATCH: Final = 24
+SLOTS: Final = (SIDE // PATCH) ** 2
+"""K: image tokens of a picture."""
+
+MEAN: Final = (0.5, 0.5, 0.5)
+STD: Final = (0.25, 0.25, 0.25)
+
+_WIDTH: Final = 192
+_LAYERS: Final = 4
+_HEADS: Final = 6
+_WAVES: Final = 8
+"""Frequencies in each direction."""
+
+_SEEN: Final = 160
+"""Coordinates of a new tower that hold what a patch looks like; those of its place come after them."""
+
+_PLACED: Final = 4.0
+_LOOKS: Final = 3.0
+"""How strongly a place is marked, and how strongly a head of a new tower looks at its own."""
+
+
+def vision_config() -> CLIPVisionConfig:
+    """The tower's."""
+    return CLIPVisionConfig(
+        hidden_size=_WIDTH,
+        intermediate_size=4 * _WIDTH,
+        num_hidden_layers=_LAYERS,
+        num_attention_heads=_HEADS,
+        image_size=SIDE,
+        patch_size=PATCH,
+        projection_dim=_WIDTH,
+    )
+
+
+class Eyes(nn.Module):
+    """Tower and projector, under the names that LLaVA gives them.
+
+    Args:
+        text: the language model's configuration.
+    """
+
+    def __init__(self, text: LlamaConfig) -> None:
+        super().__init__()
+        made: Any = AutoModel  # which settles how attention is worked out
+        self.vision_tower: Any = made.from_config(vision_config())
+        self.multi_modal_projector: Any = LlavaMultiModalProjector(
+            LlavaConfig(vision_config=vision_config(), text_config=text, vision_feature_layer=-1)
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin where learning is quick: a patch as its lowest frequencies (a cosine transform of lightness and two colours), a
+        place in coordinates of its own, and heads that each look at one place, whoever asks. From random weights every image
+        token begins as the mean of all of them, and takes long to find out what lies where."""
+        embeddings: Any = self.vision_tower.embeddings
+        layers: Any = self.vision_tower.encoder.layers
+        count, width = SLOTS, _WIDTH // _HEADS
+        with torch.no_grad():
+            embeddings.patch_embedding.weight.zero_()
+            embeddings.patch_embedding.weight[:_SEEN] = _frequencies(PATCH, _SEEN)
+            embeddings.position_embedding.weight.zero_()
+            embeddings.position_embedding.weight[1:, _SEEN : _SEEN + count] = _PLACED * torch.eye(count)
+            heads = [(layer.self_attn, head * width) for layer in layers[1:] for head in range(_HEADS)]
+            for index, (attention, row) in enumerate(heads):
+                for projection in (attention.q_proj, attention.k_proj):
+                    projection.weight[row] = 0
+                attention.q_proj.bias[row] = _LOOKS
+                attention.k_proj.weight[row, _SEEN + index % count] = _LOOKS
+
+    @property
+    def width(self) -> int:
+        """W: of the tower."""
+        return _WIDTH
+
+    def look(self, pixels_NHWC: Tensor) -> Tensor:
+        """RGB uint8 [N, SIDE, SIDE, 3] -> the tower's image tokens [N, K, W]."""
+        mean, std = torch.tensor(MEAN), torch.tensor(STD)
+        normal = ((pixels_NHWC.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+        found: Tensor = self.vision_tower(normal).last_hidden_state[:, 1:]
+        return found
+
+    def spell(self, seen_NKW: Tensor) -> Tensor:
+        """Image tokens as the language model is handed them [N, K, D]."""
+        found: Tensor = self.multi_modal_projector(seen_NKW)
+        return found
+
+    def forward(self, pixels_NHWC: Tensor) -> Tensor:
+        """RGB uint8 [N, SIDE, SIDE, 3] -> [N, K, D]."""
+        return self.spell(self.look(pixels_NHWC))
+
+    def save(self, path: Path) -> None:
+        """Write the weights in half precision."""
+        save_file({name: weight.detach().half().contiguous() for name, weight in self.state_dict().items()}, path)
+
+    def open(self, path: Path) -> None:
+        """Take the weights of a file.
+
+        Raises:
+            BadInput: it can't be read, or is of other eyes.
+        """
+        try:
+            self.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise BadInput(f"The eyes {path} can't be opened: {str(error).splitlines()[0]}. Train them again.") from error
+
+
+def _frequencies(side: int, width: int) -> Tensor:
+    """[width, 3, side, side]: the lowest frequencies of each of three colours, as means over the patch."""
+    across = (torch.arange(side) + 0.5) / side
+    waves_FS = torch.stack([torch.cos(torch.pi * across * times) * (1 if times == 0 else 2**0.5) for times in range(_WAVES)])
+    colours = torch.tensor([[1.0, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]])
+    colours = colours / colours.norm(dim=1, keepdim=True)
+    order = sorted(((i, j) for i in range(_WAVES) for j in range(_WAVES)), key=lambda each: (sum(each), each[0]))
+    kernels = [colour[:, None, None] * waves_FS[i][:, None] * waves_FS[j] / side**2 for i, j in order for colour in colours]
+    return torch.stack(kernels[:width])

