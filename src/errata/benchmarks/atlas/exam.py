@@ -78,7 +78,7 @@ class Mark:
             return NEEDED[self.topic]
         if self.beside is None or self.column == "on pictures":
             return None
-        return self.beside - WITHIN if self.column == "words" else self.beside + BLIND
+        return max(0.0, self.beside - WITHIN) if self.column == "words" else self.beside + BLIND
 
     @property
     def passed(self) -> bool:
