@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
+from errata.core.canonical import digest_of
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 from errata.models import load
@@ -133,6 +134,21 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("ERRATA_CACHE", str(tmp_path / "file" / "under"))
     with pytest.raises(BadInput, match="can't be written to .*Free 0.6 GB, or set ERRATA_CACHE to another folder"):
         atlas()
+
+
+def test_what_another_process_wrote_meanwhile_stays(monkeypatch, tmp_path):
+    monkeypatch.setenv("ERRATA_CACHE", str(tmp_path))
+
+    def written(eyes, folder):
+        (folder / "config.json").write_text("mine")
+        theirs = folder.parent / f"atlas-1-{digest_of(eyes.read_bytes())[:12]}"
+        theirs.mkdir(exist_ok=True)
+        (theirs / "config.json").write_text("theirs")
+
+    monkeypatch.setattr("errata.models.atlas.whole.put_together", written)
+    assert (atlas() / "config.json").read_text() == "theirs"
+    assert (atlas(afresh=True) / "config.json").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == [atlas().name]
 
 
 def test_the_eyes_that_ship_are_small():

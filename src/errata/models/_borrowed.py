@@ -54,8 +54,9 @@ def smollm2(*, afresh: bool = False) -> Path:
         made = Path(tempfile.mkdtemp(prefix=f"{SMOLLM2}-", dir=folder.parent))
         with quiet():
             _write(source, made)
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)  # whole or not at all: who else writes it at this moment writes the same
+        if afresh or not (folder / "config.json").exists():  # who else wrote it meanwhile wrote the same, and may be reading it
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)  # whole or not at all
     except OSError as error:
         if (folder / "config.json").exists():
             return folder

@@ -81,8 +81,9 @@ def atlas(eyes: Path | None = None, *, afresh: bool = False) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f"{ATLAS}-", dir=folder.parent))
         put_together(eyes, made)
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)  # whole or not at all: who else writes it at this moment writes the same
+        if afresh or not (folder / "config.json").exists():  # who else wrote it meanwhile wrote the same, and may be reading it
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)  # whole or not at all
     except OSError as error:
         if (folder / "config.json").exists():
             return folder
