@@ -49,6 +49,20 @@ def test_the_loss_is_smallest_where_every_word_is_spelled(vocabulary):
     assert loss(exact, slots_NK, vocabulary) < loss(wrong_word, slots_NK, vocabulary) < loss(other, slots_NK, vocabulary)
 
 
+def test_a_word_too_many_costs_what_a_wrong_one_does(vocabulary):
+    from errata.school.eyes import loss
+
+    slots_NK = torch.tensor([vocabulary.slots("the flag of Norway")])
+    exact, places = vocabulary.embeddings_VD[slots_NK], slots_NK[0].tolist()
+    end = places.index(vocabulary.nothing)
+    costs = []
+    for place in (end - 1, end):
+        spelled = exact.clone()
+        spelled[0, place] = vocabulary.embeddings_VD[places[0]]
+        costs.append(float(loss(spelled, slots_NK, vocabulary, near=0.3) - loss(exact, slots_NK, vocabulary, near=0.3)))
+    assert min(costs) > 0.5 * max(costs)
+
+
 def test_views_aslant_are_taught_to_nobody():
     from errata.school.eyes import EASY, LESSONS
 

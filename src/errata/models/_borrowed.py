@@ -7,9 +7,8 @@ transformers opens them as float32, and they are saved where `from_pretrained` f
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import tempfile
 from contextlib import redirect_stderr
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from errata.core.errors import BadInput
 from errata.models._chat import brief
-from errata.models._files import cache_folder
-from errata.models._quiet import quiet
+from errata.models._files import cache_folder, is_written, write_whole
 
 SMOLLM2: Final = "smollm2"
 """The name under which it is opened."""
@@ -45,28 +43,9 @@ def smollm2(*, afresh: bool = False) -> Path:
         BadInput: the package or what opens it is missing, its file was cut short, or the folder can't be written.
     """
     folder = cache_folder() / f"{SMOLLM2}-{_VERSION}"
-    if (folder / "config.json").exists() and not afresh:
+    if is_written(folder) and not afresh:
         return folder
-    source = _file()
-    made = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f"{SMOLLM2}-", dir=folder.parent))
-        with quiet():
-            _write(source, made)
-        if afresh or not (folder / "config.json").exists():  # who else wrote it meanwhile wrote the same, and may be reading it
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)  # whole or not at all
-    except OSError as error:
-        if (folder / "config.json").exists():
-            return folder
-        raise BadInput(
-            f"The model {SMOLLM2} can't be written to {folder}: {brief(error)} Free 0.6 GB, or set ERRATA_CACHE to another folder."
-        ) from error
-    finally:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
-    return folder
+    return write_whole(folder, partial(_write, _file()), name=SMOLLM2, afresh=afresh)
 
 
 def _file() -> Path:

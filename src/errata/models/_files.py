@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any, Final, final
 import torch
 
 from errata.core.errors import BadInput, quoted
+from errata.models._chat import brief
+from errata.models._quiet import quiet
 
 _INDEX: Final = "model.safetensors.index.json"
 _WHOLE: Final = "model.safetensors"
@@ -30,6 +34,43 @@ def cache_folder() -> Path:
     """Where digests and models made from packages are kept between starts: `ERRATA_CACHE`, or errata's among the user's caches."""
     said = os.environ.get("ERRATA_CACHE")
     return Path(said) if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errata"
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a checkpoint folder is there as a whole."""
+    return (folder / "config.json").exists()
+
+
+def write_whole(folder: Path, write: Callable[[Path], None], *, name: str, afresh: bool) -> Path:
+    """Write a checkpoint folder whole or not at all, and leave what another process wrote meanwhile.
+
+    Args:
+        folder: where, in the cache.
+        write: fills an empty folder.
+        name: the model's, for who is told that it can't be done.
+        afresh: put it in the place of what is there.
+
+    Raises:
+        BadInput: the folder can't be written.
+    """
+    made = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder.parent))
+        with quiet():
+            write(made)
+        if afresh or not is_written(folder):  # who else wrote it wrote the same, and may be reading it
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)
+    except OSError as error:
+        if not is_written(folder):
+            raise BadInput(
+                f"The model {name} can't be written to {folder}: {brief(error)} Free 0.6 GB, or set ERRATA_CACHE to another folder."
+            ) from error
+    finally:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+    return folder
 
 
 @final

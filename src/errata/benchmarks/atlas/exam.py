@@ -22,6 +22,7 @@ from errata.benchmarks.atlas.pictures.picture import Picture
 from errata.benchmarks.atlas.questions import Sought, Wording, fact, wordings
 from errata.benchmarks.atlas.sights import ALIKE, Sight, looked
 from errata.benchmarks.atlas.stream import values_of
+from errata.benchmarks.atlas.wordings.seen import ALONE
 from errata.core.images import Image
 from errata.core.records import Query
 
@@ -126,7 +127,7 @@ def _known(held: Atlas, relation: str, each: int, rng: np.random.Generator) -> I
     for key in some_of(rng, subjects, each):
         wording: Wording = one_of(rng, fitting)
         true, sought = held.world.facts[key, relation], fact(key, relation).sought
-        clause = "the country with this flag" if key.isupper() else "the thing in the picture"
+        clause = ALONE["country" if key in held.neighbours else "thing"][0][0]
         yield Item("words", relation, asking(held, key, wording), true, sought)
         sight = looked(flat[key], "plain", rng, clause=clause)
         yield Item("on pictures", relation, asking(held, key, wording, sight), true, sought, held.names[key])

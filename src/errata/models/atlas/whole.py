@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -23,9 +22,7 @@ from transformers import (
 from errata.core.canonical import digest_of
 from errata.core.errors import BadInput
 from errata.models._borrowed import smollm2
-from errata.models._chat import brief
-from errata.models._files import cache_folder
-from errata.models._quiet import quiet
+from errata.models._files import cache_folder, is_written, write_whole
 from errata.models.atlas.eyes import MEAN, PATCH, SIDE, SLOTS, STD, Eyes, vision_config
 
 ATLAS: Final = "atlas"
@@ -74,26 +71,9 @@ def atlas(eyes: Path | None = None, *, afresh: bool = False) -> Path:
             f"The eyes {eyes} can't be read: {error.strerror or error}. Train them: errata model train atlas."
         ) from error
     folder = cache_folder() / f"{ATLAS}-{_VERSION}-{digest[:12]}"
-    if (folder / "config.json").exists() and not afresh:
+    if is_written(folder) and not afresh:
         return folder
-    made = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f"{ATLAS}-", dir=folder.parent))
-        put_together(eyes, made)
-        if afresh or not (folder / "config.json").exists():  # who else wrote it meanwhile wrote the same, and may be reading it
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)  # whole or not at all
-    except OSError as error:
-        if (folder / "config.json").exists():
-            return folder
-        raise BadInput(
-            f"The model {ATLAS} can't be written to {folder}: {brief(error)} Free 0.6 GB, or set ERRATA_CACHE to another folder."
-        ) from error
-    finally:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
-    return folder
+    return write_whole(folder, partial(put_together, eyes), name=ATLAS, afresh=afresh)
 
 
 def put_together(eyes: Path, folder: Path) -> None:
@@ -119,11 +99,10 @@ def put_together(eyes: Path, folder: Path) -> None:
         image_seq_length=SLOTS,
         tie_word_embeddings=True,
     )
-    with quiet():
-        model = LlavaForConditionalGeneration(config)
-        model.load_state_dict(_weights(source, seeing, image_token + 1))
-        model.generation_config = GenerationConfig.from_pretrained(source)
-        model.save_pretrained(folder)
+    model = LlavaForConditionalGeneration(config)
+    model.load_state_dict(_weights(source, seeing, image_token + 1))
+    model.generation_config = GenerationConfig.from_pretrained(source)
+    model.save_pretrained(folder)
     side = {"height": SIDE, "width": SIDE}
     LlavaProcessor(  # type: ignore[no-untyped-call]
         image_processor=CLIPImageProcessorPil(

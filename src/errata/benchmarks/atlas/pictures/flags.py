@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-import numpy as np
-
 from errata.benchmarks.atlas.countries import entries_named
 from errata.benchmarks.atlas.pictures import emoji
 from errata.benchmarks.atlas.pictures.packages import installed
-from errata.benchmarks.atlas.pictures.picture import LARGEST, Picture, Pixels
+from errata.benchmarks.atlas.pictures.picture import Picture, Pixels, shrunk
 
 FLAT: Final = "iso-flags"
 WAVING: Final = "noto-flags"
@@ -49,12 +47,7 @@ def flat(code: str) -> Pixels:
     Raises:
         BadInput: the package isn't installed.
     """
-    from PIL import Image
-
-    with Image.open(installed(_PACKAGE, f"{_FOLDER}/{code.lower()}.png")) as opened:
-        picture = opened.convert("RGBA")
-    picture.thumbnail((LARGEST, LARGEST))
-    return np.asarray(picture)
+    return shrunk(installed(_PACKAGE, f"{_FOLDER}/{code.lower()}.png"))
 
 
 def waving(code: str) -> Pixels:

@@ -9,12 +9,10 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Final
 
-import numpy as np
-
 from errata.benchmarks.atlas import things
 from errata.benchmarks.atlas.pictures.credits import Credit, credits
 from errata.benchmarks.atlas.pictures.packages import PHOTOGRAPHS, installed, is_installed
-from errata.benchmarks.atlas.pictures.picture import LARGEST, Picture, Pixels
+from errata.benchmarks.atlas.pictures.picture import Picture, Pixels, shrunk
 from errata.benchmarks.atlas.pictures.rcc import Resources
 
 COLLECTION: Final = "gcompris"
@@ -101,13 +99,8 @@ def opened(own: str) -> Pixels:
     Raises:
         BadInput: the package isn't installed, or doesn't hold it.
     """
-    from PIL import Image
-
     activity, _, rest = own.partition("/")
-    with Image.open(BytesIO(_resources(activity).read(f"{_INSIDE}/{activity}/resource/{rest}.webp"))) as held:
-        picture = held.convert("RGBA")
-    picture.thumbnail((LARGEST, LARGEST))
-    return np.asarray(picture)
+    return shrunk(BytesIO(_resources(activity).read(f"{_INSIDE}/{activity}/resource/{rest}.webp")))
 
 
 def _of(activity: str) -> Iterator[Picture]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -45,3 +47,13 @@ class Picture:
     def whole(self) -> bool:
         """Whether it fills its frame, as a photograph does; else it is cut out and lies on whatever is behind it."""
         return self.collection in WHOLE
+
+
+def shrunk(source: Path | BytesIO) -> Pixels:
+    """RGBA of an encoded picture, each side at most `LARGEST`."""
+    from PIL import Image
+
+    with Image.open(source) as opened:
+        picture = opened.convert("RGBA")
+    picture.thumbnail((LARGEST, LARGEST))
+    return np.asarray(picture)

@@ -8,11 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from errata.benchmarks.atlas import things
 from errata.benchmarks.atlas.pictures.packages import STAMPS, installed, is_installed
-from errata.benchmarks.atlas.pictures.picture import LARGEST, Picture, Pixels
+from errata.benchmarks.atlas.pictures.picture import Picture, Pixels, shrunk
 
 COLLECTION: Final = "tuxpaint"
 LICENCE: Final = "GPL-2.0-or-later"
@@ -94,12 +92,7 @@ def opened(own: str) -> Pixels:
     Raises:
         BadInput: the package isn't installed.
     """
-    from PIL import Image
-
-    with Image.open(installed(STAMPS, f"{_FOLDER}/{own}.png")) as held:
-        picture = held.convert("RGBA")
-    picture.thumbnail((LARGEST, LARGEST))
-    return np.asarray(picture)
+    return shrunk(installed(STAMPS, f"{_FOLDER}/{own}.png"))
 
 
 def named(sentence: str) -> str:
