@@ -73,6 +73,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("same_wording", "Others, same wording", "stay", "other subjects in the edit's very words", _STAY),
     Kind("other_relation", "Other relation", "stay", "the same subject, but another fact", _STAY),
     Kind("other_on_picture", "Other on the picture", "stay", "the other of two things on a picture, in the very same words", _STAY),
+    Kind("shown", "What is shown", "stay", "of a correction of a fact on a picture: what the picture shows", _STAY),
+    Kind(
+        "picture_of_new", "Picture of the new", "stay", "of a picture that shows another: that one's own picture, same words", _STAY
+    ),
+    Kind("words_about_old", "Words about the old", "stay", "of a picture that shows another: facts of its first in words", _STAY),
+    Kind("words_about_new", "Words about the new", "stay", "of a picture that shows another: facts of that one in words", _STAY),
     Kind("unrelated", "Unrelated", "stay", "ordinary questions that people ask, with and without a picture", _STAY),
     Kind("locality", "Locality", "mixed", "words, image and text locality together", _STAY),
     Kind("specificity", "Specificity", "mixed", "the mean of its two halves, in and out; doing nothing gives about 50", "do both"),

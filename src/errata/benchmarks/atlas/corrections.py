@@ -14,11 +14,15 @@ from errata.benchmarks.atlas.matcher import Matcher
 from errata.benchmarks.atlas.questions import OF_SPLIT, Split, Wording, fact, phrased, told, wordings
 from errata.benchmarks.atlas.sights import Sight
 from errata.core.counted import counted
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, quoted
 from errata.core.records import Query
 
 CORRECTIONS: Final = ("counterfactual", "truth", "both")
-"""Which corrections there can be: to a wrong value, of what the base model gets wrong, or first these and then those."""
+"""Which corrections of facts there can be: to a wrong value, of what the base model gets wrong, or first these and then those."""
+
+IDENTITY: Final = "identity"
+"""Corrections of what a picture shows."""
+
 
 Answers = Callable[[Sequence[Query]], Sequence[str]]
 """What a base model says to some queries."""
@@ -35,7 +39,7 @@ _AT_ONCE: Final = 32
 
 @dataclass(frozen=True)
 class Correction:
-    """A fact of a subject is this value."""
+    """A fact of a subject is this value; or its picture, by a relation of `questions.SHOWN`, shows this."""
 
     key: str
     relation: str
@@ -134,6 +138,17 @@ def asking(held: Atlas, key: str, wording: Wording, sight: Sight | None = None) 
 def in_words(key: str, wording: Wording) -> tuple[Wording, Sight | None]:
     """Every correction in words, as they stand."""
     return wording, None
+
+
+def check_corrections(corrections: str, *, eyes: bool) -> None:
+    """Refuse what isn't the name of any, and those of pictures where nothing is seen.
+
+    Raises:
+        BadInput: so it is.
+    """
+    there_are = (*CORRECTIONS, IDENTITY) if eyes else CORRECTIONS
+    if corrections not in there_are:
+        raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(there_are)}.")
 
 
 def drawn(

@@ -28,13 +28,19 @@ GIVEN: Final = (
 HELD: Final = ("wrong_value", "negated")
 """Yes or no by the corrected world, whatever it was before."""
 
-STAYS: Final = ("same_wording", "same_old_value", "other_relation", "other_on_picture", "unrelated")
+STAYS: Final = (
+    "same_wording", "same_old_value", "other_relation", "other_on_picture", "shown", "picture_of_new", "words_about_old",
+    "words_about_new", "unrelated",
+)  # fmt: skip
 """The answer must stay what the unedited model gives."""
 
 KINDS_OF_PROBE: Final = (*GIVEN, *HELD, *STAYS)
 
-SEEN: Final = ("other_artist", "other_view", "beside", "in_words", "on_picture", "other_on_picture")
+SEEN: Final = ("other_artist", "other_view", "beside", "in_words", "on_picture", "other_on_picture", "shown")
 """Those of them that there are only where some corrections are asked on pictures."""
+
+OF_IDENTITY: Final = ("picture_of_new", "words_about_old", "words_about_new")
+"""Those that there are only where it is corrected what a picture shows."""
 
 _OTHER_SUBJECTS: Final = 3
 _ORDINARY: Final = 2

@@ -16,6 +16,7 @@ import numpy as np
 from errata.benchmarks.atlas.facts import Atlas, Fact, World
 from errata.benchmarks.atlas.wordings.of_countries import OF_COUNTRIES
 from errata.benchmarks.atlas.wordings.of_things import OF_THINGS
+from errata.benchmarks.atlas.wordings.shown import FLAG, THING
 from errata.core.records import Query
 
 CONSTRUCTIONS: Final = (
@@ -32,8 +33,11 @@ OF_SPLIT: Final[Mapping[Split, tuple[str, ...]]] = {
 }
 """The relations of each split: what was learned on some must hold on others."""
 
-SORT_OF: Final[Mapping[str, str]] = {"neighbour": "country", "capital": "city"}
+SORT_OF: Final[Mapping[str, str]] = {"neighbour": "country", "capital": "city", "flag": "country", "shown": "thing"}
 """What sort of thing a relation's value is, where that isn't the relation's own name."""
+
+SHOWN: Final = {"country": "flag", "thing": "shown"}
+"""Of a picture of either: what it shows, which is no fact of a subject. Both are in every split, in other words."""
 
 NEAR: Final = 0.2
 """Near: the share of words in common, of all words in either, is at least this; far: it is less. The subject isn't counted."""
@@ -74,7 +78,7 @@ class Wording:
 @cache
 def wordings(relation: str) -> Mapping[Split, tuple[Wording, ...]]:
     """A relation's wordings by split: of each construction's three one to each, as dealt once and for all."""
-    rows = {**OF_COUNTRIES, **OF_THINGS}[relation]
+    rows = {**OF_COUNTRIES, **OF_THINGS, "flag": FLAG, "shown": THING}[relation]
     dealt: dict[Split, list[Wording]] = {split: [] for split in SPLITS}
     rng = np.random.default_rng([_DEALT, *relation.encode()])
     for construction, row in zip(CONSTRUCTIONS, rows, strict=True):
@@ -133,6 +137,33 @@ class Question:
 def fact(key: str, relation: str) -> Question:
     """What is the value?"""
     return Question(Sought(sort_of(relation)), lambda world: world.known((key, relation)), key)
+
+
+def shown(held: Atlas, key: str, relation: str) -> Question:
+    """What do the subject's pictures show?"""
+    return Question(Sought(sort_of(relation)), lambda world: held.names[_on_pictures_of(key, relation, held, world)], key)
+
+
+def whether_shown(held: Atlas, key: str, relation: str, value: str, *, denied: bool = False) -> Question:
+    """Is it that which they show? Or, denied: is it true that it isn't?"""
+
+    def solve(world: World) -> str:
+        return "yes" if (held.names[_on_pictures_of(key, relation, held, world)] == value) != denied else "no"
+
+    return Question(Sought(sort_of(relation), whether=True), solve, key)
+
+
+def of_what_is_shown(held: Atlas, key: str, identity: str, relation: str) -> Question:
+    """What is the value, of what the subject's pictures show?"""
+    return Question(
+        Sought(sort_of(relation)), lambda world: world.known((_on_pictures_of(key, identity, held, world), relation)), key
+    )
+
+
+def _on_pictures_of(key: str, relation: str, held: Atlas, world: World) -> str:
+    """The subject that they show: their own, or another as it was corrected."""
+    name = world.known((key, relation))
+    return key if name is None else next(other for other, of in held.names.items() if of == name)
 
 
 def reverse(held: Atlas, relation: str, value: str) -> Question:

@@ -12,8 +12,8 @@ from errata.benchmarks.atlas.corrections import asking
 from errata.benchmarks.atlas.facts import Atlas
 from errata.benchmarks.atlas.pictures.picture import Picture
 from errata.benchmarks.atlas.probes import POOL_FACTS, Asked, Desk, pool
-from errata.benchmarks.atlas.questions import OF_SPLIT, SPLITS, Split, wordings
-from errata.benchmarks.atlas.sights import VIEWS, Album, Sight, looked
+from errata.benchmarks.atlas.questions import OF_SPLIT, SHOWN, SPLITS, Split, shown, wordings
+from errata.benchmarks.atlas.sights import VIEWS, Album, Sight, looked, sort_of_subject
 from errata.benchmarks.atlas.wordings.seen import TRAFFIC
 from errata.core.records import Query
 
@@ -26,6 +26,9 @@ def drawn(desk: Desk, album: Album) -> Iterator[Asked]:
     c = desk.correction
     if c.sight is not None:
         yield from _on_other_pictures(desk, album, c.sight)
+        identity = SHOWN[sort_of_subject(desk.held, c.key)]
+        asked = asking(desk.held, c.key, one_of(desk.rng, wordings(identity)[desk.split]), c.sight)
+        yield Asked("shown", shown(desk.held, c.key, identity), asked)
         for wording in some_of(desk.rng, wordings(c.relation)[desk.split], 2):
             yield desk.fact("in_words", c.key, wording)
     elif c.key in album.of:

@@ -92,7 +92,7 @@ class Album:
 
     def clause(self, key: str, rng: _Rng) -> str:
         """What stands for a subject's name on a picture of it alone."""
-        return one_of(rng, self._alone[_sort(self._held, key)])
+        return one_of(rng, self._alone[sort_of_subject(self._held, key)])
 
     def sight(self, key: str, rng: _Rng, *, clause: str | None = None) -> Sight:
         """One of a subject's pictures, in one of the views, under a clause of the split where none is given."""
@@ -106,7 +106,7 @@ class Album:
         mine, theirs = rng.permutation(["left", "right"])
         both = (picture, other) if mine == "left" else (other, picture)
         image = Image.drawn(views.beside(*both, one_of(rng, VIEWS), rng))
-        clause = one_of(rng, self._beside[_sort(self._held, picture.subject)])
+        clause = one_of(rng, self._beside[sort_of_subject(self._held, picture.subject)])
         return Sight(picture, clause.format(side=mine), image), Sight(other, clause.format(side=theirs), image)
 
 
@@ -115,5 +115,6 @@ def looked(picture: Picture, kind: views.View, rng: _Rng, *, clause: str) -> Sig
     return Sight(picture, clause, Image.drawn(views.view(picture, kind, rng)))
 
 
-def _sort(held: Atlas, key: str) -> Sort:
+def sort_of_subject(held: Atlas, key: str) -> Sort:
+    """Whether it is a country or a thing."""
     return "country" if key in held.neighbours else "thing"

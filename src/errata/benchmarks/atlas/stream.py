@@ -13,17 +13,17 @@ from typing import Final
 
 import numpy as np
 
-from errata.benchmarks.atlas.corrections import CORRECTIONS, Answers, Correction, drawn, in_words
+from errata.benchmarks.atlas.corrections import IDENTITY, Answers, Correction, check_corrections, drawn, in_words
 from errata.benchmarks.atlas.facts import RELATIONS, Atlas, Fact, atlas
+from errata.benchmarks.atlas.identity import IdentityDesk, identities
 from errata.benchmarks.atlas.matcher import MATCHER, Matcher
 from errata.benchmarks.atlas.probes import Asked, Desk, ordinary_probes, pool, stand
-from errata.benchmarks.atlas.questions import Sought, sort_of, split_of, told
+from errata.benchmarks.atlas.questions import SHOWN, Sought, sort_of, split_of, told
 from errata.benchmarks.atlas.seen import drawn as drawn_seen
 from errata.benchmarks.atlas.seen import ordinary_probe, pool_seen
 from errata.benchmarks.atlas.sights import Album
 from errata.core.benchmark import Case, Outcome, Unchanged, check_drawn, digest_of_cases
 from errata.core.counted import counted
-from errata.core.errors import BadInput, quoted
 from errata.core.records import Edit, Query, Reach
 
 NAME: Final = "atlas-stream"
@@ -37,14 +37,15 @@ class AtlasStream:
         seed: draws corrections, wordings and probes; below 100 for tuning, below 1000 to report, above to judge.
         edits: how many, at least 1.
         corrections: "counterfactual", to a wrong value of the same sort; "truth", of what a base model gets wrong; "both": first
-            up to half of the edits of that, then counterfactual ones.
+            up to half of the edits of that, then counterfactual ones; "identity", of what pictures show instead of any fact.
         answers: the base model's answers, where corrections to the truth are asked for.
         eyes: whether there are pictures; else everything is asked in words, and the probes of what would be asked in words
             anyway are the same.
 
     Raises:
-        BadInput: `edits` below 1, `seed` negative, other `corrections`, no `answers` where they are needed, fewer wrong answers
-            than corrections, or a package that facts or pictures are read from is missing.
+        BadInput: `edits` below 1, `seed` negative, other `corrections`, those of pictures without eyes, no `answers` where they
+            are needed, fewer wrong answers or pictures than corrections, or a package that facts or pictures are read from is
+            missing.
     """
 
     def __init__(
@@ -57,27 +58,30 @@ class AtlasStream:
         eyes: bool = True,
     ) -> None:
         check_drawn(seed=seed, edits=edits)
-        if corrections not in CORRECTIONS:
-            raise BadInput(f"There are no corrections {quoted(corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
+        check_corrections(corrections, eyes=eyes)
         self.seed = seed
         self.split = split_of(seed)
         self._held = atlas()
         self._album = Album(self._held, self.split) if eyes else None
         self._matcher = Matcher(values_of(self._held))
-        self._corrections = tuple(
-            drawn(
-                self._held,
-                self.split,
-                seed=seed,
-                edits=edits,
-                corrections=corrections,
-                answers=answers,
-                matcher=self._matcher,
-                posed=in_words if self._album is None else partial(self._album.posed, rng=np.random.default_rng([seed, 5])),
-            )
-        )
+        self._corrections = tuple(self._all(edits, corrections, answers))
         self._drawn: dict[int, tuple[Asked, ...]] = {}
         self._sought: dict[str, tuple[Sought, str]] = {}
+
+    def _all(self, edits: int, corrections: str, answers: Answers | None) -> Iterator[Correction]:
+        if self._album is not None and corrections == IDENTITY:
+            return identities(self._held, self._album, self.split, seed=self.seed, edits=edits)
+        posed = in_words if self._album is None else partial(self._album.posed, rng=np.random.default_rng([self.seed, 5]))
+        return drawn(
+            self._held,
+            self.split,
+            seed=self.seed,
+            edits=edits,
+            corrections=corrections,
+            answers=answers,
+            matcher=self._matcher,
+            posed=posed,
+        )
 
     @property
     def name(self) -> str:
@@ -139,13 +143,17 @@ class AtlasStream:
     def _asked(self, index: int) -> Iterator[Asked]:
         """The probes of one edit, its own question first."""
         correction, album, split = self._corrections[index], self._album, self.split
-        desk = Desk(self._held, correction, split=split, rng=np.random.default_rng([self.seed, 2, index]), album=album)
-        yield from desk.drawn()
+        rng = np.random.default_rng([self.seed, 2, index])
         ordinary = list(ordinary_probes(split, seed=self.seed, index=index))
-        if album is not None:
-            yield from drawn_seen(desk, album)
-            if correction.sight is not None:
-                ordinary[-1] = ordinary_probe(album, split, seed=self.seed, index=index)
+        if album is not None and correction.sight is not None:
+            ordinary[-1] = ordinary_probe(album, split, seed=self.seed, index=index)
+        if album is not None and correction.relation in SHOWN.values():
+            yield from IdentityDesk(self._held, album, correction, split=split, rng=rng).drawn()
+        else:
+            desk = Desk(self._held, correction, split=split, rng=rng, album=album)
+            yield from desk.drawn()
+            if album is not None:
+                yield from drawn_seen(desk, album)
         yield from ordinary
 
     def _cases(self, indices: Sequence[int]) -> list[Case]:
@@ -168,7 +176,9 @@ class AtlasStream:
     def _edit(self, index: int) -> Edit:
         correction = self._corrections[index]
         own = self.asked(index)[0].query
-        # Among pictures a correction is of the subject, seen or named; in words alone nothing says so.
+        if correction.relation in SHOWN.values():
+            return Edit(own, correction.value, reach="image")
+        # Among pictures a correction of a fact is of the subject, seen or named; in words alone nothing says so.
         reach: Reach = "text" if self._album is None else "kind"
         return Edit(own, correction.value, reach=reach, subject=self._held.names[correction.key])
 
@@ -183,5 +193,6 @@ def values_of(held: Atlas) -> dict[str, set[str]]:
     for relation in RELATIONS:
         stated = {value for (_, of), value in held.world.facts.items() if of == relation}
         found.setdefault(sort_of(relation), set()).update(held.values[relation], stated)
-    found["country"] |= {name for key, name in held.names.items() if key.isupper()}
+    found["country"] |= {name for key, name in held.names.items() if key in held.neighbours}
+    found["thing"] = {name for key, name in held.names.items() if key not in held.neighbours}
     return found

@@ -50,6 +50,15 @@ Corrections = Annotated[
     ),
 ]
 
+CorrectionsSeen = Annotated[
+    str,
+    typer.Option(
+        "--corrections",
+        help="both: first up to half of what the model gets wrong, corrected to the truth, then counterfactual ones; or truth, "
+        "or counterfactual, alone; or identity, of what a picture shows instead of any fact.",
+    ),
+]
+
 
 def atlas_words(
     editor: Editors = None,
@@ -83,7 +92,7 @@ def atlas_stream(
     edits: Edits = 200,
     horizons: Horizons = None,
     seed: Seed = 7,
-    corrections: Corrections = "both",
+    corrections: CorrectionsSeen = "both",
     out: Out = None,
     device: Device = "cpu",
     dtype: Dtype = "auto",
@@ -99,6 +108,7 @@ def atlas_stream(
     Examples:
       errata bench atlas-stream --model path/to/model --editor codebook --edits 50 --seed 101
       errata bench atlas-stream --model path/to/model --editor none --editor scopeedit --corrections counterfactual
+      errata bench atlas-stream --model atlas --editor codebook --edits 10 --seed 101 --corrections identity
     """
     asked = _Asked(tuple(editor or (DEFAULT_EDITOR,)), edits, horizons, seed, corrections)
     _run(asked, STREAM, out, Where(model, device, dtype, jobs))
@@ -115,13 +125,11 @@ class _Asked(NamedTuple):
 
 
 def _run(asked: _Asked, benchmark: str, out: Path | None, where: Where) -> None:
-    from errata.benchmarks.atlas.corrections import CORRECTIONS
-    from errata.core.errors import BadInput, quoted
+    from errata.benchmarks.atlas.corrections import check_corrections
     from errata.session import registry
 
     editors = editors_named(asked.editors)
-    if asked.corrections not in CORRECTIONS:
-        raise BadInput(f"There are no corrections {quoted(asked.corrections)}. Ask for one of: {', '.join(CORRECTIONS)}.")
+    check_corrections(asked.corrections, eyes=benchmark == STREAM)
     horizons = horizons_of(asked.horizons, asked.edits)
     wanted = Wanted(horizons, asked.edits, asked.seed, {"corrections": asked.corrections})
     registry.benchmark(benchmark, seed=asked.seed, edits=1)  # what is missing is told before a model is loaded
