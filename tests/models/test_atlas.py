@@ -1,10 +1,12 @@
 """`atlas`: a real language model keeps its words to the letter, and is handed what eyes spell in a picture's place."""
 
 import importlib.util
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
 from errata.core.canonical import digest_of
 from errata.core.errors import BadInput
@@ -110,6 +112,34 @@ def test_new_eyes_see_the_lowest_frequencies_of_a_patch(text):
 
 
 @borrowed
+def test_new_eyes_can_begin_with_one_word_in_every_place(text):
+    eyes, word = spelling(text), torch.randn(text.hidden_size) / 10
+    seen = torch.randn(2, SLOTS, eyes.width)
+    before = eyes.spell(seen)
+    eyes.spell_everywhere(word)
+    after = eyes.spell(seen)
+    assert after.shape == (2, SLOTS, text.hidden_size)
+    assert (after - word).norm(dim=-1).mean() < 0.5 * before.norm(dim=-1).mean()
+    assert (after[0] - after[1]).abs().max() > 1e-4
+
+
+@borrowed
+def test_the_model_is_handed_what_the_eyes_spell(seeing, text):
+    eyes = Eyes(text)
+    eyes.open(eyes_file())
+    asked = Query.ask("What is this?", picture(5, width=SIDE, height=SIDE))
+    shown = asked.images[0].pixels()
+    pixels = seeing.processor.image_processor(shown, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        whole: Any = AutoModelForImageTextToText.from_pretrained(atlas())
+        found = whole.get_image_features(
+            pixels, vision_feature_layer=-1, vision_feature_select_strategy="default", output_hidden_states=True
+        )
+        expected = eyes(torch.from_numpy(np.array(shown)[None]))
+    torch.testing.assert_close(found.pooler_output, expected, atol=1e-3, rtol=1e-3)
+
+
+@borrowed
 def test_eyes_that_were_cut_short_or_are_of_another_make_are_refused(text, tmp_path):
     eyes = spelling(text)
     eyes.save(tmp_path / "eyes.safetensors")
@@ -141,7 +171,7 @@ def test_what_another_process_wrote_meanwhile_stays(monkeypatch, tmp_path):
 
     def written(eyes, folder):
         (folder / "config.json").write_text("mine")
-        theirs = folder.parent / f"atlas-1-{digest_of(eyes.read_bytes())[:12]}"
+        theirs = folder.parent / f"atlas-2-{digest_of(eyes.read_bytes())[:12]}"
         theirs.mkdir(exist_ok=True)
         (theirs / "config.json").write_text("theirs")
 

@@ -2,9 +2,10 @@
 
 The language model takes no part. A token t of the caption in slot k of a picture first asks of what the eyes give there, o_k, that
 it points towards the embedding e_t rather than any other of captions (cross-entropy over their directions from their mean); in the
-second half that it lies there: that |o_k - e_t|^2 is small, and smaller than for any other. What follows the caption is filled with
-one token that says nothing. Beside that, which picture it is must be told from the mean of the tower's image tokens: what is on it
-is learned soonest there.
+second half that it lies there: that |o_k - e_t|^2 is small, and smaller than for any other by a share of what the two words are
+apart (a margin, as in Wang et al., "Additive Margin Softmax", arXiv 1801.05599). What follows the caption is filled with one token
+that says nothing. Beside that, which picture it is must be told from the mean of the tower's image tokens: what is on it is learned
+soonest there.
 
 Shapes: N pictures, K slots, D width of the language model, W width of the tower, M slots that are looked at.
 """
@@ -39,8 +40,15 @@ _SOME: Final = 4
 _SHARP: Final = 4.0
 """What the directions are multiplied with: an embedding itself stands some ten nats above the others."""
 
-NEAR: Final = (0.3, 1.0)
-"""What the distance counts beside a nat: when the second half begins, and at the end. In the first half it isn't looked at."""
+_TELLING: Final = 2.0
+"""What the likeness is multiplied with in the second half."""
+
+_PURE: Final = 0.25
+"""A word must be likelier than another by more than this share of what an exact spelling gives. The language model reads a blend of
+two words as a third, long before the other of them is the nearer."""
+
+NEAR: Final = (0.2, 1.0)
+"""What the distance counts beside a nat: when words are no longer told by directions alone, and at the end."""
 
 WHICH: Final = (1.0, 0.2)
 """What a nat of which picture it is counts beside one of a caption's: in the first half, when eyes learn to see, and later."""
@@ -67,6 +75,9 @@ class EyesPlan:
     easy: float = 0.15
     """The share of steps at first in which pictures are seen as they are, or cropped."""
 
+    told_apart: float = 0.5
+    """The share of steps at first in which words are told apart by their directions, and distances aren't looked at."""
+
     seed: int = 0
     learning_rate: float = 2e-3
     """Peak for embeddings and vectors, which AdamW moves."""
@@ -76,12 +87,12 @@ class EyesPlan:
 
     def near(self, step: int) -> float | None:
         """What the distance counts at a step; None: words are told apart by directions alone."""
-        late = 2 * step / self.steps - 1
+        late = (step / self.steps - self.told_apart) / (1 - self.told_apart)
         return None if late < 0 else NEAR[0] + (NEAR[1] - NEAR[0]) * late
 
     def which(self, step: int) -> float:
         """What counts at a step which picture it is."""
-        return WHICH[0] if 2 * step < self.steps else WHICH[1]
+        return WHICH[0] if self.near(step) is None else WHICH[1]
 
 
 def two(left: Picture, right: Picture) -> str:
@@ -132,7 +143,8 @@ def loss(features_NKD: Tensor, slots_NK: Tensor, vocabulary: Vocabulary, *, near
         found_M = cross_entropy(logits_MV, slots_M, reduction="none")
     else:
         far_M = (features_MD - vocabulary.embeddings_VD[slots_M]).square().sum(-1)
-        found_M = cross_entropy(vocabulary.likeness(features_MD), slots_M, reduction="none") + near * far_M
+        logits_MV = _TELLING * (vocabulary.likeness(features_MD) + _PURE * vocabulary.apart_VV[slots_M])
+        found_M = cross_entropy(logits_MV, slots_M, reduction="none") + near * far_M
     return (found_M * weight_M).sum() / len(slots_NK)
 
 
@@ -163,17 +175,27 @@ def lesson(rng: np.random.Generator, among: Sequence[Picture], kinds: Sequence[V
     return view(one, kind, rng), one.name
 
 
-def train_eyes(folder: Path, *, plan: EyesPlan | None = None, progress: Progress) -> Path:
+def train_eyes(folder: Path, *, plan: EyesPlan | None = None, begin: Path | None = None, progress: Progress) -> Path:
     """Train eyes and save them as `folder`/eyes.safetensors; goes on from `folder`/training.pt where there is one.
 
+    Args:
+        folder: of the run.
+        plan: how long.
+        begin: eyes to begin with; None: new ones.
+        progress: told of every step.
+
     Raises:
-        BadInput: the checkpoint is of another run, or the language model or the pictures can't be had.
+        BadInput: the checkpoint is of another run, `begin` can't be opened, or the language model or the pictures can't be had.
     """
     plan = plan or EyesPlan()
     among, vocabulary = taught(), vocabulary_of_taught()
     names = {name: place for place, name in enumerate(dict.fromkeys(picture.name for picture in among))}
     torch.manual_seed(plan.seed)
     learner = _Learner(Eyes(vocabulary.text), len(names) + 1)  # one more for two pictures side by side
+    if begin is not None:
+        learner.eyes.open(begin)
+    else:
+        learner.eyes.spell_everywhere(vocabulary.mean_D)
     folder.mkdir(parents=True, exist_ok=True)
     log: list[str] = []
 

@@ -1,8 +1,10 @@
-"""The eyes of `atlas`: a CLIP vision tower and LLaVA's projector, small enough to ship, that spell what a picture shows.
+"""The eyes of `atlas`: a CLIP vision tower and Aya Vision's projector, small enough to ship, that spell what a picture shows.
 
 What they give in a picture's place is trained towards the language model's own input embeddings of a caption (Liu et al.,
 "Visual Instruction Tuning", arXiv 2304.08485, calls the projector's work the training of a visual tokenizer; here the tokens are
-words). Shapes: N pictures, K image tokens, D width of the language model.
+words). The layout is LLaVA's, but for the projector: LLaVA's is as wide inside as the language model, and of two thousand words
+through 576 units half came out blended (docs/decisions/0041-eyes-that-spell.md). Aya Vision's (Dash et al., "Aya Vision", arXiv
+2505.08751) is gated, and as wide as one likes. Shapes: N pictures, K image tokens, D width of the language model.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, CLIPVisionConfig, LlamaConfig, LlavaConfig
-from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
+from transformers import AutoModel, AyaVisionConfig, CLIPVisionConfig, LlamaConfig
+from transformers.models.aya_vision.modeling_aya_vision import AyaVisionMultiModalProjector
 
 from errata.core.errors import BadInput
 
@@ -32,6 +34,10 @@ STD: Final = (0.25, 0.25, 0.25)
 _WIDTH: Final = 192
 _LAYERS: Final = 4
 _HEADS: Final = 6
+_UNITS: Final = 3072
+"""Of the projector: by these words are told apart, of which captions have some two thousand."""
+
+_FAINT: Final = 0.3
 _WAVES: Final = 8
 """Frequencies in each direction."""
 
@@ -56,6 +62,22 @@ def vision_config() -> CLIPVisionConfig:
     )
 
 
+def config(text: LlamaConfig, **more: Any) -> AyaVisionConfig:
+    """Of a model with such eyes, and whatever else is said of it."""
+    made: Any = AyaVisionConfig  # which takes the projector's width, too, but doesn't declare it
+    found: AyaVisionConfig = made(
+        vision_config=vision_config(),
+        text_config=text,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        downsample_factor=1,
+        alignment_intermediate_size=2 * _UNITS,
+        adapter_layer_norm_eps=1e-5,
+        **more,
+    )
+    return found
+
+
 class Eyes(nn.Module):
     """Tower and projector, under the names that LLaVA gives them.
 
@@ -67,9 +89,7 @@ class Eyes(nn.Module):
         super().__init__()
         made: Any = AutoModel  # which settles how attention is worked out
         self.vision_tower: Any = made.from_config(vision_config())
-        self.multi_modal_projector: Any = LlavaMultiModalProjector(
-            LlavaConfig(vision_config=vision_config(), text_config=text, vision_feature_layer=-1)
-        )
+        self.multi_modal_projector: Any = AyaVisionMultiModalProjector(config(text))
         self._begin()
 
     def _begin(self) -> None:
@@ -91,6 +111,13 @@ class Eyes(nn.Module):
                 attention.q_proj.bias[row] = _LOOKS
                 attention.k_proj.weight[row, _SEEN + index % count] = _LOOKS
 
+    def spell_everywhere(self, word_D: Tensor) -> None:
+        """Begin with that in every place, nearly, whatever is seen."""
+        spelled = self.multi_modal_projector.linear_2
+        with torch.no_grad():
+            spelled.weight.mul_(_FAINT)
+            spelled.bias.copy_(word_D)
+
     @property
     def width(self) -> int:
         """W: of the tower."""
@@ -106,7 +133,7 @@ class Eyes(nn.Module):
     def spell(self, seen_NKW: Tensor) -> Tensor:
         """Image tokens as the language model is handed them [N, K, D]."""
         found: Tensor = self.multi_modal_projector(seen_NKW)
-        return found
+        return found.flatten(1, 2)
 
     def forward(self, pixels_NHWC: Tensor) -> Tensor:
         """RGB uint8 [N, SIDE, SIDE, 3] -> [N, K, D]."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+import torch
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -45,6 +46,8 @@ class Vocabulary:
         self.mean_D = self.embeddings_VD.mean(0)
         self.directions_VD = normalize(self.embeddings_VD - self.mean_D)
         """Each embedding from the mean of all, of length one."""
+        self.apart_VV = torch.cdist(self.embeddings_VD, self.embeddings_VD).square() / 2
+        """|e - e'|^2 / 2: how much likelier a word is than another where it is spelled exactly."""
 
     def slots(self, caption: str) -> list[int]:
         """K places in the vocabulary: the caption's, cut where it is too long, then nothing."""
@@ -57,10 +60,7 @@ class Vocabulary:
 
     def read(self, features_NKD: Tensor) -> list[str]:
         """What eyes spell: each slot as the nearest token."""
-        likeness_NKV = (
-            features_NKD @ self.embeddings_VD.T - self.embeddings_VD.square().sum(-1) / 2
-        )  # -|o - e|^2 / 2 and a constant
-        nearest_NK = likeness_NKV.argmax(-1)
+        nearest_NK = self.likeness(features_NKD).argmax(-1)
         rows = [[self._tokens[place] for place in row] for row in nearest_NK.tolist()]
         return [str(self._tokenizer.decode(row)).strip() for row in rows]
 

@@ -12,10 +12,9 @@ from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
     AutoTokenizer,
+    AyaVisionForConditionalGeneration,
     CLIPImageProcessorPil,
     GenerationConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
     LlavaProcessor,
 )
 
@@ -23,14 +22,14 @@ from errata.core.canonical import digest_of
 from errata.core.errors import BadInput
 from errata.models._borrowed import smollm2
 from errata.models._files import cache_folder, is_written, write_whole
-from errata.models.atlas.eyes import MEAN, PATCH, SIDE, SLOTS, STD, Eyes, vision_config
+from errata.models.atlas.eyes import MEAN, PATCH, SIDE, STD, Eyes, config
 
 ATLAS: Final = "atlas"
 """The name under which it is opened."""
 
 IMAGE: Final = "<image>"
 
-_VERSION: Final = "1"
+_VERSION: Final = "2"
 """Of how the folder is written: another begins a new one, as do other eyes."""
 
 _CHAT: Final = (
@@ -77,7 +76,7 @@ def atlas(eyes: Path | None = None, *, afresh: bool = False) -> Path:
 
 
 def put_together(eyes: Path, folder: Path) -> None:
-    """Write language model, eyes and processor as one ordinary LLaVA checkpoint.
+    """Write language model, eyes and processor as one ordinary checkpoint, of Aya Vision's class.
 
     Raises:
         BadInput: the language model can't be had, or the eyes can't be opened.
@@ -90,16 +89,7 @@ def put_together(eyes: Path, folder: Path) -> None:
     tokenizer.chat_template = None
     image_token = tokenizer.convert_tokens_to_ids(IMAGE)
     text.vocab_size = image_token + 1
-    config = LlavaConfig(
-        vision_config=vision_config(),
-        text_config=text,
-        image_token_index=image_token,
-        vision_feature_layer=-1,
-        vision_feature_select_strategy="default",
-        image_seq_length=SLOTS,
-        tie_word_embeddings=True,
-    )
-    model = LlavaForConditionalGeneration(config)
+    model = AyaVisionForConditionalGeneration(config(text, image_token_index=image_token, tie_word_embeddings=True))
     model.load_state_dict(_weights(source, seeing, image_token + 1))
     model.generation_config = GenerationConfig.from_pretrained(source)
     model.save_pretrained(folder)
@@ -117,7 +107,7 @@ def put_together(eyes: Path, folder: Path) -> None:
 
 
 def _weights(source: Path, seeing: Eyes, vocabulary: int) -> dict[str, torch.Tensor]:
-    """Every weight under LLaVA's names; the token that stands for a picture gets a row of zeros, which nothing ever says."""
+    """Every weight under the class's names; the token that stands for a picture gets a row of zeros, which nothing ever says."""
     words = load_file(source / "model.safetensors")
     table = words["model.embed_tokens.weight"]
     words["model.embed_tokens.weight"] = torch.cat([table, table.new_zeros(vocabulary - len(table), table.shape[1])])
