@@ -31,6 +31,7 @@ STARTS: dict[str, tuple[str, str]] = {
     "near": ("--seeds 3 --edits 2 --thresholds 0.9", r"^clip-tiny, 0\.9: reliability 100 of 100 \(2\), "),
     "passes": ("--edits 1", r"^last layer: whole passes \d+\.\d ms, lower part once \d+\.\d ms, ratio \d+\.\d\d$"),
     "rates": ("--steps 1 --looks 1 --scenes 2 --asked 2 --single --rates 2e-3:6e-3", r"^2e-3:6e-3, \d+ s: captions \d+\.\d, "),
+    "reading": ("--each 1", r"^  the nearest words +\d+\.\d$"),
     "scopes": ("--edits 2 --queries 2", r"^nearest: .* ms the decision alone, with 1 edit and 2$"),
     "serve": ("--edits 1 --rounds 1 --clients 2", r"^throughput of the clients over a plain batch: \d+\.\d\d$"),
     "tower": ("--steps 1 --scenes 4 --single", r"^1 steps, \d+ s, held_out: glyphs \d+\.\d, colours \d+\.\d$"),
@@ -61,7 +62,7 @@ def test_every_measurement_is_started_here():
     assert sorted(STARTS) == sorted(path.stem for path in (ROOT / "bench").glob("[a-z]*.py"))
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=needed) if name == "eyes" else name for name in STARTS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needed) if name in ("eyes", "reading") else name for name in STARTS])
 def test_a_measurement_starts_and_prints_what_it_found(start, name):
     words, line = STARTS[name]
     printed = start(name, words)

@@ -11,7 +11,7 @@ import numpy as np
 from errata.benchmarks.atlas.chance import one_of
 from errata.benchmarks.atlas.facts import Atlas, Fact
 from errata.benchmarks.atlas.matcher import Matcher
-from errata.benchmarks.atlas.questions import OF_SPLIT, Split, Wording, fact, phrased, told, wordings
+from errata.benchmarks.atlas.questions import OF_SPLIT, SHOWN, Split, Wording, fact, phrased, told, wordings
 from errata.benchmarks.atlas.sights import Sight
 from errata.core.counted import counted
 from errata.core.errors import BadInput, quoted
@@ -57,6 +57,11 @@ class Correction:
     @property
     def fact(self) -> Fact:
         return self.key, self.relation
+
+    @property
+    def of_picture(self) -> bool:
+        """Whether it is of what a picture shows."""
+        return self.relation in SHOWN.values()
 
 
 @dataclass

@@ -41,7 +41,8 @@ EXAM_SEED: Final = 31
 _ASKED: Final = "What is in this picture?"
 _VIEWS: Final[tuple[tuple[Column, views.View], ...]] = (("taught views", "any"), ("aslant", "photo"))
 _FLAG: Final = "the flag of "
-_TOPICS: Final[Mapping[str, str]] = {"iso-flags": "flat flags", "noto-flags": "waving flags", "noto-emoji": "things"}
+TOPICS: Final[Mapping[str, str]] = {"iso-flags": "flat flags", "noto-flags": "waving flags", "noto-emoji": "things"}
+"""Collection -> what its pictures are called."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,18 @@ def exam(*, each: int = 100, seed: int = EXAM_SEED) -> list[Item]:
     """
     rng, held = np.random.default_rng([seed, 5]), atlas()
     items: list[Item] = []
-    for collection, topic in _TOPICS.items():
+    for collection, topic in TOPICS.items():
         among = [picture for picture in pictures() if picture.collection == collection and picture.subject not in ALIKE]
         for column, kind in _VIEWS:
-            items += (_named(column, topic, looked(picture, kind, rng, clause="")) for picture in some_of(rng, among, each))
+            items += (named(column, topic, looked(picture, kind, rng, clause="")) for picture in some_of(rng, among, each))
         items += (_blind(picture) for picture in some_of(rng, among, each))
     for relation in RELATIONS:
         items += _known(held, relation, each, rng)
     return items
 
 
-def _named(column: Column, topic: str, sight: Sight) -> Item:
+def named(column: Column, topic: str, sight: Sight) -> Item:
+    """What is on a picture?"""
     picture = sight.picture
     flag = picture.name.startswith(_FLAG)
     answer, sort = (picture.name.removeprefix(_FLAG), "country") if flag else (picture.name, "picture")
@@ -116,7 +118,7 @@ def _named(column: Column, topic: str, sight: Sight) -> Item:
 def _blind(picture: Picture) -> Item:
     white = np.full((views.SIDE, views.SIDE, 3), 255, dtype=np.uint8)
     topic = "flags" if picture.name.startswith(_FLAG) else "things"
-    return _named("blind", topic, Sight(picture, "", Image.drawn(white)))
+    return named("blind", topic, Sight(picture, "", Image.drawn(white)))
 
 
 def _known(held: Atlas, relation: str, each: int, rng: np.random.Generator) -> Iterator[Item]:

@@ -66,6 +66,8 @@ class IdentityDesk:
         self._held, self._album, self._correction = held, album, correction
         self._own, self._split, self._rng = correction.sight, split, rng
         self._instead = next(key for key, name in held.names.items() if name == correction.value)
+        sort, both = sort_of_subject(held, correction.key), (correction.key, self._instead)
+        self._others = [key for key in sorted(album.of) if sort_of_subject(held, key) == sort and key not in both]
 
     def drawn(self) -> Iterator[Asked]:
         """Every probe but the ordinary ones, its own question first."""
@@ -79,8 +81,7 @@ class IdentityDesk:
         yield named("other_view", c.wording, looked(self._own.picture, "photo", rng, clause=""))
         yield from self._whether()
         yield from self._facts()
-        alike = [key for key in sorted(self._album.of) if sort_of_subject(self._held, key) == sort_of_subject(self._held, c.key)]
-        for key in some_of(rng, [key for key in alike if key not in (c.key, self._instead)], _OTHERS):
+        for key in some_of(rng, self._others, _OTHERS):
             yield self._named("same_wording", c.wording, self._album.sight(key, rng), key=key)
         yield self._named("picture_of_new", c.wording, self._album.sight(self._instead, rng), key=self._instead)
 
@@ -92,22 +93,13 @@ class IdentityDesk:
         c, place = self._correction, SPLITS.index(self._split)
         stated, denied = STATED[c.relation]
         old = self._held.names[c.key]
-        wrong = one_of(
-            self._rng, [self._held.names[key] for key in sorted(self._album.of) if self._fits(key) and key not in self._both]
-        )
+        wrong = self._held.names[one_of(self._rng, self._others)]
         for kind, value in (("yes_new", c.value), ("no_old", old), ("wrong_value", wrong)):
             frame = one_of(self._rng, WHETHER[place])
             yield self._said(kind, q.whether_shown(self._held, c.key, c.relation, value), frame.replace("{it}", stated), value)
         value = one_of(self._rng, [c.value, old])
         question = q.whether_shown(self._held, c.key, c.relation, value, denied=True)
         yield self._said("negated", question, WHETHER_NOT[place].replace("{it}", denied), value)
-
-    @property
-    def _both(self) -> tuple[str, str]:
-        return self._correction.key, self._instead
-
-    def _fits(self, key: str) -> bool:
-        return sort_of_subject(self._held, key) == sort_of_subject(self._held, self._correction.key)
 
     def _said(self, kind: str, question: Question, template: str, value: str) -> Asked:
         return Asked(kind, question, Query.ask(phrased(template, name="", v=value), self._own.image))

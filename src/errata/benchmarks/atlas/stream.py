@@ -18,7 +18,7 @@ from errata.benchmarks.atlas.facts import RELATIONS, Atlas, Fact, atlas
 from errata.benchmarks.atlas.identity import IdentityDesk, identities
 from errata.benchmarks.atlas.matcher import MATCHER, Matcher
 from errata.benchmarks.atlas.probes import Asked, Desk, ordinary_probes, pool, stand
-from errata.benchmarks.atlas.questions import SHOWN, Sought, sort_of, split_of, told
+from errata.benchmarks.atlas.questions import Sought, sort_of, split_of, told
 from errata.benchmarks.atlas.seen import drawn as drawn_seen
 from errata.benchmarks.atlas.seen import ordinary_probe, pool_seen
 from errata.benchmarks.atlas.sights import Album
@@ -147,7 +147,7 @@ class AtlasStream:
         ordinary = list(ordinary_probes(split, seed=self.seed, index=index))
         if album is not None and correction.sight is not None:
             ordinary[-1] = ordinary_probe(album, split, seed=self.seed, index=index)
-        if album is not None and correction.relation in SHOWN.values():
+        if album is not None and correction.of_picture:
             yield from IdentityDesk(self._held, album, correction, split=split, rng=rng).drawn()
         else:
             desk = Desk(self._held, correction, split=split, rng=rng, album=album)
@@ -176,7 +176,7 @@ class AtlasStream:
     def _edit(self, index: int) -> Edit:
         correction = self._corrections[index]
         own = self.asked(index)[0].query
-        if correction.relation in SHOWN.values():
+        if correction.of_picture:
             return Edit(own, correction.value, reach="image")
         # Among pictures a correction of a fact is of the subject, seen or named; in words alone nothing says so.
         reach: Reach = "text" if self._album is None else "kind"
