@@ -14,7 +14,7 @@ from errata.benchmarks.atlas import things
 from errata.benchmarks.atlas.corrections import worded
 from errata.benchmarks.atlas.countries import plain
 from errata.benchmarks.atlas.facts import OF_COUNTRIES, OF_THINGS, RELATIONS, atlas
-from errata.benchmarks.atlas.probes import GIVEN, HELD, KINDS_OF_PROBE, SEEN, STAYS, ordinary
+from errata.benchmarks.atlas.probes import GIVEN, HELD, KINDS_OF_PROBE, OF_IDENTITY, SEEN, STAYS, ordinary
 from errata.benchmarks.atlas.questions import CONSTRUCTIONS, NEAR, OF_SPLIT, SPLITS, overlap, split_of, wordings
 from errata.benchmarks.atlas.stream import AtlasWords
 from errata.benchmarks.atlas.wordings import around
@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(stream):
 def test_every_claimed_kind_is_there_and_has_a_name_in_reports(stream):
     found = Counter(probe.kind for i in range(EDITS) for probe in stream[i].probes)
     lacking = {"reverse"} if stream.split == "tune" and not found["reverse"] else set()
-    assert set(found) | lacking == set(KINDS_OF_PROBE) - set(SEEN)
+    assert set(found) | lacking == set(KINDS_OF_PROBE) - {*SEEN, *OF_IDENTITY}
     assert {*found, "cross_edit"} <= {kind.name for kind in KINDS}
     assert min(found[kind] for kind in ("reliability", "unrelated", "same_wording", "yes_new")) >= EDITS
 

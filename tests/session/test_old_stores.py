@@ -85,4 +85,5 @@ def test_a_store_begun_with_an_earlier_preset_writes_as_it_wrote_then(log, model
         assert now["groups"] == then["groups"]
         assert now["losses_nats"] == pytest.approx(then["losses_nats"], rel=1e-3)
         for path, told in then["sites"].items():
-            assert now["sites"][path]["moved_local"] == pytest.approx(told["moved_local"], rel=1e-3, abs=1e-6)
+            # Processors with other instructions (AVX-512 beside AVX2) were seen to differ by 0.4 percent.
+            assert now["sites"][path]["moved_local"] == pytest.approx(told["moved_local"], rel=1e-2, abs=1e-6)
