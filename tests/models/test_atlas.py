@@ -150,7 +150,7 @@ def test_eyes_that_were_cut_short_or_are_of_another_make_are_refused(text, tmp_p
     from safetensors.torch import save_file
 
     save_file({"other": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(BadInput, match="can't be opened"):
+    with pytest.raises(BadInput, match="can't be opened: its weights are of eyes of another make. Train"):
         eyes.open(tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="can't be read: No such file or directory. Train them: errata model train atlas"):
         atlas(tmp_path / "none.safetensors")

@@ -150,9 +150,11 @@ class Eyes(nn.Module):
             BadInput: it can't be read, or is of other eyes.
         """
         try:
-            self.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
+            weights = {name: weight.float() for name, weight in load_file(path).items()}
+            self.load_state_dict(weights)
         except (OSError, SafetensorError, RuntimeError) as error:
-            raise BadInput(f"The eyes {path} can't be opened: {str(error).splitlines()[0]}. Train them again.") from error
+            why = "its weights are of eyes of another make" if isinstance(error, RuntimeError) else str(error).splitlines()[0]
+            raise BadInput(f"The eyes {path} can't be opened: {why}. Train them again.") from error
 
 
 def _frequencies(side: int, width: int) -> Tensor:
