@@ -95,6 +95,11 @@ class Atlas:
     values: Mapping[str, tuple[str, ...]]
     """Relation -> every value that a correction can give, in a fixed order."""
 
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """Name -> the subject's key."""
+        return {name: key for key, name in self.names.items()}
+
     def asked_of(self, relation: str) -> list[str]:
         """The subjects that can be asked for the relation, those of the pool left out."""
         return sorted(key for key, of in self.askable if of == relation and key not in self.reserved)

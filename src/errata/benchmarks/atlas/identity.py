@@ -65,7 +65,7 @@ class IdentityDesk:
         assert correction.sight is not None, "what a picture shows is corrected on it"
         self._held, self._album, self._correction = held, album, correction
         self._own, self._split, self._rng = correction.sight, split, rng
-        self._instead = next(key for key, name in held.names.items() if name == correction.value)
+        self._instead = held.keys[correction.value]
         sort, both = sort_of_subject(held, correction.key), (correction.key, self._instead)
         self._others = [key for key in sorted(album.of) if sort_of_subject(held, key) == sort and key not in both]
 

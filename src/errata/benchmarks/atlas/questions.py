@@ -163,7 +163,7 @@ def of_what_is_shown(held: Atlas, key: str, identity: str, relation: str) -> Que
 def _on_pictures_of(key: str, relation: str, held: Atlas, world: World) -> str:
     """The subject that they show: their own, or another as it was corrected."""
     name = world.known((key, relation))
-    return key if name is None else next(other for other, of in held.names.items() if of == name)
+    return key if name is None else held.keys[name]
 
 
 def reverse(held: Atlas, relation: str, value: str) -> Question:
@@ -217,12 +217,11 @@ def next_to(held: Atlas, key: str, relation: str, value: str) -> Finding:
 
 def only_neighbour(held: Atlas, of: Finding) -> Finding:
     """The only neighbour of the country that is found."""
-    keys = {name: key for key, name in held.names.items()}
 
     def find(world: World) -> str | None:
         key = of(world)
         name = None if key is None else world.known((key, "neighbour"))
-        return None if name is None else keys.get(name)
+        return None if name is None else held.keys.get(name)
 
     return find
 

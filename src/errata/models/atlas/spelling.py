@@ -6,6 +6,7 @@ Shapes: N pictures, K slots, D width of the language model, V tokens that captio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import torch
@@ -46,8 +47,11 @@ class Vocabulary:
         self.mean_D = self.embeddings_VD.mean(0)
         self.directions_VD = normalize(self.embeddings_VD - self.mean_D)
         """Each embedding from the mean of all, of length one."""
-        self.apart_VV = torch.cdist(self.embeddings_VD, self.embeddings_VD).square() / 2
+
+    @cached_property
+    def apart_VV(self) -> Tensor:
         """|e - e'|^2 / 2: how much likelier a word is than another where it is spelled exactly."""
+        return torch.cdist(self.embeddings_VD, self.embeddings_VD).square() / 2
 
     def slots(self, caption: str) -> list[int]:
         """K places in the vocabulary: the caption's, cut where it is too long, then nothing."""
