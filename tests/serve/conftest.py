@@ -20,7 +20,7 @@ from tests.serve.served import Listening, Scripted, listening
 
 
 def _stable(session: Session) -> None:
-    session.inner.log.append("aliased", None, Provenance("ann"), details={"alias": "stable", "entry": 2})
+    session.inner.record("aliased", None, Provenance("ann"), details={"alias": "stable", "entry": 2})
 
 
 @pytest.fixture(scope="module")
