@@ -119,3 +119,43 @@ def test_pictures_that_are_missing_are_told_before_a_model_is_loaded():
     assert "iso-flags-png-320x240" in run.stderr
     assert "apt-get install" in run.stderr
     assert "no-such-model" not in run.stderr
+
+
+def test_a_table_takes_up_runs_that_are_there(wordy, inside, tmp_path):
+    options = ("--model", wordy, "--edits", EDITS, "--corrections", "counterfactual")
+    single = ("--seed", SEED, "--horizons", EDITS, "--editor", "none", "--out", f"t/none/{SEED}")
+    assert inside("bench", "atlas-words", *options, *single).code == 0
+    path = tmp_path / "t" / "none" / str(SEED) / "result.json"
+    stamp = path.stat().st_mtime_ns
+    done = inside("table", "atlas-words", *options, "--seeds", SEED, "--editor", "none", "--editor", "pin", "--out", "t")
+    assert done.code == 0, done.err
+    assert path.stat().st_mtime_ns == stamp
+    assert f"after {EDITS} edits, seeds {SEED}: mean and standard error (%)" in done.out
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    assert "100.0 ± 0.0" in rows["pin"]
+    table = (tmp_path / "t" / "seeds.md").read_text(encoding="utf-8")
+    assert "| reliability | 0 (0 to 0), 0 | 100 (100 to 100), 100 |" in table
+    assert "| far_wording |" in table
+    result = json.loads((tmp_path / "t" / "pin" / str(SEED) / "result.json").read_text())
+    assert (result["benchmark"]["name"], result["benchmark"]["seed"]) == ("atlas-words", SEED)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--corrections", "both-of-them"), "counterfactual"),
+        (("--seeds", "1,1"), "each once"),
+        (("--editor", "nope"), "There is no editor named 'nope'"),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_refused_in_a_sentence(inside, tmp_path, words, said):
+    done = inside("table", "atlas-words", "--editor", "none", "--edits", 1, *words, "--out", "t")
+    assert (done.code, said in done.err, (tmp_path / "t").exists()) == (2, True, False)
+    assert "Traceback" not in done.err
+
+
+@pictures_there.needed
+def test_a_table_on_pictures_is_refused_to_a_model_without_eyes_before_anything_is_asked(inside, tmp_path):
+    families()["smollm2"].build(tmp_path / "words")
+    done = inside("table", "atlas-stream", "--model", "words", "--edits", 1, "--editor", "none", "--out", "t")
+    assert (done.code, "sees none" in done.err, (tmp_path / "t").exists()) == (2, True, False)

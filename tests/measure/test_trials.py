@@ -37,7 +37,7 @@ def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_p
         found = run_trials(
             random_llava,
             {"nothing": parse("none"), "paper + one": parse("finetune:steps=1")},
-            lambda seed: ScopeWorldStream(seed=seed, edits=edits),
+            lambda seed, _: ScopeWorldStream(seed=seed, edits=edits),
             seeds=[3, 4],
             edits=edits,
             folder=tmp_path,
@@ -67,7 +67,7 @@ def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_p
 
 
 def test_seeds_are_given_each_once(random_llava, tmp_path):
-    def stream_of(seed):
+    def stream_of(seed, baseline):
         return ScopeWorldStream(seed=seed, edits=1)
 
     for seeds in ([], [3, 3]):

@@ -45,9 +45,11 @@ def _bench() -> Mapping[str, Command]:
 
 
 def _table() -> Mapping[str, Command]:
-    from errata.cli.table import costs, decided, fgv, fusions, odedit, transfer
+    from errata.cli.table import atlas, costs, decided, fgv, fusions, odedit, transfer
 
     return {
+        "atlas-stream": atlas.atlas_stream,
+        "atlas-words": atlas.atlas_words,
         "fgvedit-1": fgv.first,
         "fgvedit-2": fusions.second,
         "fgvedit-3": transfer.third,

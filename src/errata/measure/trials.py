@@ -38,6 +38,10 @@ Trying = Callable[[str, Editor[Any], Stream, int, Baseline], Run]
 """One run: how the editor is named, the editor, the benchmark of a seed, the seed, the unedited model's answers."""
 
 
+Drawing = Callable[[int, Baseline], Stream]
+"""The benchmark of a seed, given the unedited model's answers."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One editor's figures after the last edit, one for each seed."""
@@ -118,7 +122,7 @@ def standard_error(values: Sequence[float]) -> float:
 def run_trials(
     model: Model,
     editors: Mapping[str, Editor[Any]],
-    stream_of: Callable[[int], Stream],
+    stream_of: Drawing,
     *,
     seeds: Sequence[int],
     edits: int,
@@ -128,7 +132,7 @@ def run_trials(
     """Every editor over every seed. A run whose `result.json` is there, of the same model, editor and stream, isn't run again.
 
     Args:
-        stream_of: the stream of a seed.
+        stream_of: the stream of a seed; it may be drawn from the unedited model's answers.
         folder: `folder/<editor>/<seed>/result.json` is written as each run ends.
 
     Raises:
@@ -148,7 +152,7 @@ def run_trials(
 def run_each(
     model: Model,
     editors: Mapping[str, Editor[Any]],
-    stream_of: Callable[[int], Stream],
+    stream_of: Drawing,
     run: Trying,
     *,
     seeds: Sequence[int],
@@ -159,7 +163,7 @@ def run_each(
     """Editor -> the result of each seed, in their order. A result that is there, of exactly this, isn't made again.
 
     Args:
-        stream_of: the benchmark of a seed.
+        stream_of: the benchmark of a seed; it may be drawn from the unedited model's answers.
         run: makes one that isn't there.
         protocol: what a result made by `run` says of how it was made.
         folder: `folder/<editor>/<seed>/result.json` is written as each run ends.
@@ -171,7 +175,8 @@ def run_each(
         raise BadInput(f"Seeds must be given, each once; these are {list(seeds)}.")
     found: dict[str, list[Result]] = {name: [] for name in editors}
     for place, seed in enumerate(seeds):
-        stream, baseline = stream_of(seed), Baseline(model)
+        baseline = Baseline(model)
+        stream = stream_of(seed, baseline)
         for index, (name, editor) in enumerate(editors.items()):
             progress(f"{name}, seed {seed}", place * len(editors) + index, len(editors) * len(seeds))
             path = folder / folder_of(name) / str(seed) / "result.json"

@@ -156,7 +156,7 @@ def fill(
         results = run_each(
             model,
             editors,
-            streams.__getitem__,
+            lambda seed, _: streams[seed],
             _run_of(model, edits=edits, memory=memory),
             seeds=seeds,
             protocol=protocol(memory),

@@ -7,7 +7,7 @@ ODEdit's terms; each of the others leaves one term out. A trained editor has two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from errata.measure.evaluate import PROTOCOL, Baseline, run_stream
 from errata.measure.figures import csv_text, write_texts
 from errata.measure.fine import protocol, run_fine
 from errata.measure.results import Run
-from errata.measure.trials import Result, Trial, difference, run_each, silent, trial_of
+from errata.measure.trials import Drawing, Result, Trial, difference, run_each, silent, trial_of
 
 NAME: Final = "odedit"
 
@@ -108,8 +108,8 @@ def fill(
             model, editor, stream, horizons=horizons, seed=seed, edits=edits, progress=silent, baseline=baseline, asked=name
         )
 
-    def streams(count: int) -> Callable[[int], Stream]:
-        return lambda seed: ScopeWorldStream(seed=seed, edits=count, also=ALSO)
+    def streams(count: int) -> Drawing:
+        return lambda seed, _: ScopeWorldStream(seed=seed, edits=count, also=ALSO)
 
     singly = run_each(
         model, editors, streams(alone), single, seeds=seeds, protocol=protocol(1), folder=folder / "single", progress=progress

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -18,12 +18,35 @@ from errata.core.errors import BadInput, quoted
 
 if TYPE_CHECKING:
     from errata.core.editor import Editor
-    from errata.measure.trials import Trial
+    from errata.core.model import Model
+    from errata.measure.trials import Drawing, Trial
 
-_STREAM = "scopeworld-stream"
-_FIGURES = (
-    "proper", "reliability", "text_generality", "image_generality", "cross_modal",
-    "specificity_out", "near_locality", "image_locality", "text_locality", "write_over_pass",
+
+class Benchmark(NamedTuple):
+    """What a table's editors are streamed through."""
+
+    name: str
+
+    figures: tuple[str, ...]
+    """Its columns."""
+
+    draws: Callable[[Model, int], Drawing]
+    """A seed's stream of so many edits, for a model; raises `BadInput` where it can't be put to the model."""
+
+
+def _scopeworld(model: Model, edits: int) -> Drawing:
+    from errata.session import registry
+
+    return lambda seed, _: registry.benchmark(_SCOPEWORLD.name, seed=seed, edits=edits)
+
+
+_SCOPEWORLD: Final = Benchmark(
+    "scopeworld-stream",
+    (
+        "proper", "reliability", "text_generality", "image_generality", "cross_modal",
+        "specificity_out", "near_locality", "image_locality", "text_locality", "write_over_pass",
+    ),
+    _scopeworld,
 )  # fmt: skip
 
 DEFAULT_SEEDS = "101,102,103"
@@ -56,7 +79,8 @@ def editors(
     Examples:
       errata table editors --editor scopeedit:preset=paper --editor scopeedit --seeds 101,102,103 --edits 100
     """
-    _stream("editors", editors_named(editor), model, edits=edits, seeds=seeds, out=out, device=device, dtype=dtype)
+    asked = Asked(model, edits, seeds_in(seeds), out or Path("out/editors"), device, dtype)
+    compare("editors", _SCOPEWORLD, editors_named(editor), asked)
 
 
 @app.command("scopeedit-ablation")
@@ -79,58 +103,62 @@ def ablation(
     """
     from errata.editors import ablation as rows
 
-    _stream("scopeedit-ablation", dict(rows()), model, edits=edits, seeds=seeds, out=out, device=device, dtype=dtype)
+    asked = Asked(model, edits, seeds_in(seeds), out or Path("out/scopeedit-ablation"), device, dtype)
+    compare("scopeedit-ablation", _SCOPEWORLD, dict(rows()), asked)
 
 
-def _stream(
-    name: str,
-    rows: Mapping[str, Editor[Any]],
-    model: str,
-    *,
-    edits: int,
-    seeds: str,
-    out: Path | None,
-    device: str,
-    dtype: DtypeName,
-) -> None:
-    from errata.measure.trials import against, run_trials
+class Asked(NamedTuple):
+    """What every such table is asked for."""
+
+    model: str
+    edits: int
+    seeds: tuple[int, ...]
+    out: Path
+    device: str
+    dtype: DtypeName
+
+
+def compare(name: str, benchmark: Benchmark, rows: Mapping[str, Editor[Any]], asked: Asked) -> None:
+    """Run what isn't there yet, print the table, write its files.
+
+    Raises:
+        BadInput: the model can't be opened, or the benchmark or an editor can't be put to it.
+    """
+    from errata.measure.trials import COST, against, run_trials
     from errata.report.trials import write_trials_report
-    from errata.session import registry
     from errata.session.ready import equipped
     from errata.tables.seeds import write_seeds
 
-    wanted, folder = seeds_in(seeds), out or Path("out") / name
-    taken = model_at(model, device=device, dtype=dtype)
-    tools = tools_at(device=device, dtype=dtype)
+    taken = model_at(asked.model, device=asked.device, dtype=asked.dtype)
+    tools = tools_at(device=asked.device, dtype=asked.dtype)
     with watched(name) as progress:
         trials = run_trials(
             taken,
             {text: equipped(each, tools) for text, each in rows.items()},
-            lambda seed: registry.benchmark(_STREAM, seed=seed, edits=edits),
-            seeds=wanted,
-            edits=edits,
-            folder=folder,
+            benchmark.draws(taken, asked.edits),
+            seeds=asked.seeds,
+            edits=asked.edits,
+            folder=asked.out,
             progress=progress,
         )
-    say(
-        f"after {counted(edits, 'edit')}, seeds {', '.join(map(str, wanted))}: mean and standard error "
-        "(%; write_over_pass in passes)"
-    )
+    seeds = ", ".join(map(str, asked.seeds))
+    unit = f"%; {COST} in passes" if COST in benchmark.figures else "%"
+    say(f"after {counted(asked.edits, 'edit')}, seeds {seeds}: mean and standard error ({unit})")
     _print.table(
-        ("editor", *_FIGURES),
-        [(one.name, *(_cell(one, against(one, trials), each) for each in _FIGURES)) for one in trials],
-        numbers=_FIGURES,
+        ("editor", *benchmark.figures),
+        [(one.name, *(_cell(one, against(one, trials), each) for each in benchmark.figures)) for one in trials],
+        numbers=benchmark.figures,
     )
-    csv, markdown = write_seeds(folder, trials)
+    csv, markdown = write_seeds(asked.out, trials)
     say(f"intervals (bootstrap over seeds and edits, 95 %) and the worst seed: {markdown} and {csv}")
     facts = {
-        "Benchmark": _STREAM,
-        "Edits": str(edits),
-        "Seeds": ", ".join(map(str, wanted)),
+        "Benchmark": benchmark.name,
+        "Edits": str(asked.edits),
+        "Seeds": seeds,
         "Model": taken.name,
         "Model digest": taken.digest,
     }
-    say(f"report: {write_trials_report(folder / 'report.html', trials, name=name, facts=facts)}")
+    say(f"report: {write_trials_report(asked.out / 'report.html', trials, name=name, facts=facts)}")
 
 
 def _cell(trial: Trial, other: Trial, figure: str) -> str:
