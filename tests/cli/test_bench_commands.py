@@ -199,10 +199,14 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
     done = inside(*words, "--seeds", "7,8")
     assert done.code == 0, done.err
     assert "after 1 edit, seeds 7, 8" in done.out
-    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    figures, upkeep = done.out.split("what it takes to keep")
+    rows = {line.split()[0]: line for line in figures.splitlines() if line.strip()}
     assert "100.0 ± 0.0" in rows["none"]  # nothing moves where nothing is edited
     assert "*" not in rows["finetune:steps=1"]  # two seeds are too few for a difference to count
+    kept = {line.split()[0]: line.split()[1:] for line in upkeep.splitlines() if line.strip()}
+    assert kept["none"] == ["0.0", "-", "-", "100"]  # no correction is in force, and a restart changes no answer
     page = (tmp_path / "t" / "report.html").read_text(encoding="utf-8")
+    assert "What it takes to keep" in page
     assert f"report: {Path('t') / 'report.html'}" in done.out
     assert "2 seeds: no difference counts." in page
     seeds = (tmp_path / "t" / "seeds.md").read_text(encoding="utf-8").splitlines()

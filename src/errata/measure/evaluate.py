@@ -26,11 +26,12 @@ from errata.core.progress import Progress
 from errata.core.records import Edit, EditId, Query
 from errata.editors import state_bytes
 from errata.log import EditLog, MemoryStore
-from errata.measure.results import Cost, Horizon, Judged, Rate, Run
+from errata.measure.results import Cost, Horizon, Judged, Rate, Restart, Run
 from errata.measure.scoring import Scored, by_exact_match, classes, exactly, forced_target, rates, retention, scored
 from errata.nn.patches import NoPatch, Replaced
 from errata.nn.places import plain
 from errata.session.attempts import settled
+from errata.session.folding import kept
 from errata.session.receipts import Receipt
 from errata.session.session import Session
 
@@ -49,6 +50,9 @@ def matching(stream: Stream) -> Mapping[str, JSON]:
 
 
 _READS = 48
+_REASKED = 64
+"""Questions that a session begun anew is asked, at most."""
+
 _REPEATS = 5
 
 
@@ -95,7 +99,7 @@ def run_stream(
     if not wanted or wanted[0] < 1 or wanted[-1] > edits or edits > len(stream):
         raise BadInput(f"Horizons must lie between 1 and the number of edits ({edits}); these are {list(horizons)}.")
     base = baseline or Baseline(model)
-    log = EditLog(MemoryStore())
+    log = EditLog(store := MemoryStore())
     session = Session.open(model, editor, log, pool=stream.pool(), snapshot_every=edits + 1)
     meter = _Meter(session)
     found: list[Horizon] = []
@@ -107,16 +111,28 @@ def run_stream(
             progress(f"asking after {index + 1}", index + 1, edits)
             last = _ask(session, base, stream, index + 1, meter.receipts)
             found.append(_horizon(session, index + 1, last, meter.receipts, beside=isinstance(stream, Matches)))
+    own = [case.case.edit.query for case in last]
     return Run(
         benchmark={"name": stream.name, "seed": seed, "edits": edits, "digest": stream.digest},
         model={"name": model.name, "digest": model.digest, "parameters": model.parameters},
         editor=session.editor.spec(model),
         protocol={**PROTOCOL, **matching(stream)},
         horizons=tuple(found),
-        cost=meter.cost(session, [case.case.edit.query for case in last]),
+        cost=meter.cost(session, own),
         judged=tuple(_judged(position, case, meter.receipts) for position, case in enumerate(last)),
         asked=asked,
+        restart=_restarted(session, store, own[:_REASKED]),
     )
+
+
+def _restarted(session: Session, store: MemoryStore, queries: Sequence[Query]) -> Restart:
+    """Begin anew from what was stored, the last state among it, and ask again."""
+    if session.head is not None:
+        kept(session.log, session.head, session.state)
+    again = Session.open(session.model, session.editor, EditLog(store))
+    before, after = (each.ask(queries, max_new_tokens=ANSWER_TOKENS, words=False) for each in (session, again))
+    same = sum(one.text == other.text for one, other in zip(before, after, strict=True))
+    return Restart(len(queries), same)
 
 
 def _ask(session: Session, base: Baseline, stream: Stream, horizon: int, receipts: dict[EditId, Receipt]) -> list[Scored]:
@@ -179,12 +195,15 @@ class _Meter:
         self._pass_ms: list[float] = []
         self._state_bytes: list[int] = []
         self._log_bytes: list[int] = []
+        self._first_bytes: int | None = None
 
     def write(self, edit: Edit) -> None:
         self._pass_ms.append(pass_ms(self._session.model, edit))
         receipt = self._session.edit(edit)
         self.receipts[edit.id] = receipt
         self._state_bytes.append(state_bytes(self._session.state))
+        if self._first_bytes is None and receipt.status == "applied":
+            self._first_bytes = self._session.snapshot_bytes()
         head = self._session.head
         assert head is not None, "the edit has an entry"
         self._log_bytes.append(head.size_bytes)
@@ -202,6 +221,7 @@ class _Meter:
             state_bytes=(self._state_bytes[0], self._state_bytes[-1]),
             log_bytes_per_edit=sum(self._log_bytes) / len(self._log_bytes),
             snapshot_bytes=session.snapshot_bytes(),
+            snapshot_first_bytes=self._first_bytes,
         )
 
 

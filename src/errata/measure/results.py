@@ -89,6 +89,11 @@ class Cost:
 
     log_bytes_per_edit: float
     snapshot_bytes: int
+    """What the last state takes on a disk."""
+
+    snapshot_first_bytes: int | None = None
+    """The same after the first write."""
+
     read_over_base_merged: float | None = None
     """The same with the edits merged into the weights; None for an editor that can't be."""
 
@@ -108,6 +113,7 @@ class Cost:
             "state_bytes": {"first": self.state_bytes[0], "last": self.state_bytes[1]},
             "log_bytes_per_edit": self.log_bytes_per_edit,
             "snapshot_bytes": self.snapshot_bytes,
+            **({} if self.snapshot_first_bytes is None else {"snapshot_first_bytes": self.snapshot_first_bytes}),
             "at_a_time": self.at_a_time,
         }
 
@@ -145,6 +151,17 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Restart:
+    """What a session that was begun anew from the log says, against the one that wrote it."""
+
+    asked: int
+    """Edits' own questions."""
+
+    same: int
+    """Answers that are the same, word for word."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One editor's run over one benchmark."""
 
@@ -164,6 +181,9 @@ class Run:
     asked: str = ""
     """How the editor was named, such as "scopeedit:preset=paper"; for the report's labels."""
 
+    restart: Restart | None = None
+    """None where nobody tried."""
+
     def to_json(self) -> dict[str, JSON]:
         return {
             "benchmark": dict(self.benchmark),
@@ -173,6 +193,7 @@ class Run:
             "horizons": [horizon.to_json() for horizon in self.horizons],
             "cost": self.cost.to_json(),
             "judged": [each.to_json() for each in self.judged],
+            **({} if self.restart is None else {"restart": {"asked": self.restart.asked, "same": self.restart.same}}),
         }
 
 

@@ -24,6 +24,7 @@ from errata.measure.evaluate import PROTOCOL, Baseline, matching, run_stream
 from errata.measure.figures import folder_of, write_json
 from errata.measure.intervals import Interval, intervals
 from errata.measure.results import Run
+from errata.measure.upkeep import Upkeep, mean, upkeep
 
 ENOUGH = 3
 """Seeds below which no difference counts."""
@@ -52,6 +53,9 @@ class Trial:
 
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Figure -> the bootstrap's interval; none where a run doesn't list its edits."""
+
+    upkeep: Upkeep | None = None
+    """What an operator asks first, the mean over the seeds."""
 
     def has(self, figure: str) -> bool:
         """Whether every seed has this figure."""
@@ -146,7 +150,14 @@ def run_trials(
 
     found = run_each(model, editors, stream_of, run, seeds=seeds, protocol=PROTOCOL, folder=folder, progress=progress)
     trials = [trial_of(name, [_figures(result) for result in results]) for name, results in found.items()]
-    return [replace(one, intervals=intervals(found[one.name], [each for each in one.figures if each != COST])) for one in trials]
+    return [
+        replace(
+            one,
+            intervals=intervals(found[one.name], [each for each in one.figures if each != COST]),
+            upkeep=mean([upkeep(result) for result in found[one.name]]),
+        )
+        for one in trials
+    ]
 
 
 def run_each(

@@ -11,6 +11,7 @@ from pathlib import Path
 from errata.core.counted import counted
 from errata.measure.figures import write_text
 from errata.measure.results import Run
+from errata.measure.upkeep import upkeep
 from errata.report import tables, words
 from errata.report.capacity import of_capacity, room
 from errata.report.figures import cost_figure, curves, forcing_figure, retention, shares, trade
@@ -18,6 +19,7 @@ from errata.report.gallery import draw, gallery
 from errata.report.gate import gate_figure, of_gate
 from errata.report.markup import Markup, el, fold, join, table
 from errata.report.page import beside, grouped, listed_facts, masthead, note, page, section, takeaway
+from errata.report.upkeep import HOW, four
 from errata.report.view import Shown, View, view
 
 CARDS = 6
@@ -77,7 +79,8 @@ def _header(seen: View, title: str) -> Markup:
 
 
 def _result(seen: View) -> list[Markup]:
-    return [tables.summary(seen), note(tables.legend_of_bold(seen.editors)), *tables.exactly(seen)]
+    led = four([(one.label, upkeep(one.run.to_json())) for one in seen.shown])
+    return [led, note(HOW), tables.summary(seen), note(tables.legend_of_bold(seen.editors)), *tables.exactly(seen)]
 
 
 def _trade(seen: View) -> list[Markup]:

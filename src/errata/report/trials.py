@@ -17,6 +17,8 @@ from errata.measure.trials import COST, ENOUGH, Trial, against, difference, said
 from errata.report.charts import whisker
 from errata.report.markup import NOTHING, Markup, el, hidden, table
 from errata.report.page import listed_facts, masthead, note, page, section, takeaway
+from errata.report.upkeep import HOW as HOW_KEPT
+from errata.report.upkeep import four
 from errata.report.words import listed
 
 _PROPER, _SPREADS, _STAYS = "proper", "spreads", "stays"
@@ -41,11 +43,13 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
     kinds = known(figure for one in trials for figure in one.figures if figure not in _CLASSES and figure != COST)
     kinds = tuple(kind for kind in kinds if kind.name not in COMPOSITES)
     rows = [_with_means(one, kinds) for one in trials]
+    kept = [(one.name, one.upkeep) for one in trials if one.upkeep is not None]
     parts = [
         masthead(f"{name}: {counted(len(rows), 'editor')}", _lead(rows), listed_facts(dict(facts))),
         el(
             "main",
             {},
+            *([section("upkeep", "What it takes to keep", four(kept), note(HOW_KEPT))] if kept else []),
             section("rails", "Side by side", takeaway(_differences(rows)), _rails(rows), note(_HOW)),
             section("figures", "Kind by kind", _figures(rows, kinds)),
         ),

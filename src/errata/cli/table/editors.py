@@ -125,6 +125,8 @@ def compare(name: str, benchmark: Benchmark, rows: Mapping[str, Editor[Any]], as
         BadInput: the model can't be opened, or the benchmark or an editor can't be put to it.
     """
     from errata.measure.trials import COST, against, run_trials
+    from errata.measure.upkeep import TITLES
+    from errata.measure.upkeep import said as told
     from errata.report.trials import write_trials_report
     from errata.session.ready import equipped
     from errata.tables.seeds import write_seeds
@@ -149,6 +151,8 @@ def compare(name: str, benchmark: Benchmark, rows: Mapping[str, Editor[Any]], as
         [(one.name, *(_cell(one, against(one, trials), each) for each in benchmark.figures)) for one in trials],
         numbers=benchmark.figures,
     )
+    say("what it takes to keep: what lies next to an edit, and moved; a write with its guard; the state, if all edits take as much")
+    _print.table(("editor", *TITLES), [(one.name, *told(one.upkeep)) for one in trials if one.upkeep is not None], numbers=TITLES)
     csv, markdown = write_seeds(asked.out, trials)
     say(f"intervals (bootstrap over seeds and edits, 95 %) and the worst seed: {markdown} and {csv}")
     facts = {

@@ -1,0 +1,88 @@
+"""What an operator asks of an editor first: neighbours moved, seconds to a fix, memory at 10,000 edits, and what a restart forgets.
+
+All four are worked out from what a run has measured (`result.json`), so that any run that is kept has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Final
+
+MANY: Final = 10_000
+"""Edits for which a memory is reckoned."""
+
+NEIGHBOURS: Final = (
+    "near_locality", "image_locality", "specificity_out",
+    "same_wording", "same_old_value", "other_relation", "other_on_picture", "shown", "picture_of_new",
+)  # fmt: skip
+"""Kinds of probes that lie next to an edit and must stay: something else in the same words, or something else of the same thing."""
+
+
+TITLES: Final = ("neighbours moved, %", "seconds to fix", f"MB at {MANY:,} edits", "the same after a restart, %")
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The four figures of one run, or their means over several."""
+
+    moved: float | None
+    """The share of probes next to an edit that changed, each probe counting once; None where none was asked."""
+
+    seconds: float | None
+    """From a correction's arrival to its being in force, the guard's questions included; the median. None where none was kept."""
+
+    memory_bytes: float | None
+    """What the state takes on a disk at `MANY` edits, if each takes as much as those of the run did; None where it isn't known."""
+
+    forgotten: float | None
+    """The share of edits' own questions that a session begun anew from the log answers otherwise; None where none was begun."""
+
+
+def upkeep(result: Mapping[str, Any]) -> Upkeep:
+    """The figures of a run.
+
+    Args:
+        result: what a `result.json` holds.
+    """
+    cost, last = result["cost"], result["horizons"][-1]
+    near = [rate for kind, rate in last["rates"].items() if kind in NEIGHBOURS and rate["rate"] is not None]
+    asked = sum(rate["n"] for rate in near)
+    kept = last["edits"] - last["refused"]
+    restart = result.get("restart")
+    return Upkeep(
+        moved=1 - sum(rate["rate"] * rate["n"] for rate in near) / asked if asked else None,
+        seconds=(cost["write_ms"]["median"] + cost["guard_ms"]["median"]) / 1000 if kept else None,
+        memory_bytes=_at_many(cost.get("snapshot_first_bytes"), cost["snapshot_bytes"], kept),
+        forgotten=1 - restart["same"] / restart["asked"] if restart and restart["asked"] else None,
+    )
+
+
+def _at_many(first: int | None, last: int, edits: int) -> float | None:
+    return None if first is None or edits < 2 else last + max(0.0, (last - first) / (edits - 1)) * (MANY - edits)
+
+
+def mean(several: Sequence[Upkeep]) -> Upkeep:
+    """Of several runs, figure by figure; one that some run doesn't have is None."""
+
+    def of(values: Sequence[float | None]) -> float | None:
+        there = [value for value in values if value is not None]
+        return fmean(there) if there and len(there) == len(values) else None
+
+    return Upkeep(
+        of([one.moved for one in several]),
+        of([one.seconds for one in several]),
+        of([one.memory_bytes for one in several]),
+        of([one.forgotten for one in several]),
+    )
+
+
+def said(one: Upkeep) -> tuple[str, str, str, str]:
+    """The figures as they are printed, in the order of `TITLES`; "-" for what isn't known."""
+    return (
+        "-" if one.moved is None else f"{100 * one.moved:.1f}",
+        "-" if one.seconds is None else f"{one.seconds:.2g}",
+        "-" if one.memory_bytes is None else f"{one.memory_bytes / 1e6:,.1f}",
+        "-" if one.forgotten is None else f"{100 * (1 - one.forgotten):.0f}",
+    )
