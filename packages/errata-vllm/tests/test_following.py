@@ -120,15 +120,17 @@ def test_a_store_without_the_worker_and_a_worker_without_a_store_are_refused():
 
 def config(**other):
     parallel = SimpleNamespace(tensor_parallel_size=other.pop("tensor", 1), pipeline_parallel_size=other.pop("pipeline", 1))
-    model = SimpleNamespace(enforce_eager=other.pop("eager", True), runner_type=other.pop("runner", "generate"))
+    model = SimpleNamespace(runner_type=other.pop("runner", "generate"))
+    graphs = SimpleNamespace(cudagraph_mode=SimpleNamespace(value=other.pop("graphs", 0)))
     given = {"speculative_config": None, "lora_config": None, "kv_transfer_config": None, "use_v2_model_runner": False, **other}
-    return SimpleNamespace(parallel_config=parallel, model_config=model, **given)
+    return SimpleNamespace(parallel_config=parallel, model_config=model, compilation_config=graphs, **given)
 
 
 def test_ways_to_run_in_which_corrections_would_silently_be_left_out_are_refused():
     check_config(config())
     for wrong, instead in (
-        ({"eager": False}, "--enforce-eager"), ({"tensor": 2}, "--tensor-parallel-size 1"), ({"pipeline": 2}, "layers"),
+        ({"graphs": 1}, "--enforce-eager, or with -cc.cudagraph_mode=NONE"), ({"graphs": (2, 1)}, "--enforce-eager"),
+        ({"tensor": 2}, "--tensor-parallel-size 1"), ({"pipeline": 2}, "layers"),
         ({"speculative_config": object()}, "drafts"), ({"lora_config": object()}, "adapters"),
         ({"kv_transfer_config": object()}, "elsewhere"), ({"use_v2_model_runner": True}, "V2"), ({"runner": "pooling"}, "generate"),
     ):  # fmt: skip

@@ -64,10 +64,10 @@ class Runner:
     def _model_forward(self, x_TI):
         return self.model.layers[3].mlp.down_proj(x_TI)
 
-    def add(self, name, x_TI, *, pin=None, prefix=()):
+    def add(self, name, x_TI, *, pin=None, prefix=(), whole=0):
         """A request over these positions, of which the blocks in `prefix` are cached."""
         own = [self.free.pop() for _ in range(-(-len(x_TI) // BLOCK) - len(prefix))]
-        params = SimpleNamespace(extra_args=None if pin is None else {"errata_at": pin})
+        params = SimpleNamespace(extra_args=None if pin is None else {"errata_at": pin}, prompt_logprobs=whole)
         self.requests[name] = SimpleNamespace(block_ids=([*prefix, *own],), sampling_params=params)
         self.inputs[name], self.done[name] = x_TI, len(prefix) * BLOCK
 
@@ -79,7 +79,14 @@ class Runner:
         x_TI = torch.cat([self.inputs[name][at : at + n] for name, at, n in zip(names, starts, counts, strict=True)])
         ends = np.array([0, *np.cumsum(counts)])
         self.query_start_loc = SimpleNamespace(np=ends)
-        self.input_batch = SimpleNamespace(num_reqs=len(names), req_ids=list(names), num_computed_tokens_cpu=np.array(starts))
+        places = [
+            self.requests[name].block_ids[0][at // BLOCK] * BLOCK + at % BLOCK
+            for name, start, count in zip(names, starts, counts, strict=True)
+            for at in range(start, start + count)
+        ]
+        table = SimpleNamespace(slot_mapping=SimpleNamespace(gpu=torch.tensor([*places, *[-1] * padding])))
+        told = {"num_reqs": len(names), "req_ids": list(names), "num_computed_tokens_cpu": np.array(starts)}
+        self.input_batch = SimpleNamespace(block_table=[table], **told)
         y_TO = self._model_forward(torch.cat([x_TI, torch.zeros(padding, WIDTH)]))
         for name, count in zip(names, counts, strict=True):
             self.done[name] += count
@@ -115,6 +122,21 @@ def test_requests_of_many_versions_in_steps_of_any_size_are_each_read_alone(seed
         x, y = runner.inputs[name], runner.plain(runner.inputs[name])
         meant = y if pin == "base" else expected(VERSIONS[(pin or len(VERSIONS)) - 1], x, y)
         assert torch.allclose(found[name], meant, atol=1e-6)
+    assert seam.counts.spoken
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_where_only_the_last_position_counts_it_is_read_as_it_would_be_alone(seed):
+    runner, _, seam = corrected(seed)
+    xs = {f"r{number}": walk(seed * 100 + number, 24) for number in range(4)}
+    for name, x in xs.items():
+        runner.add(name, x, whole=None)
+    at = dict.fromkeys(xs, 0)
+    while left := [name for name in xs if runner.done[name] < 24]:
+        for name, y_TO in runner.step(left).items():
+            at[name] += len(y_TO)
+            meant = expected(VERSIONS[-1], xs[name], runner.plain(xs[name]))[at[name] - 1]
+            assert torch.allclose(y_TO[-1], meant, atol=1e-6)
     assert seam.counts.spoken
 
 
@@ -157,6 +179,14 @@ def test_without_requests_of_the_engine_nothing_is_changed():
     runner, _, _ = corrected(2)
     x = walk(3)
     assert torch.equal(runner.model.layers[3].mlp.down_proj(x), x @ runner.model.layers[3].mlp.down_proj.weight.T)
+
+
+def test_a_step_that_does_not_reach_the_operation_is_not_answered():
+    runner, _, _ = corrected(2)
+    runner.add("one", walk(4, 24))
+    runner.model.layers[3].mlp.down_proj = runner.model.layers[3].mlp.down_proj.inner  # as in a graph compiled without it
+    with pytest.raises(RuntimeError, match="without the operation.*--enforce-eager"):
+        runner.step(["one"])
 
 
 def test_full_buffers_leave_the_worker_at_its_last_version_and_it_says_why():

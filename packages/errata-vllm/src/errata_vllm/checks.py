@@ -62,9 +62,9 @@ def check_config(config: Any) -> None:
     parallel = config.parallel_config
     refused = [
         (
-            not config.model_config.enforce_eager,
-            "compiles the model or captures graphs, in which no module is seen",
-            "--enforce-eager",
+            config.compilation_config.cudagraph_mode.value != 0,
+            "captures graphs, in which nothing is decided anew",
+            "--enforce-eager, or with -cc.cudagraph_mode=NONE",
         ),
         (parallel.tensor_parallel_size > 1, "splits modules over devices", "--tensor-parallel-size 1"),
         (parallel.pipeline_parallel_size > 1, "splits layers over devices", "--pipeline-parallel-size 1"),

@@ -1,7 +1,8 @@
 """vLLM's general plugin: it runs in every process, checks what can't be served, and puts the corrections in force.
 
-Three methods of vLLM are wrapped, each to do what it did and then one thing more: `EngineArgs.create_engine_config` (the process
-that was started: what can't be served is refused there), `GPUModelRunner.initialize_kv_cache` (the worker: the seam is put in), and
+Four methods of vLLM are wrapped, each to do what it did and then one thing more: `EngineArgs.create_engine_config` (the process
+that was started: what can't be served is refused there), the model runner's `load_model` (the worker: the operation at which
+corrections speak is put in before the model is traced) and `initialize_kv_cache` (the seam is put behind it), and
 `SamplingParams.verify` (where requests come in: a pin that can't be served is refused, and the others go on).
 """
 
@@ -17,6 +18,7 @@ from typing import Any, Final
 from errata.core.errors import ErrataError, quoted
 from errata_vllm.checks import check_config, check_log, check_named, check_version
 from errata_vllm.following import Followed
+from errata_vllm.op import SALT, place
 from errata_vllm.seam import PIN, Seam
 from errata_vllm.settings import Settings, settings
 
@@ -29,10 +31,16 @@ _PINS: Final = 4096
 def register() -> None:
     """Called by vLLM in every process; more than once does no harm."""
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.platforms import current_platform
     from vllm.sampling_params import SamplingParams
     from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
     _wrap(EngineArgs, "create_engine_config", _configured)
+    _wrap(GPUModelRunner, "load_model", _loaded)
+    if current_platform.is_cpu():
+        from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+
+        _wrap(CPUModelRunner, "load_model", _loaded)
     _wrap(GPUModelRunner, "initialize_kv_cache", _laid_out)
     _wrap(SamplingParams, "verify", _verified)
 
@@ -56,6 +64,8 @@ def _configured(inner: Callable[..., Any], args: Any, *given: Any, **named: Any)
         found = settings()
         if check_named(found, config.parallel_config.worker_extension_cls) and found is not None:
             _check(found, config)
+            if isinstance(config.additional_config, dict):  # it goes into the key of the cache of graphs
+                config.additional_config = {**config.additional_config, "errata": SALT}
     except ErrataError as error:
         if Path(sys.argv[0]).name in _COMMANDS:  # a command prints the sentence; a program gets the error
             print(f"errata: {error}", file=sys.stderr)
@@ -70,6 +80,13 @@ def _check(found: Settings, config: Any) -> int:
     check_version(vllm.__version__)
     check_config(config)
     return check_log(_followed(found), config.model_config.model, found)
+
+
+def _loaded(inner: Callable[..., Any], runner: Any, *args: Any, **named: Any) -> None:
+    inner(runner, *args, **named)
+    found = settings()
+    if check_named(found, runner.vllm_config.parallel_config.worker_extension_cls) and found is not None:
+        place(runner.get_model(), _followed(found).module)
 
 
 def _laid_out(inner: Callable[..., Any], runner: Any, config: Any, is_profiling: bool = False, **named: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where corrections speak inside vLLM: behind the last decoder layer's down projection, for every row that the model runner runs.
+"""Where corrections speak inside vLLM: behind the last decoder layer's down projection (`errata_vllm.op`), in every step.
 
 The runner says whose the rows of a step are (`input_batch`) and where each request's keys and values stand (`block_ids`). What a
 row's answer depends on beside its own state is which slot spoke at the position before. That is carried from step to step; where a
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from errata.core.errors import BadInput, ErrataError
 from errata.nn.codes import SILENT, Codes
 from errata_vllm.book import BASE, Book, Lens, Piece
 from errata_vllm.following import Folded, Followed, Poll
+from errata_vllm.op import listen, place
 
 PIN = "errata_at"
 """In a request's `vllm_xargs` (`SamplingParams.extra_args`): which version it is answered by."""
@@ -39,6 +40,9 @@ class _Request:
     spoke: int = SILENT
     """The slot that spoke there."""
 
+    whole: bool = False
+    """Whether probabilities of the prompt's tokens are asked for, so that every position counts."""
+
 
 class _Run(NamedTuple):
     """One request in a step."""
@@ -52,7 +56,7 @@ class _Step(NamedTuple):
     runs: list[_Run]
     pieces: list[Piece]
     places_T: Tensor | None
-    """Where each row's code is kept; None where no prefix is ever taken up."""
+    """Where each row's code is kept: as its keys and values are, block by block; None where no prefix is ever taken up."""
 
 
 @dataclass
@@ -87,7 +91,7 @@ class Seam:
         self._runner = runner
         self._followed = followed
         self._slots = slots
-        self._module = _module(runner.get_model(), followed.module)
+        self._module = place(runner.get_model(), followed.module)
         self._block, self._blocks = _blocks(runner)
         self._caching = bool(runner.cache_config.enable_prefix_caching)
         self._codes_PR: Tensor | None = None
@@ -105,7 +109,8 @@ class Seam:
         self.take()
         if why := self._poll.trouble or self.trouble:
             raise BadInput(why)
-        self._module.register_forward_hook(self._hook)
+        self._reached = False
+        listen(self._module, self._speak)
         self._forward: Callable[..., Any] = runner._model_forward
         runner._model_forward = self._forwarded
         self._poll.start()
@@ -178,11 +183,17 @@ class Seam:
 
     def _forwarded(self, *args: Any, **named: Any) -> Any:
         self.take()
-        self._step = self._prepared()
+        self._step, self._reached = self._prepared(), False
         try:
-            return self._forward(*args, **named)
+            given = self._forward(*args, **named)
         finally:
             self._step = None
+        if not self._reached:
+            raise RuntimeError(
+                "vLLM ran the model without the operation at which corrections speak: a graph that was compiled without it. "
+                "Remove vLLM's cache of compiled graphs, or start with --enforce-eager."
+            )
+        return given
 
     def _prepared(self) -> _Step:
         """Whose the rows of this step are, and what spoke before each request's first."""
@@ -193,18 +204,16 @@ class Seam:
         ends = ends[: count + 1].tolist()
         for gone in self._requests.keys() - runner.requests.keys():
             del self._requests[gone]
-        runs, pieces, places = list[_Run](), list[Piece](), list[int]()
+        runs, pieces = list[_Run](), list[Piece]()
         for index, name in enumerate(batch.req_ids[:count]):
-            told, start, rows = runner.requests[name], starts[index], slice(ends[index], ends[index + 1])
-            request = self._requests.get(name) or self._begun(name, told)
-            before = request.spoke if request.next == start else self._before(request, told, start)
+            start, rows = starts[index], slice(ends[index], ends[index + 1])
+            request = self._requests.get(name) or self._begun(name, runner.requests[name])
+            before = request.spoke if request.next == start else self._before(request, runner.requests[name], start)
             runs.append(_Run(request, start, rows))
-            pieces.append(Piece(rows, request.version, before))
-            if self._caching:
-                places += self._places(told, start, start + rows.stop - rows.start)
+            pieces.append(Piece(rows, request.version, before, request.whole))
         self.counts.steps += 1
         self.counts.rows += ends[-1]
-        return _Step(runs, pieces, torch.tensor(places) if places else None)
+        return _Step(runs, pieces, batch.block_table[0].slot_mapping.gpu[: ends[-1]] if self._caching else None)
 
     def _begun(self, name: str, told: Any) -> _Request:
         given = (told.sampling_params.extra_args or {}).get(PIN) if told.sampling_params is not None else None
@@ -213,7 +222,8 @@ class Seam:
         except ErrataError as error:  # it could be served when it came in, and can't any more
             self.trouble = str(error)
             version, seq = BASE, 0
-        request = self._requests[name] = _Request(version, seq)
+        whole = told.sampling_params is not None and told.sampling_params.prompt_logprobs is not None
+        request = self._requests[name] = _Request(version, seq, whole=whole)
         return request
 
     def _before(self, request: _Request, told: Any, start: int) -> int:
@@ -224,56 +234,41 @@ class Seam:
         if self._book is None or self._codes_PR is None or self._book.silent(request.version):
             return SILENT
         codes_PR = self._codes_PR[torch.tensor(self._places(told, 0, start), device=self._codes_PR.device)]
-        return int(self._book.speaking(codes_PR, [Piece(slice(0, start), request.version, SILENT)])[-1])
+        slots_P = self._book.speaking(codes_PR, [Piece(slice(0, start), request.version, SILENT)])
+        return SILENT if slots_P is None else int(slots_P[-1])
 
     def _places(self, told: Any, start: int, stop: int) -> list[int]:
         """Where the codes of a request's positions are kept: as their keys and values are, block by block."""
         blocks, size = told.block_ids[0], self._block
         return [blocks[position // size] * size + position % size for position in range(start, stop)]
 
-    def _hook(self, module: nn.Module, given: tuple[Any, ...], output: Any) -> Any:
-        step, book = self._step, self._book
+    def _speak(self, x_TI: Tensor, y_TO: Tensor) -> None:
+        """What the operation does: between the module and what comes after it."""
+        step, book, self._reached = self._step, self._book, True
         if step is None or book is None:
-            return output
-        whole = isinstance(output, tuple)
-        y_TO: Tensor = output[0] if whole else output
+            return
         if not self._caching and all(book.silent(piece.version) for piece in step.pieces):
-            return output
-        rows = step.pieces[-1].rows.stop
-        codes_TR = book.codes(given[0][:rows])
+            return
+        codes_TR = book.codes(x_TI[: step.pieces[-1].rows.stop])
         if step.places_T is not None:
             if self._codes_PR is None:
                 self._codes_PR = torch.zeros(self._blocks * self._block, book.width, device=y_TO.device)
-            self._codes_PR[step.places_T.to(y_TO.device)] = codes_TR
+            self._codes_PR.index_copy_(0, step.places_T, codes_TR)
         slots_T = book.speaking(codes_TR, step.pieces)
         self._remember(step, slots_T)
-        if len(y_TO) > rows:
-            slots_T = torch.nn.functional.pad(slots_T, (0, len(y_TO) - rows), value=SILENT)
-        moved_TO = book.moved(slots_T, y_TO)
-        return (moved_TO, *output[1:]) if whole else moved_TO
+        if slots_T is not None:
+            book.move(slots_T, y_TO)
 
-    def _remember(self, step: _Step, slots_T: Tensor) -> None:
-        last = slots_T[[run.rows.stop - 1 for run in step.runs]].tolist()
-        for run, slot in zip(step.runs, last, strict=True):
+    def _remember(self, step: _Step, slots_T: Tensor | None) -> None:
+        runs = step.runs
+        last = [SILENT] * len(runs) if slots_T is None else slots_T[[run.rows.stop - 1 for run in runs]].tolist()
+        for run, slot in zip(runs, last, strict=True):
             run.request.next, run.request.spoke = run.start + run.rows.stop - run.rows.start, slot
             self.counts.spoken += slot != SILENT
 
 
 _PAST = 64
 """Versions of the past that stay in the buffers while there is room."""
-
-
-def _module(model: nn.Module, path: str) -> Any:
-    """The module of vLLM's model that holds the slots, by the end of the path that transformers has for it."""
-    at = path.rfind("layers.")
-    wanted = path[at:] if at >= 0 else path
-    found = [module for name, module in model.named_modules() if name == wanted or name.endswith("." + wanted)]
-    if len(found) != 1:
-        raise BadInput(
-            f"The log's slots are in {path}, and vLLM's model has {len(found)} modules that end in {wanted}. "
-            "A model whose last module is fused or named otherwise there can't be served corrected."
-        )
-    return found[0]
 
 
 def _blocks(runner: Any) -> tuple[int, int]:

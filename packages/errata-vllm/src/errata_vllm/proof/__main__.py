@@ -34,6 +34,8 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--model", default="llava-tiny")
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--compiled", action="store_true", help="vLLM traces the model and compiles it, instead of --enforce-eager")
+    parser.add_argument("--rounds", type=int, default=9, help="how often each size of memory is timed")
     parser.add_argument("--parts", default=",".join(_PARTS), help="of: " + ",".join(_PARTS))
     parser.add_argument("--result", type=Path, default=None, help="where the result is written; OUT/result.json")
     told = parser.parse_args(given)
@@ -42,7 +44,7 @@ def main(given: list[str] | None = None) -> int:
     if not (folder / NOTE).exists():
         prepare(told.model, folder)
     found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-    found |= {"model": told.model, "versions": _versions()}
+    found |= {"model": told.model, "compiled": told.compiled, "versions": _versions()}
     for part in parts:
         started = time.perf_counter()
         found[part] = {"asked": _asked, "served": _served, "cost": _cost}[part](told, folder)
@@ -56,11 +58,8 @@ def main(given: list[str] | None = None) -> int:
 def _asked(told: Any, folder: Path) -> dict[str, Any]:
     from errata_vllm.proof.asking import Asker, asked
 
-    if not (told.out / "asked.json").exists():
-        command = [sys.executable, "-m", "errata_vllm.proof.authoring", "make"]
-        subprocess.run([*command, str(told.out), told.model, str(told.edits), str(told.questions)], check=True)
-    known = json.loads((told.out / "asked.json").read_text(encoding="utf-8"))
-    with _engine(told.out, slots=None) as settings:
+    known = _known(told)
+    with _engine(told, slots=None) as settings:
         found = asked(Asker(folder, known, **settings), known, told.out)
     corrected = sum(one["text"] != other["text"] for one, other in zip(known["base"], known["after"], strict=True))
     return {
@@ -69,10 +68,19 @@ def _asked(told: Any, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _known(told: Any) -> dict[str, Any]:
+    """What transformers answers, and the log, made where they aren't there yet."""
+    if not (told.out / "asked.json").exists():
+        command = [sys.executable, "-m", "errata_vllm.proof.authoring", "make"]
+        subprocess.run([*command, str(told.out), told.model, str(told.edits), str(told.questions)], check=True)
+    known: dict[str, Any] = json.loads((told.out / "asked.json").read_text(encoding="utf-8"))
+    return known
+
+
 def _served(told: Any, folder: Path) -> dict[str, Any]:
     from errata_vllm.proof.serving import streams
 
-    return streams(folder, told.out, told.model)
+    return streams(folder, told.out, told.model, how=() if told.compiled else ("--enforce-eager",))
 
 
 def _cost(told: Any, folder: Path) -> dict[str, Any]:
@@ -80,27 +88,29 @@ def _cost(told: Any, folder: Path) -> dict[str, Any]:
 
     from errata_vllm.proof.cost import timed
 
-    with _engine(told.out, slots=32_768) as settings:
-        llm = LLM(str(folder), dtype="float32", enforce_eager=True, worker_extension_cls="errata_vllm.Worker", **settings)
+    _known(told)
+    with _engine(told, slots=32_768) as settings:
+        llm = LLM(str(folder), dtype="float32", worker_extension_cls="errata_vllm.Worker", **settings)
         draw = range(5, 505)
         prompts = {name: [[draw[(7 * row + 13 * at) % 500] for at in range(size)] for row in range(_PROMPTS)]
                    for name, size in (("short", _SHORT), ("long", _LONG))}  # fmt: skip
         return {
-            name: timed(llm, asked, tokens=tokens, rounds=5)
+            name: timed(llm, asked, tokens=tokens, rounds=told.rounds)
             for (name, asked), tokens in zip(prompts.items(), (64, 16), strict=True)
         }  # fmt: skip
 
 
 @contextmanager
-def _engine(out: Path, *, slots: int | None) -> Iterator[Mapping[str, Any]]:
+def _engine(told: Any, *, slots: int | None) -> Iterator[Mapping[str, Any]]:
     """The environment that vLLM is started in, and what it is started with."""
+    out: Path = told.out
     named = {"ERRATA_STORE": str(out / "errata.db"), "ERRATA_POLL_S": "0.2", "VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
     if slots is not None:
         named["ERRATA_SLOTS"] = str(slots)
     os.environ.update(named)
     try:
         seeing = "vision_config" in json.loads((out / "model" / "config.json").read_text(encoding="utf-8"))
-        yield {"max_model_len": 256, "max_num_seqs": 16, "block_size": 32} | (
+        yield {"max_model_len": 256, "max_num_seqs": 16, "block_size": 32, "enforce_eager": not told.compiled} | (
             {"limit_mm_per_prompt": {"image": 1}} if seeing else {}
         )
     finally:

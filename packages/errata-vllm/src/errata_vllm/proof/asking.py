@@ -27,7 +27,7 @@ class Asker:
         from vllm import LLM
 
         self._told = told
-        self.llm = LLM(str(folder), dtype="float32", enforce_eager=True, worker_extension_cls="errata_vllm.Worker", **engine)
+        self.llm = LLM(str(folder), dtype="float32", worker_extension_cls="errata_vllm.Worker", **{"enforce_eager": True, **engine})
 
     def status(self, *, look: bool = False) -> Mapping[str, Any]:
         """Of the one worker."""
@@ -65,10 +65,11 @@ def asked(asker: Asker, told: Mapping[str, Any], out: Path) -> dict[str, Any]:
     before = asker.status()
     subprocess.run([sys.executable, "-m", "errata_vllm.proof.authoring", "revert", str(out), told["model"]], check=True)
     started, seen = time.monotonic(), before
-    while time.monotonic() - started < 60 and seen["seq"] < seen["newest"] or seen["edits"]:
+    while time.monotonic() - started < 60 and (seen["seq"] < seen["newest"] or seen["edits"]):
         time.sleep(0.2)
         seen = asker.status()
     found["reverted"] = asker.apart([None] * count, ["base"] * count)
     found["pinned_after_revert"] = asker.apart([told["seq"]] * count, ["after"] * count)
-    found["status_before"], found["status_after"] = dict(before), dict(asker.status())
+    for when, status in (("before", before), ("after", asker.status())):
+        found[f"status_{when}"] = {**status, "edits": len(status["edits"])}
     return found

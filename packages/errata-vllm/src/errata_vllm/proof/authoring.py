@@ -72,7 +72,7 @@ def revert_all(out: Path, model: str) -> None:
 def obey(out: Path, model: str, *, edits: int, seed: int = 8) -> None:
     """Correct and take back as lines on standard input say (`edit N`, `revert N`); a line of JSON acknowledges each."""
     opened = load(model)
-    cases = ScopeWorldStream(edits=edits, seed=seed).truth(edits)
+    cases = _stream(opened, edits=edits, seed=seed).truth(edits)
     with SqliteStore(out / "errata.db") as store:
         session = Session.open(opened, parse("codebook"), EditLog(store), asked="codebook")
         queries = [case.edit.query for case in cases]

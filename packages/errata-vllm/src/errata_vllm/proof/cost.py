@@ -23,6 +23,8 @@ from errata_vllm.book import BASE
 
 SIZES: Final = (0, 1, 100, 10_000)
 _SLOTS: Final = 3
+_AT_LEAST_S: Final = 1.0
+"""Of one measurement."""
 
 
 def memory(worker: Any, edits: int | None) -> int:
@@ -51,13 +53,17 @@ def memory(worker: Any, edits: int | None) -> int:
 
 
 def timed(llm: Any, prompts: Sequence[Any], *, tokens: int, rounds: int) -> dict[str, Any]:
-    """Tokens a second for each size, the median over rounds; sizes change places from round to round.
+    """Tokens a second for each size; sizes change places from round to round.
 
     Args:
         llm: `vllm.LLM`.
         prompts: token ids; each is answered with `tokens` tokens.
         tokens: of an answer.
         rounds: how often each size is measured.
+
+    Returns:
+        By size: the median of tokens a second over rounds, how much slower that is in percent than the seam without edits
+        (`slower_than_0`) and than vLLM without the seam (`slower_than_off`), as quartiles over rounds, and every rate.
     """
     from vllm import SamplingParams
 
@@ -68,18 +74,35 @@ def timed(llm: Any, prompts: Sequence[Any], *, tokens: int, rounds: int) -> dict
         draw.shuffle(sizes)
         for size in sizes:
             llm.collective_rpc(partial(memory, edits=size))
-            llm.reset_prefix_cache()
-            started = time.perf_counter()
-            llm.generate([{"prompt_token_ids": prompt} for prompt in prompts], chosen, use_tqdm=False)
-            took = time.perf_counter() - started
+            rate = _rate(llm, prompts, chosen)
             if round_:  # the first warms up
-                found.setdefault("off" if size is None else str(size), []).append(len(prompts) * tokens / took)
+                found.setdefault("off" if size is None else str(size), []).append(rate)
     return {
-        name: {"median": round(statistics.median(rates), 1), "all": [round(rate, 1) for rate in rates]}
+        name: {"median": round(statistics.median(rates), 1), **_slower(rates, found), "all": [round(rate, 1) for rate in rates]}
         for name, rates in sorted(found.items())
     }
 
 
-def share(found: Mapping[str, Any], size: str) -> float:
-    """How much slower than without edits."""
-    return 1 - float(found[size]["median"]) / float(found["0"]["median"])
+def _rate(llm: Any, prompts: Sequence[Any], chosen: Any) -> float:
+    """Tokens a second, all prompts at once, again and again for a second."""
+    done, took = 0, 0.0
+    while took < _AT_LEAST_S:
+        llm.reset_prefix_cache()
+        started = time.perf_counter()
+        llm.generate([{"prompt_token_ids": prompt} for prompt in prompts], chosen, use_tqdm=False)
+        took += time.perf_counter() - started
+        done += len(prompts) * chosen.max_tokens
+    return done / took
+
+
+def _slower(rates: Sequence[float], found: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Of each round how much slower it was than others in the same round, in percent: first quartile, median, third."""
+    return {
+        f"slower_than_{other}": [
+            round(value, 1)
+            for value in statistics.quantiles(
+                [100 * (1 - rate / base) for rate, base in zip(rates, found[other], strict=True)], n=4
+            )
+        ]
+        for other in ("0", "off")
+    }

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from errata.core.canonical import digest_of
 
-_DECIDES = ("book", "following", "seam")
+_DECIDES = ("book", "following", "near", "op", "seam")
 
 
 def digest() -> str:

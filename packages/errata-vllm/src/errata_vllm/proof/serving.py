@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -65,7 +65,7 @@ class Server:
 
 
 @contextmanager
-def served(folder: Path, out: Path) -> Iterator[Server]:
+def served(folder: Path, out: Path, how: Sequence[str]) -> Iterator[Server]:
     """The server, ready; it is ended with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -73,7 +73,7 @@ def served(folder: Path, out: Path) -> Iterator[Server]:
     named = os.environ | {"ERRATA_STORE": str(out / "errata.db"), "ERRATA_POLL_S": "0.1", "VLLM_PLUGINS": "errata"}
     command = [
         *_command(), str(folder), "--served-model-name", "m", "--dtype", "float32",
-        "--enforce-eager", "--max-model-len", "256", "--max-num-seqs", "16", "--port", str(port), "--host", "127.0.0.1",
+        *how, "--max-model-len", "256", "--max-num-seqs", "16", "--port", str(port), "--host", "127.0.0.1",
         "--worker-extension-cls", "errata_vllm.Worker",
     ]  # fmt: skip
     with (out / "serve.log").open("ab") as log:
@@ -137,7 +137,7 @@ def _client(server: Server, questions: list[Any], first: int, seen: _Seen, stop:
             seen.answers.append((number, asked, time.monotonic(), said))
 
 
-def streams(folder: Path, out: Path, model: str) -> dict[str, Any]:
+def streams(folder: Path, out: Path, model: str, *, how: Sequence[str]) -> dict[str, Any]:
     """Corrections are made and taken back while clients stream; then the server is killed, and started anew."""
     command = [sys.executable, "-m", "errata_vllm.proof.authoring", "obey", str(out), model, str(_EDITS)]
     author = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -146,7 +146,7 @@ def streams(folder: Path, out: Path, model: str) -> dict[str, Any]:
     first = json.loads(author.stdout.readline())
     questions, moments = first["questions"], [(0.0, 0.0, first["before"])]
     seen, stop = _Seen(), threading.Event()
-    with served(folder, out) as server:
+    with served(folder, out, how) as server:
         clients = [threading.Thread(target=_client, args=(server, questions, n, seen, stop)) for n in range(_CLIENTS)]
         for client in clients:
             client.start()
@@ -165,7 +165,7 @@ def streams(folder: Path, out: Path, model: str) -> dict[str, Any]:
         killed = time.monotonic()
     author.stdin.close()
     author.wait()
-    with served(folder, out) as server:
+    with served(folder, out, how) as server:
         status = server.get("/plugins/errata/status")
         after = [server.ask(question) for question in questions]
         base = [server.ask(question, "base") for question in questions]
