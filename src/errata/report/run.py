@@ -79,7 +79,7 @@ def _header(seen: View, title: str) -> Markup:
 
 
 def _result(seen: View) -> list[Markup]:
-    led = four([(one.label, upkeep(one.run.to_json())) for one in seen.shown])
+    led = four([(one.label, upkeep(one.run.to_json())) for one in seen.shown], f"What it takes to keep, after {seen.after}.")
     return [led, note(HOW), tables.summary(seen), note(tables.legend_of_bold(seen.editors)), *tables.exactly(seen)]
 
 

@@ -49,7 +49,7 @@ def write_trials_report(path: Path, trials: Sequence[Trial], *, name: str, facts
         el(
             "main",
             {},
-            *([section("upkeep", "What it takes to keep", four(kept), note(HOW_KEPT))] if kept else []),
+            *([section("upkeep", "What it takes to keep", four(kept, "Means over the seeds."), note(HOW_KEPT))] if kept else []),
             section("rails", "Side by side", takeaway(_differences(rows)), _rails(rows), note(_HOW)),
             section("figures", "Kind by kind", _figures(rows, kinds)),
         ),

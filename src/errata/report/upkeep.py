@@ -15,14 +15,15 @@ HOW = (
 )
 
 
-def four(rows: Sequence[tuple[str, Upkeep]]) -> Markup:
+def four(rows: Sequence[tuple[str, Upkeep]], caption: str) -> Markup:
     """A row for each editor.
 
     Args:
         rows: the editor's label and its figures.
+        caption: of what they are.
     """
     head = [el("tr", {}, *(el("th", {"scope": "col"}, word) for word in ("Editor", *TITLES)))]
     body = [
         el("tr", {}, el("th", {"scope": "row"}, label), *(el("td", {}, text) for text in said(figures))) for label, figures in rows
     ]
-    return table("What it takes to keep.", head=head, body=body, css="rates")
+    return table(caption, head=head, body=body, css="rates")
