@@ -206,7 +206,7 @@ def test_a_table_holds_its_rows_against_the_first_and_goes_on_where_it_was(insid
     kept = {line.split()[0]: line.split()[1:] for line in upkeep.splitlines() if line.strip()}
     assert kept["none"] == ["0.0", "-", "-", "100"]  # no correction is in force, and a restart changes no answer
     page = (tmp_path / "t" / "report.html").read_text(encoding="utf-8")
-    assert "What it takes to keep" in page
+    assert '<th scope="row">none</th><td>0.0</td><td>-</td><td>-</td><td>100</td>' in page
     assert f"report: {Path('t') / 'report.html'}" in done.out
     assert "2 seeds: no difference counts." in page
     seeds = (tmp_path / "t" / "seeds.md").read_text(encoding="utf-8").splitlines()

@@ -23,7 +23,7 @@ from errata.core.images import Image
 from errata.core.records import Edit, Query, Spec
 from errata.measure.figures import COLUMNS, write_csv, write_json
 from errata.measure.labels import labels
-from errata.measure.results import CLASSES, Cost, Horizon, Judged, Rate, Run
+from errata.measure.results import CLASSES, Cost, Horizon, Judged, Rate, Restart, Run
 from errata.report.gallery import draw
 from errata.report.run import write_report
 from errata.report.stats import leaders
@@ -261,6 +261,18 @@ def test_page_says_what_was_run(page: str) -> None:
     ):
         assert said in words
     assert {"3f" * 32, "a7" * 32} <= set(seen.values("title"))
+
+
+def test_four_figures_lead_the_page_and_what_was_not_measured_is_a_dash(runs: list[Run], tmp_path: Path) -> None:
+    one = runs[-1]
+    told = replace(one, cost=replace(one.cost, snapshot_first_bytes=11_893_344), restart=Restart(8, 6))
+    page = write_report(tmp_path / "led.html", [runs[0], told], seed=7).read_text(encoding="utf-8")
+    result = page[page.index('id="result"') : page.index('id="trade"')]
+    head, first, second = result.split("<tr>")[1:4]
+    assert [word in head for word in ("neighbours moved, %", "seconds to fix", "MB at 10,000 edits")] == [True] * 3
+    assert first.count("<td>-</td>") == 2, "neither the state after the first edit nor a restart is in it"
+    kept = told.horizons[-1].edits - told.horizons[-1].refused
+    assert f"<td>{(11_903_344 + 10_000 / (kept - 1) * (10_000 - kept)) / 1e6:.1f}</td><td>75</td>" in second
 
 
 def test_every_chart_and_picture_has_words_for_those_who_cannot_see_it(page: str) -> None:

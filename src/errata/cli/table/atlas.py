@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Final
 
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli.bench.atlas import STREAM, WORDS, Corrections, CorrectionsSeen
 from errata.cli.bench.stream import editors_named
-from errata.cli.table.editors import DEFAULT_SEEDS, Asked, Benchmark, Out, Seeds, compare, seeds_in
+from errata.cli.table.editors import DEFAULT_SEEDS, Asked, Benchmark, Edits, Out, Rows, Seeds, compare, seeds_in
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
@@ -23,9 +21,6 @@ _CHANGES: Final = ("reliability", "near_wording", "far_wording")
 _ENTAILED: Final = ("reverse", "yes_new", "no_old", "one_hop")
 _STAYS: Final = ("same_wording", "same_old_value", "other_relation", "unrelated")
 _SEEN: Final = ("other_artist", "other_view", "in_words")
-
-Rows = Annotated[list[str], typer.Option("--editor", help="A row, once for each; the others are held against the first.")]
-Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")]
 
 
 def atlas_words(

@@ -53,6 +53,7 @@ DEFAULT_SEEDS = "101,102,103"
 
 app = typer.Typer(help="Compare editors over several seeds; a table that was stopped goes on where it was.", no_args_is_help=True)
 
+Rows = Annotated[list[str], typer.Option("--editor", help="A row, once for each; the others are held against the first.")]
 Edits = Annotated[int, typer.Option("--edits", min=1, help="How many edits are streamed through each editor.")]
 Seeds = Annotated[str, typer.Option("--seeds", help="Seeds with commas; below 100 they are for tuning.")]
 Out = Annotated[
@@ -62,7 +63,7 @@ Out = Annotated[
 
 @app.command("editors")
 def editors(
-    editor: Annotated[list[str], typer.Option("--editor", help="A row, once for each; the others are held against the first.")],
+    editor: Rows,
     model: ModelName = DEFAULT_MODEL,
     edits: Edits = 100,
     seeds: Seeds = DEFAULT_SEEDS,
