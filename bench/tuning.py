@@ -21,6 +21,7 @@ from errata.benchmarks.scopeworld.stream import ScopeWorldStream
 from errata.core.editor import Editor
 from errata.core.model import Model
 from errata.editors import parse
+from errata.measure.evaluate import Baseline
 from errata.measure.trials import Trial, run_trials
 from errata.models import load
 
@@ -100,7 +101,7 @@ def run(specs: Sequence[str], model: Model, given: argparse.Namespace) -> list[T
     """Stream through each."""
     editors: dict[str, Editor[Any]] = {spec: parse(spec) for spec in specs}
 
-    def stream_of(seed: int) -> ScopeWorldStream:
+    def stream_of(seed: int, _: Baseline) -> ScopeWorldStream:
         return ScopeWorldStream(seed=seed, edits=given.edits)
 
     return run_trials(model, editors, stream_of, seeds=given.seeds, edits=given.edits, folder=given.out, progress=told)

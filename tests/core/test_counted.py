@@ -10,7 +10,7 @@ import errata
 from errata.core.counted import counted
 
 NOUNS = "edits|entries|pictures|corrections|checkpoints|fields|editors|seeds"
-ALWAYS_SEVERAL = {"FEWEST_EDITS", "ENOUGH"}
+ALWAYS_SEVERAL = {"FEWEST_EDITS", "ENOUGH", "MANY"}
 """Constants that are more than one."""
 
 
