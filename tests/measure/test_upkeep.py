@@ -26,7 +26,10 @@ def result(**other):
         "near_locality": {"rate": 0.5, "n": 10}, "same_wording": {"rate": 1.0, "n": 30}, "text_locality": {"rate": 0.0, "n": 99},
         "other_relation": {"rate": None, "n": 0}, "reliability": {"rate": 0.1, "n": 4},
     }  # fmt: skip
-    cost = {"write_ms": {"median": 30.0}, "guard_ms": {"median": 470.0}, "snapshot_bytes": 1300, "snapshot_first_bytes": 1000}
+    cost = {
+        "write_ms": {"median": 30.0}, "guard_ms": {"median": 470.0}, "snapshot_bytes": 1300, "snapshot_first_bytes": 1000,
+        "state_bytes": {"first": 900, "last": 1200, "fills": False},
+    }  # fmt: skip
     last = {"rates": rates, "edits": 6, "refused": 2}
     return {"horizons": [last], "cost": cost, "restart": {"asked": 4, "same": 3}} | other
 
@@ -42,7 +45,13 @@ def test_each_figure_is_of_what_was_measured():
 
 
 def test_what_a_run_does_not_say_is_not_made_up():
-    older = result(cost={"write_ms": {"median": 1.0}, "guard_ms": {"median": 0.0}, "snapshot_bytes": 1300}, restart=None)
+    older = {
+        "write_ms": {"median": 1.0},
+        "guard_ms": {"median": 0.0},
+        "snapshot_bytes": 1300,
+        "state_bytes": {"first": 1, "last": 1},
+    }
+    older = result(cost=older, restart=None)
     assert upkeep(older).memory_bytes is None
     assert upkeep(older).forgotten is None
     none = result(horizons=[{"rates": {}, "edits": 6, "refused": 6}])
@@ -50,6 +59,21 @@ def test_what_a_run_does_not_say_is_not_made_up():
     assert said(Upkeep(None, None, None, None)) == ("-", "-", "-", "-")
     assert mean([upkeep(result()), upkeep(none)]) == Upkeep(None, None, None, 0.25)
     assert mean([upkeep(result()), upkeep(result())]) == upkeep(result())
+
+
+def test_what_fills_tensors_of_a_fixed_size_grows_no_further_unless_it_needs_larger_ones():
+    def at(first, last, tensors, *, fills):
+        found = result()
+        sizes = {
+            "snapshot_first_bytes": first,
+            "snapshot_bytes": last,
+            "state_bytes": {"first": tensors, "last": tensors, "fills": fills},
+        }
+        return upkeep({**found, "cost": {**found["cost"], **sizes}}).memory_bytes
+
+    assert at(1000, 1300, 5000, fills=False) == 5000  # zeros at the tensors' ends were filled
+    assert at(4000, 5030, 5000, fills=False) == 5030 + 10 * (MANY - 4)  # names of edits, beside them
+    assert at(1000, 1300, 5000, fills=True) == 1300 + 100 * (MANY - 4)  # a book that needs more slots
 
 
 @pytest.mark.parametrize("name", ["pin", "codebook:slots=4096"])

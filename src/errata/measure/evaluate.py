@@ -222,6 +222,7 @@ class _Meter:
             log_bytes_per_edit=sum(self._log_bytes) / len(self._log_bytes),
             snapshot_bytes=session.snapshot_bytes(),
             snapshot_first_bytes=self._first_bytes,
+            fills=any("room" in receipt.telemetry for receipt in receipts),
         )
 
 

@@ -94,6 +94,9 @@ class Cost:
     snapshot_first_bytes: int | None = None
     """The same after the first write."""
 
+    fills: bool = False
+    """Whether edits take up room that was there from the beginning, so that more of them need a larger state."""
+
     read_over_base_merged: float | None = None
     """The same with the edits merged into the weights; None for an editor that can't be."""
 
@@ -110,7 +113,7 @@ class Cost:
             "write_over_pass": _median(writes) / pass_median if pass_median else 0.0,
             "read_over_base": self.read_over_base,
             "read_over_base_merged": self.read_over_base_merged,
-            "state_bytes": {"first": self.state_bytes[0], "last": self.state_bytes[1]},
+            "state_bytes": {"first": self.state_bytes[0], "last": self.state_bytes[1], "fills": self.fills},
             "log_bytes_per_edit": self.log_bytes_per_edit,
             "snapshot_bytes": self.snapshot_bytes,
             **({} if self.snapshot_first_bytes is None else {"snapshot_first_bytes": self.snapshot_first_bytes}),

@@ -34,7 +34,7 @@ class Upkeep:
     """From a correction's arrival to its being in force, the guard's questions included; the median. None where none was kept."""
 
     memory_bytes: float | None
-    """What the state takes on a disk at `MANY` edits, if each takes as much as those of the run did; None where it isn't known."""
+    """What the state takes on a disk at `MANY` edits, if they take as much as those of the run did; None where it isn't known."""
 
     forgotten: float | None
     """The share of edits' own questions that a session begun anew from the log answers otherwise; None where none was begun."""
@@ -54,13 +54,23 @@ def upkeep(result: Mapping[str, Any]) -> Upkeep:
     return Upkeep(
         moved=1 - sum(rate["rate"] * rate["n"] for rate in near) / asked if asked else None,
         seconds=(cost["write_ms"]["median"] + cost["guard_ms"]["median"]) / 1000 if kept else None,
-        memory_bytes=_at_many(cost.get("snapshot_first_bytes"), cost["snapshot_bytes"], kept),
+        memory_bytes=_at_many(cost, kept),
         forgotten=1 - restart["same"] / restart["asked"] if restart and restart["asked"] else None,
     )
 
 
-def _at_many(first: int | None, last: int, edits: int) -> float | None:
-    return None if first is None or edits < 2 else last + max(0.0, (last - first) / (edits - 1)) * (MANY - edits)
+def _at_many(cost: Mapping[str, Any], edits: int) -> float | None:
+    """The state's size if further edits take as much as these; of tensors that stay as large as they are, what comes beside them.
+
+    On a disk a tensor has no zeros at its end, so that one of fixed size takes more with the first edits and then no more.
+    """
+    first, last, tensors = cost.get("snapshot_first_bytes"), cost["snapshot_bytes"], cost["state_bytes"]
+    if first is None or edits < 2:
+        return None
+    if tensors["first"] == tensors["last"] and not tensors.get("fills"):
+        first, last = max(first, tensors["last"]), max(last, tensors["last"])
+    grown: float = last + max(0.0, (last - first) / (edits - 1)) * (MANY - edits)
+    return grown
 
 
 def mean(several: Sequence[Upkeep]) -> Upkeep:
