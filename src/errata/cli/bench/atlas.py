@@ -25,6 +25,7 @@ from errata.cli.bench.stream import (
 )
 
 if TYPE_CHECKING:
+    from errata.core.benchmark import Stream
     from errata.core.editor import Editor
     from errata.core.model import Model
     from errata.measure.evaluate import Baseline
@@ -124,26 +125,48 @@ class _Asked(NamedTuple):
     corrections: str
 
 
-def _run(asked: _Asked, benchmark: str, out: Path | None, where: Where) -> None:
+def check_told(benchmark: str, corrections: str, *, seed: int) -> None:
+    """Tell what is wrong, or isn't installed, before a model is loaded.
+
+    Raises:
+        BadInput: there are no such corrections, or a package is missing.
+    """
     from errata.benchmarks.atlas.corrections import check_corrections
     from errata.session import registry
 
+    check_corrections(corrections, eyes=benchmark == STREAM)
+    registry.benchmark(benchmark, seed=seed, edits=1)
+
+
+def check_sees(benchmark: str, model: Model) -> None:
+    """Tell before anything is asked whether a model sees, where it is asked about pictures.
+
+    Raises:
+        BadInput: it doesn't.
+    """
+    from errata.benchmarks.atlas.stream import AtlasStream
+
+    if benchmark == STREAM:
+        model.check(AtlasStream(seed=0, edits=1).pool()[-1])
+
+
+def drawn(benchmark: str, corrections: str, edits: int, seed: int, baseline: Baseline) -> Stream:
+    """A stream that needs the model's own answers to be drawn."""
+    from errata.benchmarks.atlas.stream import AtlasStream
+
+    eyes = benchmark == STREAM
+    return AtlasStream(seed=seed, edits=edits, corrections=corrections, answers=baseline.answers, eyes=eyes)
+
+
+def _run(asked: _Asked, benchmark: str, out: Path | None, where: Where) -> None:
     editors = editors_named(asked.editors)
-    check_corrections(asked.corrections, eyes=benchmark == STREAM)
-    horizons = horizons_of(asked.horizons, asked.edits)
-    wanted = Wanted(horizons, asked.edits, asked.seed, {"corrections": asked.corrections})
-    registry.benchmark(benchmark, seed=asked.seed, edits=1)  # what is missing is told before a model is loaded
+    check_told(benchmark, asked.corrections, seed=asked.seed)
+    wanted = Wanted(horizons_of(asked.horizons, asked.edits), asked.edits, asked.seed, {"corrections": asked.corrections})
     run_all(editors, partial(_put, wanted, benchmark), out or Path("out") / benchmark, where=where, seed=asked.seed)
 
 
 def _put(wanted: Wanted, benchmark: str, model: Model, editor: Editor[Any], text: str, baseline: Baseline, progress: Show) -> Run:
-    """A run whose stream needs the model's own answers to be drawn."""
-    from errata.benchmarks.atlas.stream import AtlasStream
-
-    eyes = benchmark == STREAM
-    if eyes:
-        model.check(AtlasStream(seed=wanted.seed, edits=1).pool()[-1])  # whether it sees is told before anything is asked
+    check_sees(benchmark, model)
     progress("asking what the model knows", 0, wanted.edits)
-    corrections = wanted.asked["corrections"]
-    stream = AtlasStream(seed=wanted.seed, edits=wanted.edits, corrections=corrections, answers=baseline.answers, eyes=eyes)
+    stream = drawn(benchmark, wanted.asked["corrections"], wanted.edits, wanted.seed, baseline)
     return streamed(stream, wanted, model, editor, text, baseline, progress)

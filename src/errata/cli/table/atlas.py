@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
-from errata.cli.bench.atlas import STREAM, WORDS, Corrections, CorrectionsSeen
+from errata.cli.bench.atlas import STREAM, WORDS, Corrections, CorrectionsSeen, check_sees, check_told, drawn
 from errata.cli.bench.stream import editors_named
 from errata.cli.table.editors import DEFAULT_SEEDS, Asked, Benchmark, Edits, Out, Rows, Seeds, compare, seeds_in
 
 if TYPE_CHECKING:
-    from errata.core.benchmark import Stream
     from errata.core.model import Model
-    from errata.measure.evaluate import Baseline
     from errata.measure.trials import Drawing
 
 _CHANGES: Final = ("reliability", "near_wording", "far_wording")
@@ -70,24 +68,11 @@ def atlas_stream(
 
 
 def _compare(name: str, figures: tuple[str, ...], editors: list[str], corrections: str, asked: Asked) -> None:
-    from errata.benchmarks.atlas.corrections import check_corrections
-    from errata.session import registry
-
     rows = editors_named(editors)
-    check_corrections(corrections, eyes=name == STREAM)
-    registry.benchmark(name, seed=asked.seeds[0], edits=1)  # what is missing is told before a model is loaded
-    draws = partial(_draws, corrections, eyes=name == STREAM)
+    check_told(name, corrections, seed=asked.seeds[0])
+
+    def draws(model: Model, edits: int) -> Drawing:
+        check_sees(name, model)
+        return partial(drawn, name, corrections, edits)
+
     compare(name, Benchmark(name, ("proper", *figures), draws), rows, asked)
-
-
-def _draws(corrections: str, model: Model, edits: int, *, eyes: bool) -> Drawing:
-    """Streams that need the model's own answers to be drawn."""
-    from errata.benchmarks.atlas.stream import AtlasStream
-
-    if eyes:
-        model.check(AtlasStream(seed=0, edits=1).pool()[-1])  # whether it sees is told before anything is asked
-
-    def drawn(seed: int, baseline: Baseline) -> Stream:
-        return AtlasStream(seed=seed, edits=edits, corrections=corrections, answers=baseline.answers, eyes=eyes)
-
-    return drawn
