@@ -16,6 +16,7 @@ from errata.benchmarks.atlas.matcher import MATCHER
 from errata.benchmarks.atlas.questions import OF_SPLIT, wordings
 from errata.benchmarks.atlas.stream import AtlasWords
 from errata.core import matching
+from errata.measure import evaluate
 from tests import pictures_there
 from tests.zoo import families
 
@@ -101,6 +102,7 @@ def test_a_model_without_eyes_is_refused_in_a_sentence_before_it_is_asked(inside
     families()["smollm2"].build(tmp_path / "words")
     done = inside("bench", "atlas-stream", "--model", "words", "--edits", EDITS, "--editor", "none")
     assert (done.code, "sees none" in done.err) == (2, True)
+    assert "asking" not in done.err
 
 
 def test_pictures_that_are_missing_are_told_before_a_model_is_loaded():
@@ -144,7 +146,7 @@ def test_a_table_takes_up_runs_that_are_there(wordy, inside, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--corrections", "both-of-them"), "counterfactual"),
+        (("--corrections", "both-of-them", "--model", "no-such-model"), "counterfactual"),
         (("--seeds", "1,1"), "each once"),
         (("--editor", "nope"), "There is no editor named 'nope'"),
     ],
@@ -156,7 +158,8 @@ def test_a_table_that_cannot_be_made_is_refused_in_a_sentence(inside, tmp_path, 
 
 
 @pictures_there.needed
-def test_a_table_on_pictures_is_refused_to_a_model_without_eyes_before_anything_is_asked(inside, tmp_path):
+def test_a_table_on_pictures_is_refused_to_a_model_without_eyes_before_anything_is_asked(inside, tmp_path, monkeypatch):
+    monkeypatch.delattr(evaluate.Baseline, "answers")
     families()["smollm2"].build(tmp_path / "words")
     done = inside("table", "atlas-stream", "--model", "words", "--edits", 1, "--editor", "none", "--out", "t")
     assert (done.code, "sees none" in done.err, (tmp_path / "t").exists()) == (2, True, False)
