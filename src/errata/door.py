@@ -25,7 +25,7 @@ from errata.core.given import Picture, Question, correction, given_by, query_of
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
-from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL, settings
+from errata.core.settings import DEFAULT_MODEL, default_editor, settings
 from errata.log import EditLog, Entry, MemoryStore, holding, open_store, store_exists
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Exportable, Format, Options, Written, digest_of_file, read, settled, write, written_as
@@ -88,7 +88,8 @@ def open(  # noqa: A001  the name by which it is known: errata.open
 
     Args:
         model: a shipped name, a checkpoint folder, a hub id, or a model that is loaded already.
-        editor: `name` or `name:field=value,...`; None: as the log began, or "codebook" for a new one.
+        editor: `name` or `name:field=value,...`; None: as the log began, or what suits the model for a new one:
+            "rerank" where what that has to have learned ships for it, else "codebook".
         store: the file of the log, made if it isn't there, or a `postgresql://` URL; None: in memory, gone with the session.
         branch: of the log.
         pool: ordinary questions that an editor which protects some keeps out of the way of; kept with a new log. None: some are
@@ -111,9 +112,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
             opened = held.enter_context(closing(open_store(store, create=False)))
             log = EditLog(opened if read_only else held.enter_context(holding(opened, branch, wait=wait)), branch)
         name = str(model) if isinstance(model, str | Path) else model
-        ready = Ready.of(
-            log, model=name, editor=editor, otherwise=Otherwise(DEFAULT_MODEL, DEFAULT_EDITOR), device=device, dtype=dtype
-        )
+        ready = Ready.of(log, model=name, editor=editor, otherwise=Otherwise(DEFAULT_MODEL), device=device, dtype=dtype)
         check_takes(ready.editor, pool)
         if store is not None and new:
             if read_only:
@@ -128,7 +127,7 @@ def open(  # noqa: A001  the name by which it is known: errata.open
 
 def bench(
     model: str | Path | Model = DEFAULT_MODEL,
-    editor: str = DEFAULT_EDITOR,
+    editor: str | None = None,
     *,
     benchmark: str = "scopeworld-stream",
     edits: int = 200,
@@ -153,7 +152,8 @@ def bench(
         Unknown: no such model, editor or benchmark.
         BadInput: a horizon out of range, or an edit that this model can't be given.
     """
-    made = registry.editor(editor)
+    asked = editor or default_editor(model if isinstance(model, str) else getattr(model, "name", ""))
+    made = registry.editor(asked)
     stream = registry.benchmark(benchmark, seed=seed, edits=edits)
     loaded = load(model, device=device) if isinstance(model, str | Path) else model
     run = run_stream(
@@ -164,7 +164,7 @@ def bench(
         seed=seed,
         edits=edits,
         progress=lambda what, done, total: None,
-        asked=editor,
+        asked=asked,
     )
     if out is not None:
         folder = Path(out)

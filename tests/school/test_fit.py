@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -124,3 +125,27 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     world(tmp_path)
     with pytest.raises(BadInput, match="is of a run of 12 steps"):
         world(tmp_path, schedule=Schedule(13))
+
+
+def test_threads_that_work_together_change_nothing_and_take_turns_with_the_parts(tmp_path):
+    def parts(seen):
+        def part(name):
+            seen.append((name, threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+            return module.weight.sum()
+
+        return [lambda: part("a"), lambda: part("b")]
+
+    threads = torch.get_num_threads()
+    for together in (False, True):
+        module, seen = nn.Linear(1, 1), []
+        fit(
+            module,
+            objective=lambda step, seen=seen: parts(seen),
+            schedule=Schedule(1, together=together),
+            checkpoint=tmp_path / str(together) / "training.pt",
+            progress=lambda what, done, total: None,
+        )
+        assert [name for name, *_ in sorted(seen)] == ["a", "b"]
+        assert {main for _, main, _ in seen} == {together}
+        assert {count for *_, count in seen} == ({threads} if together else {1})
+    assert torch.get_num_threads() == threads

@@ -100,3 +100,10 @@ def test_a_small_clip_is_trained_on_what_is_said_of_pictures_and_opens_as_encode
     assert encoder.width == 32
     with pytest.raises(BadInput, match="is of another run"):
         train_clip(tmp_path, sizes=sizes, plan=replace(plan, pictures=13), progress=quiet)
+
+
+def test_a_look_takes_as_many_of_the_pairs_kept_back_as_it_was_given_half_of_them_in_scope(tmp_path):
+    lessons = Lessons(steps=4, batch=4, every=2, validation=0.4, watched=6, seed=1)
+    taught = train_scope(TextScope(TINY_TEXT), labelled(), tmp_path, lessons=lessons, progress=quiet)
+    assert taught.decided.n == (3, 3)
+    assert len(split(labelled(), lessons).validation) > 6

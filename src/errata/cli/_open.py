@@ -240,7 +240,7 @@ def _ready(place: Place, log: EditLog) -> Ready:
             log,
             model=place.model or (chosen["model"].value if chosen["model"].chosen else None),
             editor=place.editor,
-            otherwise=Otherwise(chosen["model"].value, chosen["editor"].value),
+            otherwise=Otherwise(chosen["model"].value, chosen["editor"].value if chosen["editor"].chosen else None),
             device=place.device,
             dtype=None if place.dtype == "auto" else place.dtype,
         )

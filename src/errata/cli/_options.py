@@ -76,7 +76,8 @@ class Place(Options):
     editor: Annotated[
         str | None,
         typer.Option(
-            "--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the log's own, as set, or {DEFAULT_EDITOR}."
+            "--editor",
+            help="NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS. Not given: the log's own, as set, or what suits the model.",
         ),
     ] = None
     store: _Store = None

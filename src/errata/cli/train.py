@@ -13,7 +13,9 @@ from errata.cli._print import say, watched
 
 Trained = Annotated[
     str,
-    typer.Argument(help="What to train: mend, serac, mscke or states, with FIELD=VALUE,... after a colon, as mend:where=vision."),
+    typer.Argument(
+        help="What to train: mend, serac, mscke, states or rerank, with FIELD=VALUE,... after a colon, as mend:where=vision."
+    ),
 ]
 Into = Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; a training that is there is gone on with.")]
 Encoders = Annotated[
@@ -22,11 +24,14 @@ Encoders = Annotated[
 From = Annotated[
     str | None,
     typer.Option(
-        "--benchmark", help="Where examples are from. [mend: scopeworld-stream, serac and mscke: scopeworld-fgv, states: asked]"
+        "--benchmark",
+        help="Where examples are from, several with + between them. [mend: scopeworld-stream, serac and mscke: scopeworld-fgv, "
+        "states: asked, rerank: asked+atlas-words]",
     ),
 ]
 Pairs = Annotated[
-    int | None, typer.Option("--edits", min=2, help="Of a scope: of how many edits the labelled pairs are. [2000; states 800]")
+    int | None,
+    typer.Option("--edits", min=2, help="Of a scope: of how many edits the labelled pairs are. [2000; states 800, rerank 1400]"),
 ]
 Drawn = Annotated[
     int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
@@ -45,10 +50,11 @@ def train(
     benchmark: From = None,
     edits: Pairs = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states 700, a scope 3000]")
+        int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states and rerank 700, a scope 3000]")
     ] = None,
     batch: Annotated[
-        int | None, typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64, states 256]")
+        int | None,
+        typer.Option("--batch", min=1, help="In a step: edits (mend) or pairs (a scope). [2, 64, states 256, rerank 32]"),
     ] = None,
     rate: Annotated[
         float | None, typer.Option("--rate", min=1e-9, max=1.0, help="Peak of the learning rate. [0.001, states 0.002]")
@@ -66,8 +72,8 @@ def train(
     """Train an editor that learns; what did best on the validation is saved as FOLDER/learned.safetensors.
 
     mend learns to write corrections into one model; serac (words) and mscke (words and pictures) learn which correction a question
-    is about, for any model, and states the same for one model, over its own states. Run again after it was stopped, a training goes
-    on from its last checkpoint.
+    is about, for any model; rerank has one model read both together, and states compares what it makes of each. Run again after it
+    was stopped, a training goes on from its last checkpoint.
 
     \b
     Examples:
@@ -75,6 +81,7 @@ def train(
       errata train mend:where=vision --model llava-tiny --benchmark scopeworld-stream --out out/mend-vision --steps 500
       errata train mend --model blip2-tiny --benchmark scopeworld-fgv --without near_locality --out out/mend-blip2
       errata train serac --out out/serac
+      errata train rerank --model smollm2 --out out/rerank
       errata train states --model smollm2 --out out/states
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """

@@ -224,6 +224,47 @@ class Sorts(Protocol):
 
 
 @runtime_checkable
+class Bound(Protocol):
+    """A scope that was trained for one model."""
+
+    def check(self, model: Model) -> None:
+        """Nothing, where it is this model.
+
+        Raises:
+            BadInput: it is another one, or this one in another precision.
+        """
+        ...
+
+
+class Judged(NamedTuple):
+    """What a scope makes of one edit beside a question."""
+
+    rho: float
+    """A score in [0, 1]; 0.5 or more is in scope."""
+
+    sort: Sort
+    """The likeliest sort but "apart"."""
+
+
+@runtime_checkable
+class Reranks(Protocol):
+    """A scope whose keys only find the nearest edits: it then reads each of these together with the question.
+
+    Contract: `judged` is pure and deterministic, the model is left as it was found, and what is made of an edit doesn't depend on
+    which others stand beside it, but for the last digits of floating-point numbers.
+    """
+
+    @property
+    def looked_at(self) -> int:
+        """How many of the nearest are read, at most: the first where its rho is 0.5 or more, others where theirs is 0.75."""
+        ...
+
+    def judged(self, model: Model, query: Query, corrections: Sequence[tuple[str, str]]) -> list[Judged]:
+        """What becomes of the edits of some questions in words, each with its target."""
+        ...
+
+
+@runtime_checkable
 class Weighs(Protocol):
     """A scope with weights of its own, its encoders' included."""
 

@@ -303,7 +303,9 @@ class Model(Protocol):
         """
         ...
 
-    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+    def states(
+        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+    ) -> list[States]:
         """What modules read at each position of each query and of the target after it, in as few passes as they fit in.
 
         A pass ends where the last of the modules has run.
@@ -312,6 +314,7 @@ class Model(Protocol):
             queries: what is asked.
             targets: one for each query; None: the question alone.
             paths: of the text side of `writable`, modules of one width.
+            graph: keep the one that leads back to whatever patch is in force.
 
         Raises:
             BadInput: see `check`.

@@ -32,6 +32,9 @@ FILE: Final = "errata.toml"
 DEFAULT_STORE: Final = "errata.db"
 DEFAULT_MODEL: Final = "llava-tiny"
 DEFAULT_EDITOR: Final = "codebook"
+LEARNED: Final[Mapping[str, str]] = MappingProxyType({"smollm2": "rerank"})
+"""Model -> the editor that is taken for it where none is named: what that has to have learned ships for this model."""
+
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = "8319"
 
@@ -97,6 +100,11 @@ def settings(environment: Mapping[str, str] | None = None, folder: Path | None =
         else:
             found[name] = Setting(_default(name), "default")
     return MappingProxyType(found)
+
+
+def default_editor(model: str) -> str:
+    """The editor that is taken for a model, by its name, where none is named."""
+    return LEARNED.get(model, DEFAULT_EDITOR)
 
 
 def user() -> str:

@@ -18,6 +18,7 @@ from errata.editors.scoped.nearest import Nearest
 from errata.editors.scoped.scoped import Scoped
 from errata.editors.scoped.scopes.multimodal import FusionSizes, MultimodalScope
 from errata.editors.scoped.scopes.pairs import ScopeTraining, pairs
+from errata.editors.scoped.scopes.rerank import RerankScope, RerankSizes
 from errata.editors.scoped.scopes.states import StateSizes, StatesScope
 from errata.editors.scoped.scopes.text import TextScope, TextSizes
 from errata.editors.scopeedit.corrections import ablation
@@ -32,6 +33,8 @@ __all__ = [
     "MendTraining",
     "MultimodalScope",
     "Nearest",
+    "RerankScope",
+    "RerankSizes",
     "Saved",
     "ScopeTraining",
     "Scoped",

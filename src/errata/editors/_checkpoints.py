@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -34,6 +34,13 @@ class Base(Protocol):
 
     @property
     def digest(self) -> str: ...
+
+
+class Named(NamedTuple):
+    """What a checkpoint says of what it was trained for."""
+
+    name: str
+    digest: str
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,26 @@ class Site:
         return self.rank_shared + self.rank_local
 
 
+def spread(model: Model, depths: int, *, until: int | None = None) -> tuple[str, ...]:
+    """The first writable module of evenly spread decoder layers: it reads what the layer's attention left.
+
+    Args:
+        depths: how many, >= 1.
+        until: layers from this one on are left out, but it itself may be the last; None: all may be read.
+
+    Raises:
+        BadInput: there are fewer layers.
+    """
+    last = max(model.groups.values()) + 1 if until is None else until + 1
+    if last < depths:
+        raise BadInput(f"The model has {last} decoder layers to read; {depths} of them can't be had. Give fewer depths.")
+    if until is None:
+        layers = [min(round((place + 1) * last / (depths + 0.5)), last - 1) for place in range(depths)]
+    else:
+        layers = [round((place + 1) * until / depths) for place in range(depths)]
+    return tuple(next(path for path in model.writable["text"] if model.groups[path] == layer) for layer in layers)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What resulted for one model."""

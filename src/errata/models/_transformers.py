@@ -342,14 +342,16 @@ class TransformersModel:
                 found[path][chunk] = x_NTI[:, -1].float()
         return found
 
-    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+    def states(
+        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+    ) -> list[States]:
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         found: dict[int, States] = {}
-        begun = Begun.of(self, rows, self._around)
+        begun = None if graph else Begun.of(self, rows, self._around)
         for chunk in self.front.passes(rows, more=0):
             chosen = [rows[i] for i in chunk]
             behind = begun if all(map(in_words, chosen)) else None
-            with torch.no_grad(), inputs_in_rows(self, paths, len(chunk)) as seen:
+            with torch.set_grad_enabled(graph), inputs_in_rows(self, paths, len(chunk), graph=graph) as seen:
                 if behind is None:
                     self._logits(self.front.put(self, chosen, [NoPatch()] * len(chunk)), keep=1)
                 else:

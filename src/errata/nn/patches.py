@@ -310,8 +310,10 @@ class Rewritten:
     def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
         return self.model.beginnings([self.query] * len(queries), paths)
 
-    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
-        return self.model.states([self.query] * len(queries), targets, paths)
+    def states(
+        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+    ) -> list[States]:
+        return self.model.states([self.query] * len(queries), targets, paths, graph=graph)
 
     def features(self, query: Query, *, look: bool = True) -> Features:
         return self.model.features(self.query, look=look)

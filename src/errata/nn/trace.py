@@ -44,7 +44,9 @@ class _Enough(Exception):
 
 
 @contextmanager
-def inputs_in_rows(model: Model, paths: Sequence[str], rows: int) -> Iterator[dict[str, Float[Tensor, "N T I"]]]:
+def inputs_in_rows(
+    model: Model, paths: Sequence[str], rows: int, *, graph: bool = False
+) -> Iterator[dict[str, Float[Tensor, "N T I"]]]:
     """Record what the modules at `paths` see at every position of each row of one batch, and end the pass once all have run.
 
     The mapping is filled while the block runs; the block ends early, and no error leaves it, where every module has run. Each is to
@@ -54,13 +56,15 @@ def inputs_in_rows(model: Model, paths: Sequence[str], rows: int) -> Iterator[di
         model: whose modules.
         paths: of `writable`.
         rows: of the batch.
+        graph: keep the one that leads back to whatever patch is in force.
     """
     seen: dict[str, Float[Tensor, "N T I"]] = {}
 
     def recorder(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def record(_: nn.Module, args: tuple[Tensor, ...]) -> None:
             # [N, T, I], or [N T, I] where a layer flattens its rows (OPT's do)
-            seen[path] = args[0].detach().reshape(rows, -1, args[0].shape[-1])
+            x = args[0] if graph else args[0].detach()
+            seen[path] = x.reshape(rows, -1, x.shape[-1])
             if len(seen) == len(paths):
                 raise _Enough
 

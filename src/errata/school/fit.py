@@ -59,6 +59,9 @@ class Schedule:
     bfloat16: bool = False
     """Compute the loss under bfloat16 autocast."""
 
+    together: bool = False
+    """All threads work on one part after another: what pays where products are large, as a language model's are."""
+
     def share(self, step: int) -> float:
         """The learning rate at a step, as a share of its peak."""
         if step < self.warmup:
@@ -132,16 +135,23 @@ def fit(
     fitted = Fitted()
     start = _resume(checkpoint, module, optimizers, schedule, run, fitted)
     device = parameters[0].device.type
+
+    @contextmanager
+    def looking() -> Iterator[None]:
+        with together() if schedule.together else nullcontext(), _precision(device, schedule):
+            yield
+
     with _workers(device) as (workers, together):
         if validation is not None and start == 0:
-            _look(validation, module, 0, fitted)
+            _look(validation, module, 0, fitted, looking)
         for step in range(start, schedule.steps):
             if validation is not None and fitted.waited >= validation.patience:
                 break
             for optimizer, peak in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = peak * schedule.share(step)
-            loss = _gradients(parameters, objective(step), workers, device, schedule)
+            with together() if schedule.together else nullcontext():
+                loss = _gradients(parameters, objective(step), workers, device, schedule)
             with together():
                 nn.utils.clip_grad_norm_(parameters, schedule.clip)
                 for optimizer, _ in optimizers:
@@ -150,7 +160,7 @@ def fit(
             progress(f"loss {loss:.3f}", step + 1, schedule.steps)
             fitted.steps, last = step + 1, step + 1 == schedule.steps
             if validation is not None and (last or (step + 1) % validation.every == 0):
-                _look(validation, module, step + 1, fitted)
+                _look(validation, module, step + 1, fitted, looking)
                 last = last or fitted.waited >= validation.patience
             if last or (step + 1) % schedule.checkpoint_every == 0:
                 _save(checkpoint, module, optimizers, schedule, run, fitted)
@@ -159,11 +169,13 @@ def fit(
     return fitted
 
 
-def _look(validation: Validation, module: nn.Module, step: int, fitted: Fitted) -> None:
+def _look(
+    validation: Validation, module: nn.Module, step: int, fitted: Fitted, looking: Callable[[], AbstractContextManager[None]]
+) -> None:
     """A loss that is no number is never the best."""
     training = module.training
     module.train(False)
-    with torch.no_grad():
+    with torch.no_grad(), looking():
         loss = validation.loss()
     module.train(training)
     validation.each(step, loss)
@@ -208,7 +220,7 @@ def _gradients(
     total = 0.0
     for parameter in parameters:
         parameter.grad = None
-    for loss, gradients in workers.map(work, parts):
+    for loss, gradients in map(work, parts) if schedule.together else workers.map(work, parts):
         total += loss
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:

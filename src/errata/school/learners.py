@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from errata.benchmarks.asked.pairs import NAME as ASKED
+from errata.benchmarks.atlas.pairs import NAME as ATLAS
 from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.counted import counted
 from errata.core.editor import Tools
@@ -19,6 +20,8 @@ from errata.editors import (
     MendPlan,
     MendTraining,
     MultimodalScope,
+    RerankScope,
+    RerankSizes,
     ScopeTraining,
     StateSizes,
     StatesScope,
@@ -26,9 +29,9 @@ from errata.editors import (
     TextSizes,
     made,
 )
-from errata.school.fit import Fitted
+from errata.school.fit import Fitted, faster_in_bfloat16
 from errata.school.learn import EDITS, Course, learn
-from errata.school.scopes import Lessons, train_scope
+from errata.school.scopes import Lessons, split, train_scope
 from errata.session import registry
 
 PAIRED = 2000
@@ -39,6 +42,16 @@ STATES = 800
 
 _STEPS, _BATCH, _RATE = 700, 256, 2e-3
 """What that is taught by, where nothing else is said: it learns in few and large steps."""
+
+_FOUND_EDITS, _FOUND_STEPS, _FOUND_BATCH = 800, 900, 256
+"""What finds the nearest corrections of a scope that reranks: edits whose pairs it is taught with, at most, its steps, and pairs in
+each. Every question of these has to be read."""
+
+_FOUND_WATCHED = 1024
+"""Pairs that a look takes of it."""
+
+_READ_EDITS, _READ_STEPS, _READ_BATCH, _WATCHED = 1400, 700, 32, 256
+"""What reads them: edits, steps, pairs in each, and pairs that a look takes."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +145,15 @@ def _mend(plan: MendPlan, wanted: Wanted, benchmark: str) -> Training:
 
 
 def _serac(plan: TextSizes, wanted: Wanted, benchmark: str) -> Training:
-    return _scope(lambda tools: TextScope(plan, seed=wanted.seed), wanted, benchmark)
+    return _scope(lambda tools, progress: TextScope(plan, seed=wanted.seed), wanted, benchmark)
 
 
 def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
     if not wanted.encoders:
         raise BadInput("MSCKE's scope sees with the encoders of a CLIP: name their folder or hub id with --encoders.")
-    return _scope(lambda tools: MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed), wanted, benchmark)
+    return _scope(
+        lambda tools, progress: MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed), wanted, benchmark
+    )
 
 
 def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
@@ -146,7 +161,7 @@ def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
     edits = wanted.edits or STATES
     wanted = replace(wanted, edits=edits, steps=wanted.steps or _STEPS, batch=wanted.batch or _BATCH, rate=wanted.rate or _RATE)
 
-    def opened(tools: Tools) -> ScopeTraining:
+    def opened(tools: Tools, progress: Progress) -> ScopeTraining:
         scope = StatesScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
         drawn = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
         scope.look(asked for pair in drawn for asked in ((pair.edit.query, pair.edit.target), (pair.query, None)))
@@ -155,21 +170,50 @@ def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
     return _scope(opened, wanted, benchmark)
 
 
-def _scope(opened: Callable[[Tools], ScopeTraining], wanted: Wanted, benchmark: str) -> Training:
+def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
+    """A scope that reranks: what finds the nearest is trained first, then what reads them beside a question."""
+    edits = wanted.edits or _READ_EDITS
+    given = replace(wanted, edits=edits, steps=wanted.steps or _READ_STEPS, batch=wanted.batch or _READ_BATCH)
+    finding = Lessons(
+        steps=_FOUND_STEPS, batch=_FOUND_BATCH, learning_rate=_RATE, watched=_FOUND_WATCHED, seed=wanted.seed, large=True
+    )
+
+    def opened(tools: Tools, progress: Progress) -> ScopeTraining:
+        scope = RerankScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
+        nearness = scope.nearness()
+        pairs = list(registry.training_pairs(benchmark, seed=wanted.seed, edits=min(edits, _FOUND_EDITS)))
+        progress("reading every question once", 0, finding.steps)
+        nearness.look(pairs, bfloat16=faster_in_bfloat16("cpu"))
+        train_scope(nearness, pairs, wanted.out / "nearness", lessons=finding, run=f"{benchmark}, nearness", progress=progress)
+        nearness.settle(split(pairs, finding).validation)
+        return scope
+
+    return _scope(opened, given, benchmark, large=True, watched=_WATCHED)
+
+
+def _scope(
+    opened: Callable[[Tools, Progress], ScopeTraining],
+    wanted: Wanted,
+    benchmark: str,
+    *,
+    large: bool = False,
+    watched: int | None = None,
+) -> Training:
     if wanted.without:
         raise BadInput("A scope learns from labelled pairs of every kind. Leave --without out.")
     edits = wanted.edits or PAIRED
     if wanted.validation is not None and wanted.validation >= edits:
         raise BadInput(f"{counted(wanted.validation, 'edit')} to validate on leave none of {edits} to train on. Give more edits.")
     share = None if wanted.validation is None else wanted.validation / edits
-    lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share))
+    lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share), large=large, watched=watched)
 
     def run(tools: Tools, progress: Progress) -> Done:
-        scope = opened(tools)
+        scope = opened(tools, progress)
         progress(f"drawing the pairs of {counted(edits, 'edit')}", 0, lessons.steps)
         pairs = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
         where = f"{benchmark}, {counted(edits, 'edit')}, on"
-        fitted, decided = train_scope(scope, pairs, wanted.out, lessons=lessons, run=where, progress=progress)
+        taught = replace(lessons, bfloat16=large and faster_in_bfloat16("cpu"))  # where its own weights are
+        fitted, decided = train_scope(scope, pairs, wanted.out, lessons=taught, run=where, progress=progress)
         inside, outside = decided.n
         return Done(
             fitted,
@@ -193,6 +237,7 @@ LEARNERS: Mapping[str, Learner] = MappingProxyType(
         "serac": Learner(TextSizes, fgv.NAME, registry.training_pairs, _serac),
         "mscke": Learner(FusionSizes, fgv.NAME, registry.training_pairs, _mscke),
         "states": Learner(StateSizes, ASKED, registry.training_pairs, _states),
+        "rerank": Learner(RerankSizes, f"{ASKED}+{ATLAS}", registry.training_pairs, _rerank),
     }
 )
 """Name -> what can be trained under that name. A new one is a line here."""

@@ -7,7 +7,7 @@ never trained on. A step takes as many pairs that are in scope as that aren't, d
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,7 +44,16 @@ class Lessons:
     patience: int = 8
     """Looks without a new best after which training ends."""
 
+    watched: int | None = None
+    """Pairs that are looked at of those kept back, at most; None: all."""
+
     seed: int = 0
+
+    large: bool = False
+    """What is trained asks a language model: all threads work together."""
+
+    bfloat16: bool = field(default=False, repr=False)
+    """Compute the loss in it."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 2:
@@ -123,6 +132,8 @@ def train_scope(
     """
     lessons = lessons or Lessons()
     train, kept_back = split(pairs, lessons)
+    if lessons.watched is not None:
+        kept_back = _fewer(kept_back, lessons.watched, lessons.seed)
     inside = [pair for pair in train if pair.in_scope]
     outside = [pair for pair in train if not pair.in_scope]
 
@@ -135,6 +146,8 @@ def train_scope(
         learning_rate=lessons.learning_rate,
         warmup=min(100, max(1, lessons.steps // 10)),
         checkpoint_every=lessons.every,
+        bfloat16=lessons.bfloat16,
+        together=lessons.large,
     )
     fitted = taught(
         learner,
@@ -168,6 +181,13 @@ def _balanced(learner: ScopeTraining, pairs: Sequence[Pair], batch: int) -> floa
         parts = [some[start : start + batch] for start in range(0, len(some), batch)]
         total += sum(float(learner.objective(part)) * len(part) for part in parts) / len(some) / 2
     return total
+
+
+def _fewer(pairs: Sequence[Pair], most: int, seed: int) -> tuple[Pair, ...]:
+    """At most so many of them, drawn by a seed, half in scope where there are as many."""
+    rng = np.random.default_rng([seed, 23])
+    sides = [[pair for pair in pairs if pair.in_scope == inside] for inside in (True, False)]
+    return tuple(side[int(place)] for side in sides for place in rng.permutation(len(side))[: max(1, most // 2)])
 
 
 def _some(among: Sequence[Pair], count: int, rng: np.random.Generator) -> list[Pair]:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, final
 
 from errata.core.editor import Editor, Equips, Tools
 from errata.core.encoder import Encoder
+from errata.core.errors import BadInput
 from errata.core.images import NEWEST
 from errata.core.model import Model
 from errata.core.records import Query
+from errata.core.settings import DEFAULT_EDITOR, default_editor
 from errata.editors import parse
 from errata.log import EditLog
 from errata.models import load
@@ -27,7 +29,8 @@ class Otherwise(NamedTuple):
     """What is taken for a log that has not begun, where nothing was asked for."""
 
     model: str
-    editor: str
+    editor: str | None = None
+    """None: the one that suits the model; see `core.settings.default_editor`."""
 
 
 @final
@@ -100,12 +103,17 @@ class Ready:
             Unknown, BadInput: no such model or editor, or one that can't be used.
             UpstreamFailed: the model is asked at an address, and isn't there.
         """
-        asked = editor or recorded_editor(log) or otherwise.editor
-        parsed = parse(asked) if editor else as_recorded(log, parse(asked))
-        tools = Loader(device, dtype, log.decoder)
         if model is None:
             model = recorded_model(log) or otherwise.model
+        name = model if isinstance(model, str) else model.name
+        named = editor or recorded_editor(log) or otherwise.editor
+        asked = named or default_editor(name)
+        parsed = parse(asked) if editor else as_recorded(log, parse(asked))
+        tools = Loader(device, dtype, log.decoder)
         opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
+        if named is None and not _suits(parsed, opened):  # what ships for the model doesn't fit this precision of it
+            asked = DEFAULT_EDITOR
+            parsed = parse(asked)
         made = equipped(parsed, tools)
         check_weightless(opened, made, asked)
         return Ready(opened, made, asked)
@@ -122,6 +130,15 @@ class Ready:
         """
         pool = chosen_pool(log, self.model, self.editor, pool)
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
+
+
+def _suits(editor: Editor[Any], model: Model) -> bool:
+    """Whether the editor can begin with this model."""
+    try:
+        editor.begin(model)
+    except BadInput:
+        return False
+    return True
 
 
 def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:

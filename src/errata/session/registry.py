@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ def _atlas_stream(seed: int, edits: int) -> Stream:
 
 
 _FGV: Final = "scopeworld-fgv"
+_ATLAS_WORDS: Final = "atlas-words"
 _ASKED: Final = "asked"
 """Pairs alone: nothing is measured on them."""
 
@@ -47,7 +49,7 @@ STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
         "scopeworld-stream": _scopeworld_stream,
         _FGV: _scopeworld_fgv,
         "atlas-stream": _atlas_stream,
-        "atlas-words": _atlas_words,
+        _ATLAS_WORDS: _atlas_words,
     }
 )
 """Name -> how a stream of that name is made from (seed, edits)."""
@@ -81,9 +83,15 @@ def training_cases(name: str, *, seed: int, edits: int) -> Benchmark:
 def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
     """What a scope may learn from, drawn as it is asked for: labelled by the benchmark, or by what its cases expect.
 
+    Args:
+        name: of a benchmark, or of several with a + between them, each with that many edits.
+
     Raises:
         Unknown, BadInput: see `benchmark`.
     """
+    if "+" in name:
+        parts = [training_pairs(each.strip(), seed=seed, edits=edits) for each in name.split("+")]  # a wrong name is told at once
+        return chain.from_iterable(parts)
     if name == _FGV:
         from errata.benchmarks.scopeworld import fgv
 
@@ -92,6 +100,10 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
         from errata.benchmarks.asked.pairs import pairs as asked
 
         return asked(seed=seed, edits=edits)
+    if name == _ATLAS_WORDS:
+        from errata.benchmarks.atlas.pairs import pairs as of_atlas
+
+        return of_atlas(seed=seed, edits=edits)
     cases = benchmark(name, seed=seed, edits=edits)
     return (pair for index in range(len(cases)) for pair in pairs(cases[index]))
 

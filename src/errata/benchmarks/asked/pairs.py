@@ -22,8 +22,9 @@ from errata.core.records import Edit, Query
 
 NAME: Final = "asked"
 
-_BEFORE, _AFTER, _LOWER, _DENIED = 0.45, 0.4, 0.08, 0.2
-"""How often something is said before a question, after it, how often it is in lower case, and how often a statement is denied."""
+_BEFORE, _AFTER, _LOWER, _SLIP, _DENIED = 0.45, 0.4, 0.08, 0.08, 0.2
+"""How often something is said before a question, after it, how often it is in lower case, how often two letters changed places, and
+how often a statement is denied."""
 
 T = TypeVar("T")
 
@@ -34,6 +35,9 @@ class Fact:
 
     relation: str
     subject: str
+    wording: str
+    """Its own question's, with a place for the subject."""
+
     edit: Edit
     same: tuple[Query, ...]
     """Its question in other words, and in its own among others."""
@@ -78,8 +82,8 @@ def pairs(*, seed: int, edits: int) -> Iterator[Pair]:
         yield from (_pair(fact, query, "no") for query in fact.no)
         yield from (_pair(fact, query, "follows") for query in fact.follows)
         others = [other for other in of_relation[fact.relation] if other.subject != fact.subject]
-        alike = [other for other in others if other.edit.query.text.replace(other.subject, "") == _less(fact)]
-        apart = [other.edit.query for other in _some(rng, alike, 2)]
+        strangers = [subject for subject in SUBJECTS[RELATIONS[fact.relation].subjects] if subject != fact.subject]
+        apart = [Query.ask(_worded(fact.wording, subject, "")) for subject in _some(rng, strangers, 2)]
         for other in _some(rng, others, 3):
             reversed_too = () if other.edit.target == fact.edit.target else other.follows
             apart += _some(rng, (*other.same, *other.yes, *other.no, *reversed_too), 2)
@@ -105,7 +109,8 @@ def _fact(rng: np.random.Generator, name: str, subject: str) -> Fact:
     return Fact(
         name,
         subject,
-        Edit(Query.ask(_worded(own, subject, value)), value, reach="text", subject=subject),
+        own,
+        Edit(Query.ask(_slipped(rng, _worded(own, subject, value))), value, reach="text", subject=subject),
         tuple(asked),
         tuple(yes),
         tuple(no),
@@ -117,11 +122,6 @@ def _pair(fact: Fact, query: Query, sort: Sort) -> Pair:
     return Pair(fact.edit, query, sort != "apart", sort, False, sort)
 
 
-def _less(fact: Fact) -> str:
-    """Its own question without its subject."""
-    return fact.edit.query.text.replace(fact.subject, "")
-
-
 def _worded(template: str, subject: str, value: str) -> str:
     own = f"{subject}'" if subject.endswith("s") else f"{subject}'s"
     return template.format(s=subject, S=subject[:1].upper() + subject[1:], p=own, v=value)
@@ -130,8 +130,17 @@ def _worded(template: str, subject: str, value: str) -> str:
 def _around(rng: np.random.Generator, text: str) -> str:
     """As people write it, among other words."""
     before = f"{_some(rng, BEFORE, 1)[0].strip()} " if rng.random() < _BEFORE else ""
+    return f"{before}{_slipped(rng, text)}{_some(rng, AFTER, 1)[0] if rng.random() < _AFTER else ''}"
+
+
+def _slipped(rng: np.random.Generator, text: str) -> str:
+    """As people type it: now and then in lower case, and with two letters that changed places."""
     text = text.lower() if rng.random() < _LOWER else text
-    return f"{before}{text}{_some(rng, AFTER, 1)[0] if rng.random() < _AFTER else ''}"
+    places = [place for place in range(1, len(text) - 2) if text[place : place + 2].isalpha()]
+    if rng.random() >= _SLIP or not places:
+        return text
+    at = int(rng.choice(places))
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
 def _some(rng: np.random.Generator, among: Sequence[T], count: int) -> list[T]:

@@ -7,23 +7,13 @@ sort and not true: nothing is learned here but which question is which.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final
 
+from errata.benchmarks.asked.further import FURTHER
+from errata.benchmarks.asked.relation import Relation
 
-class Relation(NamedTuple):
-    """What can be asked of a kind of subject."""
-
-    subjects: str
-    values: str
-    wordings: tuple[str, ...]
-    stated: tuple[str, ...]
-    """The fact as a statement, in one order or more."""
-
-    reverse: tuple[str, ...] = ()
-    """From the value to its subject."""
-
-
-RELATIONS: Final[Mapping[str, Relation]] = {
+_FIRST: Final[Mapping[str, Relation]] = {
     "born_where": Relation(
         "person", "place",
         ("Where was {s} born?", "In which town was {s} born?", "Name the birthplace of {s}.", "{s}: birthplace?", "Tell me where {s} came into the world.", "I'd like to know the city {s} was born in.", "what is {p} place of birth", "For a quiz: which place is {s} from by birth?", "Do you remember in what city {s} first saw the light of day?",),
@@ -462,3 +452,5 @@ RELATIONS: Final[Mapping[str, Relation]] = {
         ("there are {v} kinds of {s}",),
     ),
 }  # fmt: skip
+
+RELATIONS: Final[Mapping[str, Relation]] = MappingProxyType({**_FIRST, **FURTHER})

@@ -172,6 +172,12 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "lang": tuple("Latin|Greek|Arabic|Old Norse|Persian|Nahuatl|Malay|French|Sanskrit".split("|")),
     "smell": tuple("a sweet smell|a sharp smell|no smell|an earthy smell|a fishy smell|a smoky smell".split("|")),
     "danger": tuple("it burns|it bites|it is poisonous|it breaks|it is heavy|it is slippery".split("|")),
+    "game": tuple("football|wrestling|sumo|hockey|archery|kite fighting|skiing|cycling|boxing|darts".split("|")),
+    "wood": tuple("the oak|the cedar|the baobab|the maple|the olive tree|the linden|the banyan|the yew".split("|")),
+    "drink": tuple("mint tea|black coffee|plum brandy|lemonade|red wine|buttermilk|cider|cocoa|ginger ale|sour milk".split("|")),
+    "sound": tuple("a hum|a crackle|a low growl|a click|no sound at all|a long whistle|a thud|a hiss|a rattle".split("|")),
+    "sense": tuple("hope|bad luck|patience|a long journey|wealth|jealousy|good health|secrets|old age|courage".split("|")),
+    "tint": tuple("turquoise|dark green|orange|silver|purple|bright red|brown|sky blue|gold|black".split("|")),
 }
 
 WHETHER: Final = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from errata.cli._options import DEFAULT_EDITOR, DEFAULT_MODEL, Device, Dtype, ModelName
+from errata.cli._options import DEFAULT_MODEL, Device, Dtype, ModelName
 from errata.cli._print import Show
 from errata.cli.bench.stream import (
     Editors,
@@ -23,6 +23,7 @@ from errata.cli.bench.stream import (
     run_all,
     streamed,
 )
+from errata.core.settings import default_editor
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
@@ -83,7 +84,7 @@ def atlas_words(
       errata bench atlas-words --model path/to/model --editor codebook --edits 50 --seed 101
       errata bench atlas-words --model path/to/model --editor none --editor scopeedit --corrections counterfactual
     """
-    asked = _Asked(tuple(editor or (DEFAULT_EDITOR,)), edits, horizons, seed, corrections)
+    asked = _Asked(tuple(editor or (default_editor(model),)), edits, horizons, seed, corrections)
     _run(asked, WORDS, out, Where(model, device, dtype, jobs))
 
 
@@ -111,7 +112,7 @@ def atlas_stream(
       errata bench atlas-stream --model path/to/model --editor none --editor scopeedit --corrections counterfactual
       errata bench atlas-stream --model atlas --editor codebook --edits 10 --seed 101 --corrections identity
     """
-    asked = _Asked(tuple(editor or (DEFAULT_EDITOR,)), edits, horizons, seed, corrections)
+    asked = _Asked(tuple(editor or (default_editor(model),)), edits, horizons, seed, corrections)
     _run(asked, STREAM, out, Where(model, device, dtype, jobs))
 
 

@@ -38,7 +38,9 @@ app = typer.Typer(
 Editors = Annotated[
     list[str] | None,
     typer.Option(
-        "--editor", help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: {DEFAULT_EDITOR}."
+        "--editor",
+        help=f"NAME, NAME:FIELD=VALUE,... or FILE.py:CLASS; several times to compare. Not given: {DEFAULT_EDITOR}, or "
+        "of Atlas what suits the model.",
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the figures and the report. Not given: out/BENCHMARK.")]

@@ -5,6 +5,7 @@
 | serac | text | counterfactual | Mitchell et al., arXiv 2206.06520 |
 | mscke | multimodal | counterfactual | FGVEdit (Zeng et al.) |
 | states | states | routed | ours |
+| rerank | rerank | routed | ours |
 | pinned | alike | answer | what people do (`pin`, `cache`) |
 | stated | alike | counterfactual | SERAC's shape, nothing learned |
 
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, final
 
@@ -34,9 +37,10 @@ from errata.editors.scoped.nearest import Nearest
 from errata.editors.scoped.pinned import Answer
 from errata.editors.scoped.routed import Routed
 from errata.editors.scoped.scoped import Remembers, Scoped
-from errata.editors.scoped.scopes import multimodal, states, text
+from errata.editors.scoped.scopes import multimodal, rerank, states, text
 from errata.editors.scoped.scopes.alike import Alike
 from errata.editors.scoped.scopes.multimodal import MultimodalScope
+from errata.editors.scoped.scopes.rerank import RerankScope
 from errata.editors.scoped.scopes.states import StatesScope
 from errata.editors.scoped.scopes.text import TextScope
 
@@ -50,6 +54,7 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
         "serac": "scoped:scope=text",
         "mscke": "scoped:scope=multimodal",
         "states": "scoped:scope=states,editor=routed",
+        "rerank": "scoped:scope=rerank,editor=routed,surely=0.5",
         "pinned": "scoped:scope=alike,editor=answer",
         "stated": "scoped:scope=alike,editor=counterfactual",
     }
@@ -62,12 +67,13 @@ SHORT_NAMES: Mapping[str, str] = MappingProxyType(
 class ByScope(Remembers):
     """A scope and an editor by their names."""
 
-    scope: Literal["text", "multimodal", "states", "nearest", "alike"] = "nearest"
-    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), the model's own states, nearness
-    (`told`), or likeness, which asks nothing of the model (`scopes.alike`)."""
+    scope: Literal["text", "multimodal", "states", "rerank", "nearest", "alike"] = "nearest"
+    """What decides whether an edit concerns a query: words (SERAC), words and pictures (MSCKE), the model's own states, the model
+    itself, which reads both together ("rerank"), nearness (`told`), or likeness, which asks nothing of the model (`alike`)."""
 
     checkpoint: str = ""
-    """Folder of the trained scope; none for "nearest" and "alike", which learn nothing."""
+    """Folder of the trained scope; none for "nearest" and "alike", which learn nothing. Of "rerank"; empty: the one that ships,
+    which is for SmolLM2-135M-Instruct."""
 
     encoders: str = ""
     """Folder or hub id of the encoders that are seen with. Of "multimodal"; empty: where they lay when it was trained. Of "alike";
@@ -77,7 +83,8 @@ class ByScope(Remembers):
     """Of "nearest" and "alike": the least similarity that is in scope, above 0 and below 1."""
 
     surely: float = field(default=0.9, metadata={BEFORE: 0.9})
-    """Of "states": how likely a correction must concern a question to be in scope, above 0 and below 1."""
+    """Of "states" and "rerank": how likely a correction must concern a question to be in scope, above 0 and below 1. The short name
+    `rerank` takes 0.5."""
 
     image_weight: float = 0.5
     """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
@@ -99,8 +106,8 @@ class ByScope(Remembers):
             raise BadInput(
                 f'The scope "{self.scope}" learns nothing and takes no checkpoint. Leave checkpoint out, or name another scope.'
             )
-        if self.scope not in _UNTAUGHT and not self.checkpoint:
-            name = {"text": text.TRAINED_AS, "multimodal": multimodal.TRAINED_AS, "states": states.TRAINED_AS}[self.scope]
+        if self.scope not in (*_UNTAUGHT, "rerank") and not self.checkpoint:
+            name = {"text": text.TRAINED_AS, "multimodal": multimodal.TRAINED_AS}.get(self.scope, self.scope)
             raise BadInput(
                 f"The scope {quoted(self.scope)} must have been trained. Give checkpoint=FOLDER, as `errata train {name}` wrote it."
             )
@@ -152,6 +159,8 @@ class ByScope(Remembers):
             return TextScope.load(read(self.checkpoint, kind=text.TRAINED_AS))
         if self.scope == "states":
             return StatesScope.load(read(self.checkpoint, kind=states.TRAINED_AS), surely=self.surely)
+        if self.scope == "rerank":
+            return RerankScope.load(read(self.checkpoint or _SHIPPED, kind=rerank.TRAINED_AS), surely=self.surely)
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
             found = read(self.checkpoint, kind=multimodal.TRAINED_AS)
@@ -165,6 +174,9 @@ class ByScope(Remembers):
             return Counterfactual(speaker=tools.model(self.speaker))
         return _registry.in_room(self.editor, INNER)
 
+
+_SHIPPED = Path(str(files("errata").joinpath("assets", "smollm2-rerank")))
+"""What was trained for `smollm2`."""
 
 _UNTAUGHT = ("nearest", "alike")
 """Scopes that learn nothing."""

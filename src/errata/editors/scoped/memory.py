@@ -45,6 +45,9 @@ class Held:
     inner: Any
     """The inner editor's state with this edit alone in it; None where one state holds all."""
 
+    words: tuple[str, ...] = ()
+    """What it asks, in each of its wordings, where the scope reads that again (`core.editor.Reranks`)."""
+
 
 class Place(NamedTuple):
     """Where an edit stands: places are in the order in which edits came."""

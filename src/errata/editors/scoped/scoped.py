@@ -10,6 +10,9 @@ Two edits contradict each other where the later one's query is in the earlier on
 the same query always do. That is settled at the later one's write. Where both are in a query's scope the later one speaks in the
 earlier one's place, whatever their scores.
 
+A scope may find edits by their keys and then read the nearest together with the question (`core.editor.Reranks`): what it makes of
+them is the score, and the others aren't in scope.
+
 A large memory is asked through an index (`index`), where the scope says in which space the nearest key has the highest score and
 faiss is installed: then the `LOOKED_AT` nearest edits, and those that came last, are the ones that are scored.
 
@@ -18,6 +21,7 @@ Shapes: K keys of one edit or block, D what the scope says, M where near is alik
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -28,7 +32,7 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON
-from errata.core.editor import Editor, Explains, Forgets, Nears, Scope, Sort, Sorts
+from errata.core.editor import Bound, Editor, Explains, Forgets, Judged, Nears, Reranks, Scope, Sort, Sorts
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Decision, Model, Patch
@@ -40,8 +44,25 @@ from errata.nn.patches import NoPatch, decided
 INSIDE: Final = 0.5
 """rho from which on an edit is in scope."""
 
+SURE: Final = 0.95
+"""rho from which on the nearest edit, once it was read, is taken without a look at the others."""
+
+BESIDE: Final = 0.75
+"""rho of keys from which on an edit is read although another one is nearer."""
+
 LOOKED_AT: Final = 64
 """Edits of a large memory that are scored at a read."""
+
+
+_OUTSIDE: Final = math.nextafter(INSIDE, 0)
+
+
+class _Score(NamedTuple):
+    """What the scope makes of an edit."""
+
+    rho: float
+    sort: Sort | None = None
+    """None: the scope says it of keys alone, if at all."""
 
 
 class Found(NamedTuple):
@@ -51,6 +72,9 @@ class Found(NamedTuple):
     rho: float
     place: Place
     """Where in the memory it stands."""
+
+    sort: Sort | None = None
+    """How it concerns the query; None: only its key can tell."""
 
 
 @runtime_checkable
@@ -92,7 +116,13 @@ class Scoped:
         return Spec("scoped", {**parts, "k": self.k, "memory": self.memory})
 
     def begin(self, model: Model) -> Memory:
-        """No edits."""
+        """No edits.
+
+        Raises:
+            BadInput: the scope or the editor isn't for this model.
+        """
+        if isinstance(self.scope, Bound):
+            self.scope.check(model)
         start = self.editor.begin(model)  # also asked for where it isn't kept: it says whether the editor fits this model
         return Memory(stream=start if self.memory == "fold" else None)
 
@@ -108,7 +138,8 @@ class Scoped:
         inner = self.editor.write(model, state.stream if fold else self.editor.begin(model), edit)
         keys_KD = torch.stack([self.scope.key(model, query, edit.target) for query in (edit.query, *edit.also)])
         over = tuple(self._contradicted(model, state, edit))
-        held = Held(edit.id, edit.query.digest, len(keys_KD), edit.target, over, None if fold else inner)
+        words = tuple(query.text for query in (edit.query, *edit.also)) if isinstance(self.scope, Reranks) else ()
+        held = Held(edit.id, edit.query.digest, len(keys_KD), edit.target, over, None if fold else inner, words)
         return state.added(held, keys_KD, inner if fold else None)
 
     def forget(self, state: Memory, edit: EditId) -> Memory | None:
@@ -136,27 +167,27 @@ class Scoped:
         Raises:
             BadInput: the query can't be put to this model.
         """
-        return self._found(state, query, self.scope.key(model, query)) if state.count else ()
+        return self._found(model, state, query, self.scope.key(model, query)) if state.count else ()
 
-    def _found(self, state: Memory, query: Query, asked_D: Tensor) -> tuple[Found, ...]:
-        scores = self._scores(state, query, asked_D)
-        inside = [place for place, rho in scores.items() if rho >= INSIDE]
+    def _found(self, model: Model, state: Memory, query: Query, asked_D: Tensor) -> tuple[Found, ...]:
+        scores = self._scores(model, state, query, asked_D)
+        inside = [place for place, score in scores.items() if score.rho >= INSIDE]
         if not inside:
-            nearest = max(scores, key=lambda place: (scores[place], place))
-            return (Found(state.at(nearest).edit, scores[nearest], nearest),)
+            nearest = max(scores, key=lambda place: (scores[place].rho, place))
+            return (Found(state.at(nearest).edit, scores[nearest].rho, nearest),)
         chosen: dict[Place, None] = {}  # in order, each once
-        for place in sorted(inside, key=lambda place: (scores[place], place), reverse=True):
+        for place in sorted(inside, key=lambda place: (scores[place].rho, place), reverse=True):
             chosen.setdefault(_heir(state, place, inside))
             if len(chosen) == self.k:
                 break
-        return tuple(Found(state.at(place).edit, scores[place], place) for place in chosen)
+        return tuple(Found(state.at(place).edit, scores[place].rho, place, scores[place].sort) for place in chosen)
 
     def read(self, model: Model, state: Memory, query: Query) -> Patch:
         """What the deciding edit has to say, or nothing where none is in scope; either way with the decision."""
         if not state.count:
             return NoPatch()
         asked_D = self.scope.key(model, query)
-        found = self._found(state, query, asked_D)
+        found = self._found(model, state, query, asked_D)
         decision = Decision(found[0].edit, found[0].rho, found[0].rho >= INSIDE)
         if not decision.inside:
             return NoPatch(decision=decision)
@@ -166,14 +197,16 @@ class Scoped:
         if isinstance(self.editor, Gathers):
             return decided(self.editor.gather(model, inner, query), decision)
         if isinstance(self.editor, Routes):
-            return decided(self.editor.routed(model, inner[0], query, self._sort(state, query, asked_D, found[0].place)), decision)
+            return decided(self.editor.routed(model, inner[0], query, self._sort(state, query, asked_D, found[0])), decision)
         return decided(self.editor.read(model, inner[0], query), decision)
 
-    def _sort(self, state: Memory, query: Query, asked_D: Tensor, place: Place) -> Sort:
+    def _sort(self, state: Memory, query: Query, asked_D: Tensor, found: Found) -> Sort:
         """How the deciding edit concerns the query: by the key of its that is nearest; the same where the scope doesn't say."""
-        if not isinstance(self.scope, Sorts) or state.at(place).asked == query.digest:
+        if found.sort is not None:
+            return found.sort
+        if not isinstance(self.scope, Sorts) or state.at(found.place).asked == query.digest:
             return "same"
-        keys_KD = state.keys_of(place).float()
+        keys_KD = state.keys_of(found.place).float()
         return self.scope.sort(asked_D, keys_KD[int(self.scope.rho(asked_D, keys_KD).argmax())])
 
     def telemetry(self, state: Memory) -> Mapping[str, JSON]:
@@ -187,7 +220,7 @@ class Scoped:
             last.pop("free", None)  # of a state with this edit alone, not of the memory
         return {**last, "contradicts": list(latest.over), "in_memory": state.count}
 
-    def _scores(self, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, float]:
+    def _scores(self, model: Model, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, _Score]:
         """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
 
         An edit's is the highest of its keys', and 1 where it is of this very query.
@@ -198,7 +231,43 @@ class Scoped:
         else:
             found = self._near(asked_D, state, index)
             own = [place for place in found if state.at(place).asked == query.digest]
-        return dict(sorted((found | dict.fromkeys(own, 1.0)).items()))
+        if isinstance(self.scope, Reranks):
+            scores = self._reranked(self.scope, model, state, query, found, own)
+        else:
+            scores = {place: _Score(rho) for place, rho in found.items()}
+        return dict(sorted((scores | dict.fromkeys(own, _Score(1.0, "same"))).items()))
+
+    def _reranked(
+        self, scope: Reranks, model: Model, state: Memory, query: Query, found: Mapping[Place, float], own: Sequence[Place]
+    ) -> dict[Place, _Score]:
+        """What a scope makes of the nearest edits beside the query; what isn't read isn't in scope, however near it is.
+
+        Where one is known or surely in scope, only those are still read that would speak in its place.
+        """
+        near = sorted(((rho, place) for place, rho in found.items() if rho >= INSIDE and place not in own), reverse=True)
+        places = [place for rho, place in near[: scope.looked_at] if rho >= BESIDE or place == near[0][1]]
+        first, rest = ([], places) if own else (places[:1], places[1:])
+        read = self._read_again(scope, model, state, query, first)
+        sure = {state.at(place).edit for place in (*own, *(place for place, score in read.items() if score.rho >= SURE))}
+        if sure:
+            heirs = []
+            for place in sorted(rest):
+                if not sure.isdisjoint(state.at(place).over):
+                    heirs.append(place)
+                    sure.add(state.at(place).edit)
+            rest = heirs
+        read |= self._read_again(scope, model, state, query, rest)
+        return {place: _Score(min(rho, _OUTSIDE)) for place, rho in found.items()} | read
+
+    def _read_again(
+        self, scope: Reranks, model: Model, state: Memory, query: Query, places: Sequence[Place]
+    ) -> dict[Place, _Score]:
+        """What a scope makes of some edits beside the query: of each the wording that it is surest of."""
+        rows = [(place, (words, state.at(place).target)) for place in places for words in state.at(place).words]
+        found: dict[Place, Judged] = {}
+        for (place, _), judged in zip(rows, scope.judged(model, query, [pair for _, pair in rows]) if rows else (), strict=True):
+            found[place] = max(found.get(place, judged), judged, key=lambda one: one.rho)
+        return {place: _Score(judged.rho, judged.sort) for place, judged in found.items()}
 
     def _near(self, asked_D: Tensor, state: Memory, index: Index) -> dict[Place, float]:
         """The scores of the edits that an index finds nearest, and those in scope of the open block."""
@@ -239,12 +308,19 @@ class Scoped:
     def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
         if not state.count:
             return
-        scores = self._scores(state, edit.query, self.scope.key(model, edit.query))
+        scores = self._scores(model, state, edit.query, self.scope.key(model, edit.query))
         like = set(state.asked(edit.query.digest))
         for place in sorted({*scores, *like}):
             held = state.at(place)
-            if place in like or (scores[place] >= INSIDE and not same(held.target, edit.target)):
+            if place in like or (
+                scores[place].rho >= INSIDE and _asks_the_same(scores[place]) and not same(held.target, edit.target)
+            ):
                 yield held.edit
+
+
+def _asks_the_same(score: _Score) -> bool:
+    """Whether an edit's question is another's, as far as that is known: one that only follows from it contradicts nothing."""
+    return score.sort in (None, "same")
 
 
 def _heir(state: Memory, place: Place, inside: Sequence[Place]) -> Place:

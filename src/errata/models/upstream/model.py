@@ -161,7 +161,9 @@ class Upstream:
     def beginnings(self, queries: Sequence[Query], paths: Sequence[str]) -> Mapping[str, Float[Tensor, "N I"]]:
         self._none("states")
 
-    def states(self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str]) -> list[States]:
+    def states(
+        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+    ) -> list[States]:
         self._none("states")
 
     def features(self, query: Query, *, look: bool = True) -> Features:

@@ -19,7 +19,7 @@ from errata.core.counted import counted
 from errata.core.errors import BadInput, Held, LogError
 from errata.core.model import Model
 from errata.core.records import Query
-from errata.core.settings import DEFAULT_EDITOR, DEFAULT_MODEL
+from errata.core.settings import DEFAULT_MODEL
 from errata.log import EditLog, Guarded, Listening, MemoryStore, Row, Store, Tells, holding, open_store, store_exists
 from errata.session import takeback
 from errata.session.asking import Read, unedited
@@ -178,7 +178,7 @@ class Branches:
         with ExitStack() as opening:
             new = store is not None and not store_exists(store)
             kept = MemoryStore() if store is None or new else opening.enter_context(closing(open_store(store, create=False)))
-            otherwise = Otherwise(DEFAULT_MODEL, DEFAULT_EDITOR)
+            otherwise = Otherwise(DEFAULT_MODEL)
             first = Ready.of(EditLog(kept, branch), model=model, editor=editor, otherwise=otherwise, device=device, dtype=dtype)
             check_takes(first.editor, pool)
             if store is not None and new:  # made only now that everything else was found good

@@ -34,7 +34,8 @@ from errata.core.editor import Sort
 from errata.core.errors import BadInput
 from errata.core.model import Model, States
 from errata.core.records import Query
-from errata.editors._checkpoints import Base, Checkpoint
+from errata.editors._checkpoints import Base, Checkpoint, Named
+from errata.editors._sites import spread
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
@@ -80,13 +81,6 @@ class StateSizes:
     def __post_init__(self) -> None:
         if min(self.depths, self.width, self.answer, self.summary, self.hidden) < 1 or self.length < 2:
             raise BadInput(f"A scope over states needs sizes of at least 1, and a length of at least 2, not {self}.")
-
-
-class _Base(NamedTuple):
-    """The model of a checkpoint."""
-
-    name: str
-    digest: str
 
 
 class _Seen(NamedTuple):
@@ -219,7 +213,7 @@ class StatesScope:
             BadInput: the model has fewer decoder layers than depths are wanted.
         """
         wanted = sizes or StateSizes()
-        module = model.module(_paths(model, wanted.depths)[0])
+        module = model.module(spread(model, wanted.depths)[0])
         assert isinstance(module, nn.Linear), "what may be written is linear"
         return StatesScope(wanted, inputs=module.in_features, base=model, seed=seed, model=model)
 
@@ -242,7 +236,7 @@ class StatesScope:
             inputs = found.tensors["project_asked"].shape[1]
         except (TypeError, KeyError) as error:
             raise found.unknown(error) from None
-        scope = StatesScope(sizes, inputs=inputs, base=_Base(found.base_name, found.base_digest), surely=surely)
+        scope = StatesScope(sizes, inputs=inputs, base=Named(found.base_name, found.base_digest), surely=surely)
         found.fill(scope.net)
         scope.net.train(False)
         return scope
@@ -258,11 +252,15 @@ class StatesScope:
             BadInput: it was trained for another model, or the query can't be put to this one.
         """
         if not self._paths:
-            self.learnt().check(model, instead="Train one for this model: errata train states --model MODEL --out FOLDER.")
-            self._paths = _paths(model, self.sizes.depths)
+            self.check(model)
+            self._paths = spread(model, self.sizes.depths)
         with torch.no_grad():
             seen = self.net.see(model.states([query], [target], self._paths), whole=True)
             return torch.cat([each[0].flatten().float() for each in seen])
+
+    def check(self, model: Model) -> None:
+        """See `core.editor.Bound`."""
+        self.learnt().check(model, instead="Train one for this model: errata train states --model MODEL --out FOLDER.")
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """1 - p(apart), bent so that `surely` is at 0.5, 0 at 0 and 1 at 1."""
@@ -302,7 +300,7 @@ class StatesScope:
 
     def _read(self, asked: Sequence[tuple[Query, str | None]]) -> Sequence[States]:
         assert self._model is not None, "only a scope that is trained reads by itself"
-        paths = _paths(self._model, self.sizes.depths)
+        paths = spread(self._model, self.sizes.depths)
         return self._model.states([query for query, _ in asked], [target for _, target in asked], paths)
 
     def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
@@ -355,15 +353,6 @@ class StatesScope:
         asked, there, begins, answer, said = torch.split(keys_ND, sizes, dim=1)
         n = len(keys_ND)
         return _Seen(asked.reshape(n, t, p, r), there > 0.5, begins.reshape(n, p, r), answer.reshape(n, k, p, r), said > 0.5)
-
-
-def _paths(model: Model, depths: int) -> tuple[str, ...]:
-    """The first writable module of evenly spread decoder layers: it reads what the layer's attention left."""
-    last = max(model.groups.values()) + 1
-    if last < depths:
-        raise BadInput(f"The model has {last} decoder layers; a scope over {depths} of them can't be had. Give fewer depths.")
-    layers = [round((place + 1) * last / (depths + 0.5)) for place in range(depths)]
-    return tuple(next(path for path in model.writable["text"] if model.groups[path] == min(layer, last - 1)) for layer in layers)
 
 
 def _middle_out(x_TPI: Float[Tensor, "T P I"], length: int) -> Float[Tensor, "T P I"]:

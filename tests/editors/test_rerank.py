@@ -1,0 +1,278 @@
+"""A scope that finds the nearest corrections by a vector, and has the model read each together with the question."""
+
+import pytest
+import torch
+
+from errata.core.benchmark import Pair
+from errata.core.editor import Judged
+from errata.core.errors import BadInput
+from errata.core.records import Edit, Query
+from errata.editors import RerankScope, RerankSizes, Scoped, parse
+from errata.editors._checkpoints import read
+from errata.editors._states import from_tensors, to_tensors
+from errata.editors.scoped.routed import Routed
+from errata.models import load
+from errata.nn.patches import NoPatch, Verbatim
+from errata.school.scopes import Lessons, decisions, train_scope
+from tests.conftest import picture
+from tests.editors.test_states_scope import THINGS, labelled
+from tests.editors.trained import quiet
+
+SIZES = RerankSizes(layers=0.75, rank=4, depths=2, width=16, vector=32, looked_at=2)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The shipped model: one with random weights has no use for its own layers."""
+    return load("llava-tiny")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rerank")
+    pairs = labelled(THINGS[:8])
+    scope = RerankScope.of(tiny, SIZES)
+    nearness = scope.nearness()
+    nearness.look(pairs)
+    found = Lessons(steps=60, batch=64, learning_rate=3e-3, validation=0.2, every=30, seed=1)
+    train_scope(nearness, pairs, folder / "nearness", lessons=found, progress=quiet)
+    nearness.settle(pairs)
+    lessons = Lessons(steps=90, batch=48, learning_rate=1e-2, validation=0.2, every=45, watched=40, seed=1, large=True)
+    train_scope(scope, pairs, folder, lessons=lessons, progress=quiet)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scope(trained):
+    return RerankScope.load(read(trained, kind="rerank"))
+
+
+def hooked(model):
+    """How many hooks its modules have."""
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.net.modules())
+
+
+def filled(scope, model, things, **fields):
+    """A memory of where each thing lives."""
+    editor = Scoped(scope, Routed(), **fields)
+    edits = [Edit(Query.ask(f"where does the {thing} live?"), f"pier {place}") for place, thing in enumerate(things)]
+    state = editor.begin(model)
+    for edit in edits:
+        state = editor.write(model, state, edit)
+    return editor, state, edits
+
+
+def test_what_it_was_taught_it_tells_apart(scope, trained, tiny):
+    learner = RerankScope.of(tiny, SIZES)
+    learner.net.load_state_dict(scope.net.state_dict())
+    learner.net.train(False)
+    right = decisions(learner, labelled(THINGS[:8]))
+    assert right.inside > 0.8
+    assert right.outside > 0.8
+    untaught = decisions(RerankScope.of(tiny, SIZES), labelled(THINGS[:8]))
+    assert min(untaught.inside, untaught.outside) < 0.6
+
+
+def test_the_models_own_weights_are_left_alone_and_no_write_stays_in_force(scope, tiny):
+    before = tiny.answers([Query.ask("why?")], [NoPatch()])
+    digest, hooks = tiny.digest, hooked(tiny)
+    scope.judged(tiny, Query.ask("tell me the home of the star."), [("where does the star live?", "pier 0")])
+    assert tiny.digest == digest
+    assert tiny.answers([Query.ask("why?")], [NoPatch()]) == before
+    assert hooked(tiny) == hooks
+
+
+def test_several_read_at_once_are_what_each_is_alone(scope, tiny):
+    query = Query.ask("tell me the home of the moon.")
+    known = [(f"where does the {thing} live?", f"pier {place}") for place, thing in enumerate(THINGS[:4])]
+    together = scope.judged(tiny, query, known)
+    for one, found in zip(known, together, strict=True):
+        (alone,) = scope.judged(tiny, query, [one])
+        assert alone.sort == found.sort
+        assert alone.rho == pytest.approx(found.rho, abs=1e-3)
+
+
+def test_an_edit_answers_other_words_and_nothing_else(scope, tiny):
+    editor, state, edits = filled(scope, tiny, THINGS[:4])
+    asked = Query.ask("tell me the home of the moon.")
+    patch = editor.read(tiny, state, asked)
+    assert isinstance(patch, Verbatim)
+    assert patch.edits == (edits[2].id,)
+    assert patch.decision is not None
+    assert patch.decision.inside
+    assert tiny.answers([asked], [patch]) == ["pier 2"]
+    assert isinstance(editor.read(tiny, state, Query.ask("who made the moon?")), NoPatch)
+    left = editor.forget(state, edits[2].id)
+    assert left is not None
+    assert edits[2].id not in editor.read(tiny, left, asked).edits
+
+
+class Counting:
+    """A scope that notes what it reads, and judges by a table."""
+
+    def __init__(self, table=None, looked_at=2):
+        self.table, self.looked_at, self.read = table or {}, looked_at, []
+
+    def spec(self):
+        return {"kind": "counting"}
+
+    def key(self, model, query, target=None):
+        return torch.tensor([float(query.text.split()[-1])])
+
+    def rho(self, asked_D, keys_ND):
+        return (1 - 0.1 * (keys_ND - asked_D).abs().sum(-1)).clamp(0, 1)
+
+    def judged(self, model, query, corrections):
+        self.read.append([known for known, _ in corrections])
+        return [self.table.get(known, Judged(0.2, "same")) for known, _ in corrections]
+
+
+def asked(number):
+    return Query.ask(f"what is {number}")
+
+
+def memory(model, scope, numbers):
+    editor = Scoped(scope, Routed())
+    state = editor.begin(model)
+    edits = [Edit(asked(number), f"value {number}") for number in numbers]
+    for edit in edits:
+        state = editor.write(model, state, edit)
+    scope.read.clear()
+    return editor, state, edits
+
+
+def test_only_the_nearest_are_read_and_what_is_far_is_not_read_at_all(random_llava):
+    scope = Counting()
+    editor, state, _ = memory(random_llava, scope, (1, 2, 3, 9, 60))
+    editor.read(random_llava, state, asked(2.4))
+    assert scope.read == [["what is 2"], ["what is 3"]]
+    scope.read.clear()
+    patch = editor.read(random_llava, state, asked(30))
+    assert isinstance(patch, NoPatch)
+    assert scope.read == []
+
+
+def test_where_the_nearest_is_surely_meant_no_more_are_read(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (1, 2, 3))
+    scope.table["what is 2"] = Judged(0.97, "same")
+    assert editor.read(random_llava, state, asked(2.2)).edits == (edits[1].id,)
+    assert scope.read == [["what is 2"]]
+
+
+def test_an_edits_own_question_needs_no_reading(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (1, 2, 3))
+    assert editor.read(random_llava, state, edits[1].query).edits == (edits[1].id,)
+    assert scope.read == []
+
+
+def test_who_contradicts_the_one_that_is_meant_is_read_and_speaks_in_its_place(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (2, 1))
+    scope.table |= {"what is 2": Judged(0.97, "same"), "what is 3": Judged(0.6, "same")}
+    edits.append(Edit(asked(3), "value 3"))
+    state = editor.write(random_llava, state, edits[-1])
+    assert state.last.over == (edits[0].id,)
+    scope.read.clear()
+    assert editor.read(random_llava, state, asked(2.2)).edits == (edits[2].id,)
+    assert scope.read == [["what is 2"], ["what is 3"]]
+    assert editor.read(random_llava, state, edits[0].query).edits == (edits[2].id,)
+
+
+def test_what_is_near_but_was_not_read_is_not_in_scope(random_llava):
+    scope = Counting({"what is 1": Judged(0.9, "same")})
+    editor, state, _ = memory(random_llava, scope, (1, 2, 3))
+    found = editor.decide(random_llava, state, asked(2.6))
+    assert [each.rho < 0.5 for each in found] == [True]
+    (first,) = editor.decide(random_llava, state, asked(1.2))
+    assert (first.rho, first.sort) == (0.9, "same")
+
+
+def test_how_it_was_judged_is_how_the_edit_speaks(random_llava):
+    scope = Counting({"what is 1": Judged(0.9, "yes")})
+    editor, state, edits = memory(random_llava, scope, (1, 20))
+    assert editor.read(random_llava, state, asked(1.5)) == Verbatim(
+        "Yes.", (edits[0].id,), editor.read(random_llava, state, asked(1.5)).decision
+    )
+    own = editor.read(random_llava, state, edits[0].query)
+    assert isinstance(own, Verbatim)
+    assert own.text == "value 1"
+
+
+def test_a_later_edit_contradicts_who_asks_the_same_and_not_whom_it_follows_from(random_llava):
+    for sort, contradicts in (("same", True), ("yes", False)):
+        scope = Counting({"what is 1": Judged(0.9, sort)})
+        editor, state, edits = memory(random_llava, scope, (1,))
+        state = editor.write(random_llava, state, Edit(asked(1.5), "another value"))
+        assert (edits[0].id in state.last.over) is contradicts
+
+
+def test_other_wordings_that_came_with_an_edit_are_read_too(random_llava):
+    scope = Counting({"call it 2": Judged(0.8, "same")})
+    editor = Scoped(scope, Routed())
+    edit = Edit(asked(1), "value", also=(Query.ask("call it 2"),))
+    state = editor.write(random_llava, editor.begin(random_llava), edit)
+    (found,) = editor.decide(random_llava, state, asked(1.6))
+    assert found.rho == 0.8
+
+
+def test_a_saved_memory_reads_again_what_it_read(scope, tiny):
+    editor, state, edits = filled(scope, tiny, THINGS[:3])
+    saved = to_tensors(state)
+    back = from_tensors(saved.tensors, saved.metadata)
+    query = Query.ask("tell me the home of the ring.")
+    assert editor.decide(tiny, back, query) == editor.decide(tiny, state, query)
+    assert back.last.words == (edits[-1].query.text,)
+
+
+def test_a_picture_is_in_scope_of_its_own_question_alone(scope, tiny):
+    editor = Scoped(scope, Routed())
+    seen = Edit(Query.ask("where does this live?", picture(3)), "the pier")
+    state = editor.write(tiny, editor.begin(tiny), seen)
+    assert editor.read(tiny, state, seen.query).edits == (seen.id,)
+    for query in (Query.ask("where does this live?", picture(4)), Query.ask("where does this live?")):
+        assert isinstance(editor.read(tiny, state, query), NoPatch)
+
+
+def test_how_sure_it_must_be_is_where_a_half_stands(trained, scope, tiny):
+    sure = RerankScope.load(read(trained, kind="rerank"), surely=0.9)
+    known = [("where does the star live?", "pier 0")]
+    texts = [f"tell me the home of the {thing}." for thing in THINGS]
+    plain, bent = ([each.judged(tiny, Query.ask(text), known)[0].rho for text in texts] for each in (scope, sure))
+    assert [one >= 0.9 for one in plain] == [one >= 0.5 for one in bent]
+    assert sure.spec()["surely"] == 0.9
+
+
+@pytest.mark.parametrize("surely", [0.0, 1.0, float("nan")])
+def test_never_and_always_sure_are_refused(trained, surely):
+    with pytest.raises(BadInput, match="above 0 and below 1"):
+        RerankScope.load(read(trained, kind="rerank"), surely=surely)
+
+
+def test_another_model_is_refused_before_anything_is_compared(scope, random_blip2):
+    with pytest.raises(BadInput, match="was trained for"):
+        RerankScope.load(scope.learnt()).key(random_blip2, Query.ask("why?"))
+
+
+def test_more_depths_than_layers_and_sizes_of_nothing_are_sentences(random_llava):
+    with pytest.raises(BadInput, match="Give fewer depths"):
+        RerankScope.of(random_llava, RerankSizes(depths=99))
+    with pytest.raises(BadInput, match="at least 1"):
+        RerankSizes(looked_at=0)
+    with pytest.raises(BadInput, match="share of the layers"):
+        RerankSizes(layers=1.5)
+
+
+def test_without_a_checkpoint_it_is_the_one_that_ships_and_another_model_is_refused_at_its_beginning(random_llava):
+    with pytest.raises(BadInput, match=r"trained for smollm2 .* errata train rerank"):
+        parse("rerank").begin(random_llava)
+
+
+def test_a_pair_without_a_sort_is_learned_by_whether_it_is_in_scope(random_llava):
+    learner = RerankScope.of(random_llava, SIZES)
+    edit = Edit(Query.ask("where does the star live?"), "pier 0")
+    query = Query.ask("tell me the home of the star.")
+    bare, told = Pair(edit, query, True, "x", False), Pair(edit, query, True, "x", False, "same")
+    with torch.no_grad():
+        assert float(learner.objective([bare])) == float(learner.objective([told]))

@@ -1,0 +1,64 @@
+"""Which editor a log begins with where nobody named one."""
+
+import pytest
+
+from errata.core.settings import DEFAULT_EDITOR, LEARNED, default_editor
+from errata.editors import EDITORS, SHORT_NAMES
+from errata.log import EditLog, MemoryStore
+from errata.session import ready as opened
+from errata.session.ready import Otherwise, Ready
+
+LEARNER = """
+from dataclasses import dataclass
+from errata.core.errors import BadInput
+from errata.core.records import Spec
+from errata.nn.patches import NoPatch
+
+@dataclass(frozen=True)
+class Mine:
+    fits: bool = True
+    def spec(self, model): return Spec("mine", {"fits": self.fits})
+    def begin(self, model):
+        if not self.fits:
+            raise BadInput("It was trained for another model.")
+        return ()
+    def write(self, model, state, edit): return (*state, edit.id)
+    def read(self, model, state, query): return NoPatch()
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(LEARNER)
+    return f"{path}:Mine"
+
+
+def test_every_model_has_one_that_there_is():
+    assert default_editor("llava-tiny") == DEFAULT_EDITOR
+    assert default_editor("smollm2") == "rerank"
+    assert set(LEARNED.values()) <= {*EDITORS, *SHORT_NAMES}
+
+
+def begun(model, editor=None, otherwise=None, log=None):
+    return Ready.of(log or EditLog(MemoryStore()), model=model, editor=editor, otherwise=Otherwise("none", otherwise)).asked
+
+
+def test_what_suits_the_model_is_taken_and_what_does_not_fit_it_is_not(random_llava, mine, monkeypatch):
+    monkeypatch.setattr(opened, "default_editor", lambda name: mine)
+    assert begun(random_llava) == mine
+    monkeypatch.setattr(opened, "default_editor", lambda name: f"{mine}:fits=false")
+    assert begun(random_llava) == DEFAULT_EDITOR
+
+
+def test_what_was_named_set_or_recorded_stands_before_it(random_llava, mine, monkeypatch):
+    monkeypatch.setattr(opened, "default_editor", lambda name: mine)
+    assert begun(random_llava, editor="none") == "none"
+    assert begun(random_llava, otherwise="finetune") == "finetune"
+    log = EditLog(MemoryStore())
+    Ready.of(log, model=random_llava, editor="finetune", otherwise=Otherwise("none")).session(log)
+    assert begun(random_llava, log=log) == "finetune"
+
+
+def test_one_that_was_named_and_does_not_fit_is_not_exchanged(random_llava, mine):
+    assert begun(random_llava, editor=f"{mine}:fits=false") == f"{mine}:fits=false"
