@@ -152,7 +152,7 @@ def bench(
         Unknown: no such model, editor or benchmark.
         BadInput: a horizon out of range, or an edit that this model can't be given.
     """
-    asked = editor or default_editor(model if isinstance(model, str) else getattr(model, "name", ""))
+    asked = editor or default_editor(str(model) if isinstance(model, str | Path) else model.name)
     made = registry.editor(asked)
     stream = registry.benchmark(benchmark, seed=seed, edits=edits)
     loaded = load(model, device=device) if isinstance(model, str | Path) else model

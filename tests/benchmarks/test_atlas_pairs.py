@@ -21,10 +21,7 @@ def drawn():
 def test_they_are_the_same_for_the_same_seed_and_a_fact_is_corrected_once(drawn):
     assert drawn == list(pairs(seed=0, edits=60))
     assert drawn != list(pairs(seed=1, edits=60))
-    asked = {}
-    for pair in drawn:
-        asked.setdefault((pair.edit.query.text, pair.edit.target), pair.edit)
-    assert len(asked) == 60
+    assert len({(pair.edit.query.text, pair.edit.target) for pair in drawn}) == 60
     assert len({pair.edit.id for pair in drawn}) == 60
 
 
@@ -45,7 +42,7 @@ def test_nothing_that_is_reported_or_judged_is_in_them(drawn):
 
 
 def test_another_edits_questions_are_not_about_this_one(drawn):
-    own = {}
+    own: dict[str, set[str]] = {}
     for pair in drawn:
         if pair.sort == "same":
             own.setdefault(pair.edit.id, set()).add(pair.query.text)

@@ -201,8 +201,8 @@ def test_how_it_was_judged_is_how_the_edit_speaks(random_llava):
 
 
 def test_a_later_edit_contradicts_who_asks_the_same_and_not_whom_it_follows_from(random_llava):
-    for sort, contradicts in (("same", True), ("yes", False)):
-        scope = Counting({"what is 1": Judged(0.9, sort)})
+    for judged, contradicts in ((Judged(0.9, "same"), True), (Judged(0.9, "yes"), False)):
+        scope = Counting({"what is 1": judged})
         editor, state, edits = memory(random_llava, scope, (1,))
         state = editor.write(random_llava, state, Edit(asked(1.5), "another value"))
         assert (edits[0].id in state.last.over) is contradicts

@@ -127,25 +127,23 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         world(tmp_path, schedule=Schedule(13))
 
 
-def test_threads_that_work_together_change_nothing_and_take_turns_with_the_parts(tmp_path):
-    def parts(seen):
-        def part(name):
-            seen.append((name, threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
-            return module.weight.sum()
+@pytest.mark.parametrize("together", [False, True])
+def test_threads_that_work_together_take_turns_with_the_parts(tmp_path, together):
+    module, threads = nn.Linear(1, 1), torch.get_num_threads()
+    seen: list[tuple[str, bool, int]] = []
 
-        return [lambda: part("a"), lambda: part("b")]
+    def part(name: str) -> torch.Tensor:
+        seen.append((name, threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+        return module.weight.sum()
 
-    threads = torch.get_num_threads()
-    for together in (False, True):
-        module, seen = nn.Linear(1, 1), []
-        fit(
-            module,
-            objective=lambda step, seen=seen: parts(seen),
-            schedule=Schedule(1, together=together),
-            checkpoint=tmp_path / str(together) / "training.pt",
-            progress=lambda what, done, total: None,
-        )
-        assert [name for name, *_ in sorted(seen)] == ["a", "b"]
-        assert {main for _, main, _ in seen} == {together}
-        assert {count for *_, count in seen} == ({threads} if together else {1})
+    fit(
+        module,
+        objective=lambda step: [lambda: part("a"), lambda: part("b")],
+        schedule=Schedule(1, together=together),
+        checkpoint=tmp_path / "training.pt",
+        progress=lambda what, done, total: None,
+    )
+    assert sorted(name for name, *_ in seen) == ["a", "b"]
+    assert {main for _, main, _ in seen} == {together}
+    assert {count for *_, count in seen} == ({threads} if together else {1})
     assert torch.get_num_threads() == threads

@@ -135,15 +135,9 @@ def fit(
     fitted = Fitted()
     start = _resume(checkpoint, module, optimizers, schedule, run, fitted)
     device = parameters[0].device.type
-
-    @contextmanager
-    def looking() -> Iterator[None]:
-        with together() if schedule.together else nullcontext(), _precision(device, schedule):
-            yield
-
     with _workers(device) as (workers, together):
         if validation is not None and start == 0:
-            _look(validation, module, 0, fitted, looking)
+            _look(validation, module, 0, fitted, looking=lambda: _looking(schedule, device, together))
         for step in range(start, schedule.steps):
             if validation is not None and fitted.waited >= validation.patience:
                 break
@@ -160,7 +154,7 @@ def fit(
             progress(f"loss {loss:.3f}", step + 1, schedule.steps)
             fitted.steps, last = step + 1, step + 1 == schedule.steps
             if validation is not None and (last or (step + 1) % validation.every == 0):
-                _look(validation, module, step + 1, fitted, looking)
+                _look(validation, module, step + 1, fitted, looking=lambda: _looking(schedule, device, together))
                 last = last or fitted.waited >= validation.patience
             if last or (step + 1) % schedule.checkpoint_every == 0:
                 _save(checkpoint, module, optimizers, schedule, run, fitted)
@@ -169,8 +163,20 @@ def fit(
     return fitted
 
 
+@contextmanager
+def _looking(schedule: Schedule, device: str, together: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """As steps are computed, so are looks."""
+    with together() if schedule.together else nullcontext(), _precision(device, schedule):
+        yield
+
+
 def _look(
-    validation: Validation, module: nn.Module, step: int, fitted: Fitted, looking: Callable[[], AbstractContextManager[None]]
+    validation: Validation,
+    module: nn.Module,
+    step: int,
+    fitted: Fitted,
+    *,
+    looking: Callable[[], AbstractContextManager[None]],
 ) -> None:
     """A loss that is no number is never the best."""
     training = module.training
