@@ -66,13 +66,10 @@ def main() -> None:
                     if count:
                         spoke[count] += bool(patch.edits)
         for count in states:
-            ratio = median(took[count]) / median(took[0])
-            share = spoke[count] / (given.rounds * len(queries))
-            print(
-                f"{name}, {count:,} in memory: {median(took[count]):.0f} ms, none {median(took[0]):.0f} ms, ratio {ratio:.2f}; "
-                f"a correction spoke in {100 * share:.0f} % of {len(queries)}",
-                flush=True,
-            )
+            ratio, share = median(took[count]) / median(took[0]), spoke[count] / (given.rounds * len(queries))
+            took_ms = f"{median(took[count]):.0f} ms, none {median(took[0]):.0f} ms, ratio {ratio:.2f}"
+            spoken = f"a correction spoke in {100 * share:.0f} % of {len(queries)}"
+            print(f"{name}, {states[count].count:,} in memory: {took_ms}; {spoken}", flush=True)
 
 
 def filled(model: Model, editor: Any, edits: list[Edit]) -> Memory:

@@ -27,7 +27,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=numbers, default=[101, 102, 103])
     given = parser.parse_args()
     editor: Any = parse(given.editor)
-    assert isinstance(editor, Remembers), "only an editor behind a scope decides"
+    if not isinstance(editor, Remembers):
+        raise SystemExit(
+            f"{given.editor} has no memory of corrections to decide among. Name rerank, told, or another with a scope."
+        )
     model, right, about, asked = load(given.model), Counter[str](), Counter[str](), Counter[str]()
     for seed in given.seeds:
         for kind, decided, sorted_too in _decided(model, editor, seed=seed, edits=given.edits):
@@ -55,7 +58,8 @@ def _decided(model: Model, editor: Any, *, seed: int, edits: int) -> list[tuple[
             if sort == "apart":
                 found.append((probe.kind, not inside, True))
             else:
-                found.append((probe.kind, inside and first.edit == case.edit.id, (first.sort or "same") == sort))
+                told = memory._sort(state, probe.query, memory.scope.key(model, probe.query), first)
+                found.append((probe.kind, inside and first.edit == case.edit.id, told == sort))
     return found
 
 

@@ -25,7 +25,7 @@ from errata.core.given import Picture, Question, correction, given_by, query_of
 from errata.core.model import Model
 from errata.core.records import Edit, EditId, Provenance, Query, instant
 from errata.core.rules import Rules
-from errata.core.settings import DEFAULT_MODEL, default_editor, settings
+from errata.core.settings import DEFAULT_MODEL, settings
 from errata.log import EditLog, Entry, MemoryStore, holding, open_store, store_exists
 from errata.log.exports import chosen_of, held_by
 from errata.log.formats import Exportable, Format, Options, Written, digest_of_file, read, settled, write, written_as
@@ -38,7 +38,7 @@ from errata.session import audit as audits
 from errata.session import proposals, registry, takeback
 from errata.session.imports import Import
 from errata.session.pools import check_takes
-from errata.session.ready import Otherwise, Ready, equipped
+from errata.session.ready import Otherwise, Ready, equipped, usual
 from errata.session.receipts import Answer, Receipt, Returned
 from errata.session.rules_file import read_rules
 from errata.session.session import Session as Inner
@@ -152,13 +152,13 @@ def bench(
         Unknown: no such model, editor or benchmark.
         BadInput: a horizon out of range, or an edit that this model can't be given.
     """
-    asked = editor or default_editor(str(model) if isinstance(model, str | Path) else model.name)
-    made = registry.editor(asked)
+    made = None if editor is None else registry.editor(editor)
     stream = registry.benchmark(benchmark, seed=seed, edits=edits)
     loaded = load(model, device=device) if isinstance(model, str | Path) else model
+    asked = editor or usual(loaded)
     run = run_stream(
         loaded,
-        equipped(made),
+        equipped(made or registry.editor(asked)),
         stream,
         horizons=tuple(horizons) or (edits,),
         seed=seed,

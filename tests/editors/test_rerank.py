@@ -6,6 +6,7 @@ import torch
 from errata.core.benchmark import Pair
 from errata.core.editor import Judged
 from errata.core.errors import BadInput
+from errata.core.model import fits
 from errata.core.records import Edit, Query
 from errata.editors import RerankScope, RerankSizes, Scoped, parse
 from errata.editors._checkpoints import read
@@ -13,7 +14,9 @@ from errata.editors._states import from_tensors, to_tensors
 from errata.editors.scoped.routed import Routed
 from errata.models import load
 from errata.nn.patches import NoPatch, Verbatim
+from errata.school.learners import Wanted, training
 from errata.school.scopes import Lessons, decisions, train_scope
+from errata.session.ready import Loader
 from tests.conftest import picture
 from tests.editors.test_states_scope import THINGS, labelled
 from tests.editors.trained import quiet
@@ -208,6 +211,33 @@ def test_a_later_edit_contradicts_who_asks_the_same_and_not_whom_it_follows_from
         assert (edits[0].id in state.last.over) is contradicts
 
 
+def test_a_write_reads_every_near_edit_so_that_none_that_it_contradicts_is_missed(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (1, 2))
+    scope.table |= {"what is 1": Judged(0.97, "same"), "what is 2": Judged(0.97, "same")}
+    state = editor.write(random_llava, state, Edit(asked(1.5), "another value"))
+    assert state.last.over == tuple(edit.id for edit in edits)
+
+
+def test_who_contradicts_is_read_however_far_it_lies(random_llava):
+    scope = Counting(looked_at=1)
+    editor, state, edits = memory(random_llava, scope, (1,))
+    scope.table["what is 1"] = Judged(0.97, "same")
+    edits.append(Edit(asked(4.5), "value 4.5"))
+    state = editor.write(random_llava, state, edits[-1])
+    assert state.last.over == (edits[0].id,)
+    scope.table["what is 4.5"] = Judged(0.6, "same")
+    for query in (asked(0.8), edits[0].query):
+        assert editor.read(random_llava, state, query).edits == (edits[1].id,)
+
+
+def test_where_none_is_in_scope_the_likeliest_of_those_read_is_told(random_llava):
+    scope = Counting({"what is 1": Judged(0.02, "same")}, looked_at=1)
+    editor, state, edits = memory(random_llava, scope, (1, 4))
+    (found,) = editor.decide(random_llava, state, asked(1.2))
+    assert (found.edit, found.rho) == (edits[0].id, 0.02)
+
+
 def test_other_wordings_that_came_with_an_edit_are_read_too(random_llava):
     scope = Counting({"call it 2": Judged(0.8, "same")})
     editor = Scoped(scope, Routed())
@@ -276,3 +306,45 @@ def test_a_pair_without_a_sort_is_learned_by_whether_it_is_in_scope(random_llava
     bare, told = Pair(edit, query, True, "x", False), Pair(edit, query, True, "x", False, "same")
     with torch.no_grad():
         assert float(learner.objective([bare])) == float(learner.objective([told]))
+
+
+def test_what_finds_the_nearest_is_the_same_for_the_same_seed_and_no_scope_by_itself(tiny, trained, tmp_path):
+    pairs, lessons = labelled(THINGS[:3]), Lessons(steps=3, batch=8, every=3, validation=0.4, seed=1)
+    for name in ("one", "two"):
+        nearness = RerankScope.of(tiny, SIZES).nearness()
+        nearness.look(pairs)
+        torch.rand(7 if name == "two" else 1)  # whatever was drawn elsewhere
+        train_scope(nearness, pairs, tmp_path / name, lessons=lessons, progress=quiet)
+    one, two = (read(tmp_path / name, kind="rerank-nearness") for name in ("one", "two"))
+    assert one.digest == two.digest
+    with pytest.raises(BadInput, match="is of rerank-nearness, not of rerank"):
+        read(trained / "nearness", kind="rerank")
+
+
+def test_a_key_of_zeros_lies_farther_than_anything_that_is_worth_reading(scope, tiny):
+    text, other = (scope.key(tiny, Query.ask(text)) for text in ("where does the star live?", "who made the moon?"))
+    seen = scope.key(tiny, Query.ask("where does this live?", picture(3)))
+    lie = scope.near(torch.stack([text, other, seen]))
+    assert float((lie[0] - lie[2]).norm()) == pytest.approx(2**0.5)
+    assert float((lie[0] - lie[1]).norm()) == pytest.approx(float((text - other).norm()))
+    assert not float((scope.near(torch.stack([seen, seen])).diff(dim=0)).norm())
+
+
+def test_a_training_that_was_stopped_is_gone_on_with_for_the_same_model_alone(tmp_path):
+    wanted = Wanted(tmp_path / "out", "llava-tiny", benchmark="asked", edits=12, steps=2, batch=4, every=1)
+    run = training("rerank:layers=0.5,rank=2,depths=2,width=8,vector=8", wanted)
+    fitted, told = run(Loader(), quiet)
+    assert fitted.steps == 2
+    assert told.startswith("of the pairs kept back")
+    again, _ = run(Loader(), quiet)
+    assert (again.steps, again.best_loss) == (fitted.steps, fitted.best_loss)
+    with pytest.raises(BadInput, match="is of another run"):
+        run(Loader(dtype="bfloat16"), quiet)
+
+
+def test_what_is_too_long_to_be_read_beside_a_correction_is_answered_by_the_model(scope, tiny):
+    editor, state, _ = filled(scope, tiny, THINGS[:3])
+    asked = (Query.ask("where does the star live? " + "where does the ring live? " * count) for count in range(60, 0, -1))
+    long = next(query for query in asked if fits(tiny, query))
+    assert isinstance(editor.read(tiny, state, long), NoPatch)
+    assert scope.judged(tiny, long, [("where does the star live?", "pier 0")]) == [Judged(0.0, "same")]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from errata.cli.bench.atlas import _usual
 from errata.core.settings import DEFAULT_EDITOR, LEARNED, default_editor
 from errata.editors import EDITORS, SHORT_NAMES
 from errata.log import EditLog, MemoryStore
@@ -49,6 +50,12 @@ def test_what_suits_the_model_is_taken_and_what_does_not_fit_it_is_not(random_ll
     assert begun(random_llava) == mine
     monkeypatch.setattr(opened, "default_editor", lambda name: f"{mine}:fits=false")
     assert begun(random_llava) == DEFAULT_EDITOR
+
+
+def test_a_measurement_takes_what_ships_for_a_model_in_its_own_precision_alone():
+    assert _usual("smollm2", "cpu", "auto") == _usual("smollm2", "cpu", "float32") == "rerank"
+    assert _usual("smollm2", "cpu", "bfloat16") == _usual("smollm2", "cuda", "auto") == DEFAULT_EDITOR
+    assert _usual("llava-tiny", "cpu", "auto") == DEFAULT_EDITOR
 
 
 def test_what_was_named_set_or_recorded_stands_before_it(random_llava, mine, monkeypatch):

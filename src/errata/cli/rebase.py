@@ -10,10 +10,9 @@ import typer
 
 from errata.cli._groups import grouped
 from errata.cli._open import check_device, held_by, log_to_read, model_at, tools_at
-from errata.cli._options import AsJson, By, Device, Dtype, Turn, Where
+from errata.cli._options import DEFAULT_EDITOR, AsJson, By, Device, Dtype, Turn, Where
 from errata.cli._print import SHORT, note, say, say_json, table, watched
 from errata.core.catalogue import check_named
-from errata.core.settings import default_editor
 from errata.log import EditLog, MemoryStore, open_store
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def rebase(
     with log_to_read(where) as old:  # before a model is loaded: can it be done at all?
         held = None if file is None else file.resolved(old.resolve)
         check_rebase(old, old.on(onto))
-        asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or default_editor(model)
+        asked = editor or recorded_editor(old.on(onto)) or recorded_editor(old) or DEFAULT_EDITOR
         parsed = parse(asked) if editor else as_recorded(old.on(onto), parse(asked))  # a wrong one is told before a model is loaded
         loaded = model_at(model, device=device, dtype=dtype)
         parsed = equipped(parsed, tools_at(device=device, dtype=dtype, decoder=old.on(onto).decoder))

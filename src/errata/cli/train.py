@@ -25,13 +25,17 @@ From = Annotated[
     str | None,
     typer.Option(
         "--benchmark",
-        help="Where examples are from, several with + between them. [mend: scopeworld-stream, serac and mscke: scopeworld-fgv, "
-        "states: asked, rerank: asked+atlas-words]",
+        help="Where examples are from, of a scope also several with + between them. [mend: scopeworld-stream, serac and mscke: "
+        "scopeworld-fgv, states: asked, rerank: asked+atlas-words]",
     ),
 ]
 Pairs = Annotated[
     int | None,
-    typer.Option("--edits", min=2, help="Of a scope: of how many edits the labelled pairs are. [2000; states 800, rerank 1400]"),
+    typer.Option(
+        "--edits",
+        min=2,
+        help="Of a scope: of how many edits of each benchmark the labelled pairs are. [2000; states 800, rerank 1400]",
+    ),
 ]
 Drawn = Annotated[
     int, typer.Option("--seed", min=0, max=89, help="Draws what each step takes, and of a scope its pairs and first weights.")
@@ -50,7 +54,8 @@ def train(
     benchmark: From = None,
     edits: Pairs = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states and rerank 700, a scope 3000]")
+        int | None,
+        typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states and rerank 700 (and 900 before), a scope 3000]"),
     ] = None,
     batch: Annotated[
         int | None,

@@ -274,6 +274,20 @@ def faster_in_bfloat16(device: str) -> bool:
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
 
 
+def settled_half(folder: Path, half: Callable[[], bool], checkpoints: Sequence[str]) -> bool:
+    """Whether a run multiplies in bfloat16: decided once and kept in its folder, so that a resumed one goes on as it began.
+
+    Args:
+        half: asked where no run has begun.
+        checkpoints: files in the folder that say that one has.
+    """
+    kept = folder / "precision.txt"
+    if not kept.exists() or not any((folder / name).exists() for name in checkpoints):
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text("bfloat16" if half() else "float32")
+    return kept.read_text() == "bfloat16"
+
+
 def _save(path: Path, module: nn.Module, optimizers: _Optimizers, schedule: Schedule, run: str, fitted: Fitted) -> None:
     """Write whole or not at all: a kill in the middle leaves the checkpoint before."""
     path.parent.mkdir(parents=True, exist_ok=True)

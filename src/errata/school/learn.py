@@ -15,6 +15,8 @@ from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from errata.core.benchmark import UNCHANGED, Benchmark, Case, Probe
 from errata.core.editor import Trainable
@@ -152,7 +154,7 @@ def taught(
     fitted = fit(
         trainee,
         # One part: a model's patches are hooks, so that examples can't be worked on side by side.
-        objective=lambda step: [lambda: learner.objective(batch(step))],
+        objective=lambda step: [lambda: _objective(learner, batch, step)],
         schedule=schedule,
         checkpoint=folder / "training.pt",
         run=run,
@@ -165,6 +167,13 @@ def taught(
     trainee.train(False)
     learner.learnt().write(folder)
     return fitted
+
+
+def _objective(learner: Trainable[E], batch: Callable[[int], Sequence[E]], step: int) -> Tensor:
+    """A step's loss; what is drawn while it is worked out, as what is dropped, is drawn from the step."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(step)
+        return learner.objective(batch(step))
 
 
 class Stock:

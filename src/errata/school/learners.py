@@ -29,7 +29,7 @@ from errata.editors import (
     TextSizes,
     made,
 )
-from errata.school.fit import Fitted, faster_in_bfloat16
+from errata.school.fit import Fitted, faster_in_bfloat16, settled_half
 from errata.school.learn import EDITS, Course, learn
 from errata.school.scopes import Lessons, split, train_scope
 from errata.session import registry
@@ -175,7 +175,12 @@ def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
     edits = wanted.edits or _READ_EDITS
     given = replace(wanted, edits=edits, steps=wanted.steps or _READ_STEPS, batch=wanted.batch or _READ_BATCH)
     finding = Lessons(
-        steps=_FOUND_STEPS, batch=_FOUND_BATCH, learning_rate=_RATE, watched=_FOUND_WATCHED, seed=wanted.seed, large=True
+        steps=min(_FOUND_STEPS, wanted.steps or _FOUND_STEPS),
+        batch=_FOUND_BATCH,
+        learning_rate=_RATE,
+        watched=_FOUND_WATCHED,
+        seed=wanted.seed,
+        large=True,
     )
 
     def opened(tools: Tools, progress: Progress) -> ScopeTraining:
@@ -183,8 +188,15 @@ def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
         nearness = scope.nearness()
         pairs = list(registry.training_pairs(benchmark, seed=wanted.seed, edits=min(edits, _FOUND_EDITS)))
         progress("reading every question once", 0, finding.steps)
-        nearness.look(pairs, bfloat16=faster_in_bfloat16("cpu"))
-        train_scope(nearness, pairs, wanted.out / "nearness", lessons=finding, run=f"{benchmark}, nearness", progress=progress)
+        nearness.look(pairs, bfloat16=_half(wanted.out))
+        train_scope(
+            nearness,
+            pairs,
+            wanted.out / "nearness",
+            lessons=finding,
+            run=f"{benchmark}, {edits}, nearness, for {scope.base_digest}",
+            progress=progress,
+        )
         nearness.settle(split(pairs, finding).validation)
         return scope
 
@@ -212,7 +224,9 @@ def _scope(
         progress(f"drawing the pairs of {counted(edits, 'edit')}", 0, lessons.steps)
         pairs = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
         where = f"{benchmark}, {counted(edits, 'edit')}, on"
-        taught = replace(lessons, bfloat16=large and faster_in_bfloat16("cpu"))  # where its own weights are
+        taught = replace(lessons, bfloat16=large and _half(wanted.out))
+        if isinstance(scope, RerankScope | StatesScope):
+            where += f" {scope.base_digest}"
         fitted, decided = train_scope(scope, pairs, wanted.out, lessons=taught, run=where, progress=progress)
         inside, outside = decided.n
         return Done(
@@ -222,6 +236,11 @@ def _scope(
         )
 
     return run
+
+
+def _half(folder: Path) -> bool:
+    """Whether a large scope's training multiplies in bfloat16: as this processor is faster, or as the run in the folder began."""
+    return settled_half(folder, lambda: faster_in_bfloat16("cpu"), ("training.pt", "nearness/training.pt"))
 
 
 def _course(wanted: Wanted, **own: float | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from errata.models.small.build import Sizes, build_blip2, build_llava, build_min
 from errata.models.small.training import Trainee, open_trainee
 from errata.school.ahead import Ahead, workers_for
 from errata.school.curriculum import Curriculum, lessons_of
-from errata.school.fit import Part, Schedule, fit
+from errata.school.fit import Part, Schedule, fit, settled_half
 from errata.school.looks import Looks
 from errata.school.packing import Batch, packed_parts
 from errata.school.readers import Readers
@@ -191,10 +191,8 @@ def warm_up_tower(trainee: Trainee, curriculum: Curriculum, *, checkpoint: Path,
 
 def _settled(folder: Path, curriculum: Curriculum, device: str) -> Curriculum:
     """The curriculum with its precision decided: once for a run, so that a resumed one goes on as it began."""
-    kept = folder / "precision.txt"
-    if not kept.exists() or not any((folder / name).exists() for name in ("tower.pt", "training.pt")):
-        kept.write_text("bfloat16" if curriculum.half(device) else "float32")
-    return replace(curriculum, bfloat16=kept.read_text() == "bfloat16")
+    half = settled_half(folder, lambda: curriculum.half(device), ("tower.pt", "training.pt"))
+    return replace(curriculum, bfloat16=half)
 
 
 def parts_of(trainee: Trainee, batches: Sequence[Batch], readers: Readers | None = None) -> list[Part]:

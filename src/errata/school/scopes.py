@@ -44,12 +44,12 @@ class Lessons:
     patience: int = 8
     """Looks without a new best after which training ends."""
 
-    watched: int | None = None
+    watched: int | None = field(default=None, repr=False)
     """Pairs that are looked at of those kept back, at most; None: all."""
 
     seed: int = 0
 
-    large: bool = False
+    large: bool = field(default=False, repr=False)
     """What is trained asks a language model: all threads work together."""
 
     bfloat16: bool = field(default=False, repr=False)

@@ -107,12 +107,12 @@ class Ready:
             model = recorded_model(log) or otherwise.model
         name = model if isinstance(model, str) else model.name
         named = editor or recorded_editor(log) or otherwise.editor
-        asked = named or default_editor(name)
+        asked = named or DEFAULT_EDITOR
         parsed = parse(asked) if editor else as_recorded(log, parse(asked))
         tools = Loader(device, dtype, log.decoder)
         opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
-        if named is None and not _suits(parsed, opened):  # what ships for the model doesn't fit this precision of it
-            asked = DEFAULT_EDITOR
+        if named is None:
+            asked = usual(opened, name)
             parsed = parse(asked)
         made = equipped(parsed, tools)
         check_weightless(opened, made, asked)
@@ -132,13 +132,18 @@ class Ready:
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
-def _suits(editor: Editor[Any], model: Model) -> bool:
-    """Whether the editor can begin with this model."""
+def usual(model: Model, name: str | None = None) -> str:
+    """The editor that is taken for a model where none is named: the codebook where what ships for it doesn't fit this precision.
+
+    Args:
+        name: how the model was named; None: as it calls itself.
+    """
+    found = default_editor(name or model.name)
     try:
-        editor.begin(model)
+        parse(found).begin(model)
     except BadInput:
-        return False
-    return True
+        return DEFAULT_EDITOR
+    return found
 
 
 def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:

@@ -23,7 +23,7 @@ from errata.cli.bench.stream import (
     run_all,
     streamed,
 )
-from errata.core.settings import default_editor
+from errata.core.settings import DEFAULT_EDITOR, default_editor
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
@@ -84,7 +84,7 @@ def atlas_words(
       errata bench atlas-words --model path/to/model --editor codebook --edits 50 --seed 101
       errata bench atlas-words --model path/to/model --editor none --editor scopeedit --corrections counterfactual
     """
-    asked = _Asked(tuple(editor or (default_editor(model),)), edits, horizons, seed, corrections)
+    asked = _Asked(tuple(editor or (_usual(model, device, dtype),)), edits, horizons, seed, corrections)
     _run(asked, WORDS, out, Where(model, device, dtype, jobs))
 
 
@@ -112,8 +112,13 @@ def atlas_stream(
       errata bench atlas-stream --model path/to/model --editor none --editor scopeedit --corrections counterfactual
       errata bench atlas-stream --model atlas --editor codebook --edits 10 --seed 101 --corrections identity
     """
-    asked = _Asked(tuple(editor or (default_editor(model),)), edits, horizons, seed, corrections)
+    asked = _Asked(tuple(editor or (_usual(model, device, dtype),)), edits, horizons, seed, corrections)
     _run(asked, STREAM, out, Where(model, device, dtype, jobs))
+
+
+def _usual(model: str, device: str, dtype: str) -> str:
+    """The editor that is taken where none is named; what ships for a model is for its own precision."""
+    return default_editor(model) if device == "cpu" and dtype in ("auto", "float32") else DEFAULT_EDITOR
 
 
 class _Asked(NamedTuple):

@@ -161,7 +161,7 @@ class Scoped:
         """The edits in scope, nearest first, at most `k` of them; where none is, the nearest one, with its rho below 0.5.
 
         An edit of this very query, the same words and the same bytes of the picture, is in scope with a rho of 1: nothing has to be
-        learned to know it again (where an index is asked, among the nearest); who contradicts it later still speaks in its place.
+        learned to know it again; who contradicts it later still speaks in its place.
         None at all only where the memory is empty.
 
         Raises:
@@ -220,44 +220,46 @@ class Scoped:
             last.pop("free", None)  # of a state with this edit alone, not of the memory
         return {**last, "contradicts": list(latest.over), "in_memory": state.count}
 
-    def _scores(self, model: Model, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, _Score]:
+    def _scores(self, model: Model, state: Memory, query: Query, asked_D: Tensor, *, writing: bool = False) -> dict[Place, _Score]:
         """The score of every edit in scope, and of the nearest one in any case, in the order in which they came.
 
-        An edit's is the highest of its keys', and 1 where it is of this very query.
+        An edit's is the highest of its keys', and 1 where it is of this very query. At a write every near one is read.
         """
         index = self._index(state)
-        if index is None:
-            found, own = self._highest(asked_D, state), list(state.asked(query.digest))
-        else:
-            found = self._near(asked_D, state, index)
-            own = [place for place in found if state.at(place).asked == query.digest]
+        found = self._highest(asked_D, state) if index is None else self._near(asked_D, state, index)
+        own = list(state.asked(query.digest))
         if isinstance(self.scope, Reranks):
-            scores = self._reranked(self.scope, model, state, query, found, own)
+            scores = self._reranked(self.scope, model, state, query, found, own, writing=writing)
         else:
             scores = {place: _Score(rho) for place, rho in found.items()}
         return dict(sorted((scores | dict.fromkeys(own, _Score(1.0, "same"))).items()))
 
     def _reranked(
-        self, scope: Reranks, model: Model, state: Memory, query: Query, found: Mapping[Place, float], own: Sequence[Place]
+        self,
+        scope: Reranks,
+        model: Model,
+        state: Memory,
+        query: Query,
+        found: Mapping[Place, float],
+        own: Sequence[Place],
+        *,
+        writing: bool,
     ) -> dict[Place, _Score]:
         """What a scope makes of the nearest edits beside the query; what isn't read isn't in scope, however near it is.
 
-        Where one is known or surely in scope, only those are still read that would speak in its place.
+        At a read the others aren't looked at where one is known or surely in scope. Who contradicts an edit in scope is read in
+        any case: it may speak in its place.
         """
         near = sorted(((rho, place) for place, rho in found.items() if rho >= INSIDE and place not in own), reverse=True)
-        places = [place for rho, place in near[: scope.looked_at] if rho >= BESIDE or place == near[0][1]]
+        places = [place for rho, place in near[: scope.looked_at] if rho >= BESIDE or writing or place == near[0][1]]
         first, rest = ([], places) if own else (places[:1], places[1:])
         read = self._read_again(scope, model, state, query, first)
-        sure = {state.at(place).edit for place in (*own, *(place for place, score in read.items() if score.rho >= SURE))}
-        if sure:
-            heirs = []
-            for place in sorted(rest):
-                if not sure.isdisjoint(state.at(place).over):
-                    heirs.append(place)
-                    sure.add(state.at(place).edit)
-            rest = heirs
-        read |= self._read_again(scope, model, state, query, rest)
-        return {place: _Score(min(rho, _OUTSIDE)) for place, rho in found.items()} | read
+        if writing or not (own or any(score.rho >= SURE for score in read.values())):
+            read |= self._read_again(scope, model, state, query, rest)
+        inside = [*own, *(place for place, score in read.items() if score.rho >= INSIDE)]
+        heirs = [place for place in _contradicting(state, inside) if place not in read and place not in own]
+        read |= self._read_again(scope, model, state, query, heirs)
+        return read or {place: _Score(min(rho, _OUTSIDE)) for place, rho in found.items()}
 
     def _read_again(
         self, scope: Reranks, model: Model, state: Memory, query: Query, places: Sequence[Place]
@@ -308,7 +310,7 @@ class Scoped:
     def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
         if not state.count:
             return
-        scores = self._scores(model, state, edit.query, self.scope.key(model, edit.query))
+        scores = self._scores(model, state, edit.query, self.scope.key(model, edit.query), writing=True)
         like = set(state.asked(edit.query.digest))
         for place in sorted({*scores, *like}):
             held = state.at(place)
@@ -321,6 +323,19 @@ class Scoped:
 def _asks_the_same(score: _Score) -> bool:
     """Whether an edit's question is another's, as far as that is known: one that only follows from it contradicts nothing."""
     return score.sort in (None, "same")
+
+
+def _contradicting(state: Memory, places: Sequence[Place]) -> list[Place]:
+    """Who contradicts one of some edits, and who contradicts these, in the order in which they came."""
+    named, found = {state.at(place).edit for place in places}, list[Place]()
+    for number, block in enumerate(state.blocks):
+        if named.isdisjoint(block.contradicted):
+            continue
+        for slot, held in enumerate(block.held):
+            if held is not None and not named.isdisjoint(held.over):
+                found.append(Place(number, slot))
+                named.add(held.edit)
+    return found
 
 
 def _heir(state: Memory, place: Place, inside: Sequence[Place]) -> Place:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final, cast, final, get_args
 
 import torch
@@ -34,7 +34,7 @@ from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
 from errata.core.editor import Judged, Sort
 from errata.core.errors import BadInput
-from errata.core.model import Model, States
+from errata.core.model import Model, States, fits
 from errata.core.records import Message, Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "rerank"
 TRAINED_AS: Final = "rerank"
+_NEARNESS: Final = "rerank-nearness"
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 _APART: Final = SORTS.index("apart")
 _FAR: Final = -1e4
@@ -290,17 +291,23 @@ class RerankScope:
         return torch.where(cosine_N < beside, near_N, 0.75 + 0.25 * (cosine_N - beside) / (1 - beside))
 
     def near(self, keys_KD: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
-        """As they are: of unit vectors the nearest has the largest product."""
-        return keys_KD
+        """As they are: of unit vectors the nearest has the largest product. A key of nothing but zeros lies as far from all as what
+        is unlike."""
+        nothing_K1 = (keys_KD == 0).all(-1, keepdim=True)
+        return torch.cat([keys_KD, nothing_K1.to(keys_KD)], -1)
 
     def judged(self, model: Model, query: Query, corrections: Sequence[tuple[str, str]]) -> list[Judged]:
-        """See `core.editor.Reranks`. 1 - p(apart), bent so that `surely` is at 0.5."""
+        """See `core.editor.Reranks`. 1 - p(apart), bent so that `surely` is at 0.5; 0 where both together are too long to read."""
         places = self._fits(model)
-        if query.images or not corrections:
-            return [Judged(0.0, "same")] * len(corrections)
-        with torch.no_grad():
-            logits_B5 = self._logits(model, places, [_beside(known, target, query.text) for known, target in corrections])
-        return [self._judged(sorts) for sorts in logits_B5.softmax(-1).tolist()]
+        asked = [_beside(known, target, query.text) for known, target in corrections]
+        read = [place for place, each in enumerate(asked) if not query.images and fits(model, each)]
+        found = [Judged(0.0, "same")] * len(asked)
+        if read:
+            with torch.no_grad():
+                logits_B5 = self._logits(model, places, [asked[place] for place in read])
+            for place, sorts in zip(read, logits_B5.softmax(-1).tolist(), strict=True):
+                found[place] = self._judged(sorts)
+        return found
 
     def _judged(self, sorts: Sequence[float]) -> Judged:
         likely = 1 - sorts[_APART]
@@ -363,15 +370,15 @@ class NearnessTraining:
 
     def spec(self) -> Mapping[str, JSON]:
         """What it is of."""
-        return {**self._scope.spec(), "kind": "rerank, nearness"}
+        return {**self._scope.spec(), "kind": _NEARNESS}
 
     def trainee(self) -> nn.Module:
         """What makes vectors."""
         return self._scope.net.nearness
 
     def learnt(self) -> Checkpoint:
-        """The whole scope's weights, of which these are a part."""
-        return self._scope.learnt()
+        """The whole scope's weights, of which these are a part: no scope to be used yet, and not called one."""
+        return replace(self._scope.learnt(), kind=_NEARNESS)
 
     def look(self, pairs: Sequence[Pair], *, bfloat16: bool = False) -> None:
         """Read every question and correction, on a CPU in bfloat16 if wanted, and take the statistics of what is read."""
