@@ -155,6 +155,13 @@ def test_only_the_nearest_are_read_and_what_is_far_is_not_read_at_all(random_lla
     assert scope.read == []
 
 
+def test_of_what_is_only_somewhat_near_the_nearest_alone_is_read(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, _ = memory(random_llava, scope, (1, 8, 9))
+    editor.read(random_llava, state, asked(4.5))
+    assert scope.read == [["what is 1"]] or scope.read == [["what is 8"]]
+
+
 def test_where_the_nearest_is_surely_meant_no_more_are_read(random_llava):
     scope = Counting(looked_at=3)
     editor, state, edits = memory(random_llava, scope, (1, 2, 3))
@@ -213,8 +220,8 @@ def test_a_later_edit_contradicts_who_asks_the_same_and_not_whom_it_follows_from
 
 def test_a_write_reads_every_near_edit_so_that_none_that_it_contradicts_is_missed(random_llava):
     scope = Counting(looked_at=3)
-    editor, state, edits = memory(random_llava, scope, (1, 2))
-    scope.table |= {"what is 1": Judged(0.97, "same"), "what is 2": Judged(0.97, "same")}
+    editor, state, edits = memory(random_llava, scope, (1, 2, 5))
+    scope.table |= {f"what is {number}": Judged(0.97, "same") for number in (1, 2, 5)}
     state = editor.write(random_llava, state, Edit(asked(1.5), "another value"))
     assert state.last.over == tuple(edit.id for edit in edits)
 
