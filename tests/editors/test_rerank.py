@@ -248,7 +248,7 @@ def test_where_none_is_in_scope_the_likeliest_of_those_read_is_told(random_llava
 def test_other_wordings_that_came_with_an_edit_are_read_too(random_llava):
     scope = Counting({"call it 2": Judged(0.8, "same")})
     editor = Scoped(scope, Routed())
-    edit = Edit(asked(1), "value", also=(Query.ask("call it 2"),))
+    edit = Edit(asked(1), "value", also=(Query.ask("call it 2"), Query.ask("call it 2.1")))
     state = editor.write(random_llava, editor.begin(random_llava), edit)
     (found,) = editor.decide(random_llava, state, asked(1.6))
     assert found.rho == 0.8
