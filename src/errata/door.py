@@ -152,13 +152,13 @@ def bench(
         Unknown: no such model, editor or benchmark.
         BadInput: a horizon out of range, or an edit that this model can't be given.
     """
-    made = None if editor is None else registry.editor(editor)
+    named = None if editor is None else (editor, registry.editor(editor))
     stream = registry.benchmark(benchmark, seed=seed, edits=edits)
     loaded = load(model, device=device) if isinstance(model, str | Path) else model
-    asked = editor or usual(loaded)
+    asked, made = named or usual(loaded)
     run = run_stream(
         loaded,
-        equipped(made or registry.editor(asked)),
+        equipped(made),
         stream,
         horizons=tuple(horizons) or (edits,),
         seed=seed,

@@ -69,3 +69,10 @@ def test_what_was_named_set_or_recorded_stands_before_it(random_llava, mine, mon
 
 def test_one_that_was_named_and_does_not_fit_is_not_exchanged(random_llava, mine):
     assert begun(random_llava, editor=f"{mine}:fits=false") == f"{mine}:fits=false"
+
+
+def test_the_codebook_isnt_begun_to_find_out_that_it_is_taken(random_llava, monkeypatch):
+    begun_with = []
+    monkeypatch.setattr(EDITORS["codebook"], "begin", lambda self, model: begun_with.append(model))
+    assert begun(random_llava) == DEFAULT_EDITOR
+    assert begun_with == []

@@ -112,8 +112,7 @@ class Ready:
         tools = Loader(device, dtype, log.decoder)
         opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
         if named is None:
-            asked = usual(opened, name)
-            parsed = parse(asked)
+            asked, parsed = usual(opened, name)
         made = equipped(parsed, tools)
         check_weightless(opened, made, asked)
         return Ready(opened, made, asked)
@@ -132,18 +131,24 @@ class Ready:
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
-def usual(model: Model, name: str | None = None) -> str:
+def usual(model: Model, name: str | None = None) -> tuple[str, Editor[Any]]:
     """The editor that is taken for a model where none is named: the codebook where what ships for it doesn't fit this precision.
 
     Args:
         name: how the model was named; None: as it calls itself.
+
+    Returns:
+        How it is named, and the editor.
     """
     found = default_editor(name or model.name)
+    made = parse(found)
+    if found == DEFAULT_EDITOR:
+        return found, made
     try:
-        parse(found).begin(model)
+        made.begin(model)
     except BadInput:
-        return DEFAULT_EDITOR
-    return found
+        return DEFAULT_EDITOR, parse(DEFAULT_EDITOR)
+    return found, made
 
 
 def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:
