@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Final, cast, final, get_args
+from typing import TYPE_CHECKING, Final, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +32,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
-from errata.core.editor import Judged, Sort
+from errata.core.editor import Judged
 from errata.core.errors import BadInput
 from errata.core.model import Model, States, fits
 from errata.core.records import Message, Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
+from errata.editors.scoped.scopes.standard import APART, FAR, SORTS, Standard, check_surely, half, labels
 from errata.nn.patches import Delta, LowRank
 from errata.nn.weights import bytes_of, count_of
 
@@ -47,12 +48,6 @@ if TYPE_CHECKING:
 KIND: Final = "rerank"
 TRAINED_AS: Final = "rerank"
 _NEARNESS: Final = "rerank-nearness"
-SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
-_APART: Final = SORTS.index("apart")
-_FAR: Final = -1e4
-_CLIP: Final = 5.0
-"""Standardised states beyond so many deviations are cut: a few directions of a language model are very large."""
-
 _KEPT: Final = (0.99, 0.95)
 """The share of pairs that ask the same, or whether it is so, whose correction must be near enough to be read if it is the nearest,
 and to be read beside others."""
@@ -95,33 +90,18 @@ class RerankSizes:
             )
 
 
-class _Nearness(nn.Module):
+class _Nearness(Standard):
     """What a vector is made by."""
 
     def __init__(self, sizes: RerankSizes, inputs: int) -> None:
-        super().__init__()
         p, r = sizes.depths, sizes.width
-        for name in ("asked", "begins"):
-            self.register_buffer(f"mean_{name}", torch.zeros(p, inputs))
-            self.register_buffer(f"deviation_{name}", torch.ones(p, inputs))
-        rows_PIR = torch.stack([torch.linalg.qr(torch.randn(inputs, max(r, 1)))[0][:, :r] for _ in range(p)])
-        self.project_asked = nn.Parameter(rows_PIR.clone())
-        self.project_begins = nn.Parameter(rows_PIR.clone())
+        super().__init__(p, inputs, r)
         self.weigh = nn.Linear(p * r, 1)
         self.straight = nn.Linear(3 * p * r, sizes.vector)
         self.bent = nn.Sequential(nn.Dropout(0.1), nn.Linear(3 * p * r, 512), nn.GELU(), nn.Linear(512, sizes.vector))
         self.sharpness = nn.Parameter(torch.tensor(math.log(20.0)))
         self.bias = nn.Parameter(torch.tensor(-10.0))
         self.register_buffer("worth_2", torch.tensor([0.2, 0.4]))
-
-    def look(self, states: Sequence[States]) -> None:
-        """Take the statistics of what is read."""
-        for name, x_NPI in (
-            ("asked", torch.cat([each.asked_TPI for each in states])),
-            ("begins", torch.stack([each.begins_PI for each in states])),
-        ):
-            self.get_buffer(f"mean_{name}").copy_(x_NPI.float().mean(0))
-            self.get_buffer(f"deviation_{name}").copy_(x_NPI.float().std(0).clamp(min=1e-3))
 
     def forward(self, states: Sequence[States]) -> Float[Tensor, "N D"]:
         """Unit vectors."""
@@ -130,17 +110,13 @@ class _Nearness(nn.Module):
         rows = [pad(each.asked_TPI.float(), (0, 0, 0, 0, 0, longest - len(each.asked_TPI))) for each in states]
         x_NTPI = torch.stack(rows).to(self.sharpness.device)
         gone_NT = torch.arange(longest) >= lengths[:, None]
-        z_NTF = self._seen(x_NTPI, "asked").flatten(2)
-        share_NT = self.weigh(z_NTF).squeeze(-1).masked_fill(gone_NT, _FAR).softmax(-1)
+        z_NTF = self.seen(x_NTPI, "asked").flatten(2)
+        share_NT = self.weigh(z_NTF).squeeze(-1).masked_fill(gone_NT, FAR).softmax(-1)
         most_NF = z_NTF.masked_fill(gone_NT[..., None], -1).amax(1)
         begins_NPI = torch.stack([each.begins_PI.float() for each in states]).to(self.sharpness.device)
-        begins_NF = self._seen(begins_NPI, "begins").flatten(1)
+        begins_NF = self.seen(begins_NPI, "begins").flatten(1)
         made_NF = torch.cat([(share_NT[..., None] * z_NTF).sum(1), most_NF, begins_NF], -1)
         return normalize(self.straight(made_NF) + self.bent(made_NF), dim=-1)
-
-    def _seen(self, x_MPI: Float[Tensor, "*M P I"], name: str) -> Float[Tensor, "*M P R"]:
-        z = ((x_MPI - self.get_buffer(f"mean_{name}")) / self.get_buffer(f"deviation_{name}")).clamp(-_CLIP, _CLIP)
-        return normalize(torch.einsum("...pi,pir->...pr", z, self.get_parameter(f"project_{name}")), dim=-1)
 
 
 class _Together(nn.Module):
@@ -197,8 +173,7 @@ class RerankScope:
         model: Model | None = None,
         surely: float = 0.5,
     ) -> None:
-        if not 0 < surely < 1:
-            raise BadInput(f"How likely a correction must concern a question lies above 0 and below 1; {surely} doesn't.")
+        check_surely(surely)
         self.sizes, self.surely = sizes, surely
         self.base_name, self.base_digest = base.name, base.digest
         self._model = model
@@ -310,7 +285,7 @@ class RerankScope:
         return found
 
     def _judged(self, sorts: Sequence[float]) -> Judged:
-        likely = 1 - sorts[_APART]
+        likely = 1 - sorts[APART]
         if likely >= self.surely:
             rho = 0.5 + 0.5 * (likely - self.surely) / (1 - self.surely)
         else:
@@ -340,13 +315,12 @@ class RerankScope:
 
     def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
         """Mean cross-entropy of the sorts, in nats."""
-        wanted = torch.tensor([SORTS.index(pair.sort or ("same" if pair.in_scope else "apart")) for pair in examples])
-        return cross_entropy(self._of_pairs(examples, graph=torch.is_grad_enabled()), wanted)
+        return cross_entropy(self._of_pairs(examples, graph=torch.is_grad_enabled()), labels(examples))
 
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
         """See `pairs.ScopeTraining`."""
         with torch.no_grad():
-            return 1 - self._of_pairs(pairs).softmax(-1)[:, _APART].cpu()
+            return 1 - self._of_pairs(pairs).softmax(-1)[:, APART].cpu()
 
     def _of_pairs(self, pairs: Sequence[Pair], *, graph: bool = False) -> Float[Tensor, "N 5"]:
         assert self._model is not None, "only a scope that is trained reads pairs by itself"
@@ -385,7 +359,7 @@ class NearnessTraining:
         asked = {query.digest: query for pair in pairs for query in (pair.edit.query, pair.query)}
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             found = self._model.states(list(asked.values()), [None] * len(asked), self._paths)
-        self._held = {name: _half(each) for name, each in zip(asked, found, strict=True)}
+        self._held = {name: half(each) for name, each in zip(asked, found, strict=True)}
         self._scope.net.nearness.look(list(self._held.values()))
 
     def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
@@ -403,7 +377,7 @@ class NearnessTraining:
         rows = sharp_EN[own_N[meant]]
         others = (own_N[None] == own_N[meant, None]) & inside_N[None]  # other questions that the same correction concerns
         others[torch.arange(len(meant)), meant] = False
-        return to_edit + cross_entropy(rows.masked_fill(others, _FAR), meant) + alone / len(meant)
+        return to_edit + cross_entropy(rows.masked_fill(others, FAR), meant) + alone / len(meant)
 
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
         """The cosine of each pair, without a graph."""
@@ -453,8 +427,3 @@ class _Places:
 def _beside(known: str, target: str, asked: str) -> Query:
     """A correction and a question, to be read together."""
     return Query((Message("system", (_TOLD,)), Message("user", (f"Known: {known}\nAnswer: {target}\nAsked: {asked}",))))
-
-
-def _half(states: States) -> States:
-    """The same in half precision: a training holds thousands."""
-    return States(states.asked_TPI.half(), states.begins_PI.half(), states.target_KPI.half())

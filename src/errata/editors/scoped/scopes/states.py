@@ -22,11 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, cast, final, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize, softmax
+from torch.nn.functional import cross_entropy, softmax
 
 from errata.core.benchmark import Pair
 from errata.core.canonical import JSON
@@ -36,6 +36,7 @@ from errata.core.model import Model, States
 from errata.core.records import Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import spread
+from errata.editors.scoped.scopes.standard import APART, FAR, SORTS, Standard, check_surely, half, labels
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
@@ -43,12 +44,6 @@ if TYPE_CHECKING:
 
 KIND: Final = "states"
 TRAINED_AS: Final = "states"
-SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
-_APART: Final = SORTS.index("apart")
-_FAR: Final = -1e4
-_CLIP: Final = 5.0
-"""Standardised states beyond so many deviations are cut: a few directions of a language model are very large."""
-
 _AT_ONCE: Final = 256
 """Pairs that are compared at once."""
 
@@ -96,19 +91,13 @@ class _Seen(NamedTuple):
         return _Seen(*(each[rows_M] for each in self))
 
 
-class _StatesNet(nn.Module):
+class _StatesNet(Standard):
     """Everything that is learned, and the statistics of what it reads."""
 
     def __init__(self, sizes: StateSizes, inputs: int) -> None:
-        super().__init__()
         p, r, u, h = sizes.depths, sizes.width, sizes.summary, sizes.hidden
+        super().__init__(p, inputs, r)
         self.sizes = sizes
-        for name in ("asked", "begins"):
-            self.register_buffer(f"mean_{name}", torch.zeros(p, inputs))
-            self.register_buffer(f"deviation_{name}", torch.ones(p, inputs))
-        rows_PIR = torch.stack([torch.linalg.qr(torch.randn(inputs, max(r, 1)))[0] for _ in range(p)])
-        self.project_asked = nn.Parameter(rows_PIR.clone())
-        self.project_begins = nn.Parameter(rows_PIR.clone())
         self.alpha = nn.Parameter(torch.full((p,), 2.0))
         self.summary = nn.Linear(p * r, u)
         self.compare = nn.Sequential(nn.Linear(2 * p + 3 * u, h), nn.GELU(), nn.Dropout(0.1), nn.Linear(h, h))
@@ -117,18 +106,13 @@ class _StatesNet(nn.Module):
         self.answered = nn.Sequential(nn.Linear(2 * p, h // 2), nn.GELU())
         self.judge = nn.Sequential(nn.Linear(5 * h + h // 2, 96), nn.GELU(), nn.Dropout(0.1), nn.Linear(96, len(SORTS)))
 
-    def tokens(self, x_TPI: Float[Tensor, "T P I"], name: str) -> Float[Tensor, "T P R"]:
-        mean_PI, deviation_PI = self.get_buffer(f"mean_{name}"), self.get_buffer(f"deviation_{name}")
-        z_TPI = ((x_TPI.float() - mean_PI) / deviation_PI).clamp(-_CLIP, _CLIP)
-        return normalize(torch.einsum("tpi,pir->tpr", z_TPI, self.get_parameter(f"project_{name}")), dim=-1)
-
     def see(self, states: Sequence[States], *, whole: bool = False) -> _Seen:
         """What each question looks like; with `whole` at as many positions as are kept at most, whatever they are."""
         asked, there = self._filled(
             [_middle_out(each.asked_TPI, self.sizes.length) for each in states], self.sizes.length if whole else 1
         )
         answer, said = self._filled([each.target_KPI[: self.sizes.answer] for each in states], self.sizes.answer if whole else 1)
-        begins = self.tokens(torch.stack([each.begins_PI for each in states]), "begins")
+        begins = self.seen(torch.stack([each.begins_PI for each in states]), "begins")
         return _Seen(asked, there, begins, answer, said)
 
     def forward(self, a: _Seen, b: _Seen) -> Float[Tensor, "N 5"]:
@@ -157,21 +141,21 @@ class _StatesNet(nn.Module):
 
     def _against(self, a: _Seen, b: _Seen, s_NABP: Float[Tensor, "N A B P"]) -> Float[Tensor, "N 2H"]:
         """Each of a's tokens against b's, pooled by weight and by maximum."""
-        w_NAB = softmax(4 * (s_NABP * self.alpha).sum(-1).masked_fill(~b.there_NT[:, None], _FAR), -1)
+        w_NAB = softmax(4 * (s_NABP * self.alpha).sum(-1).masked_fill(~b.there_NT[:, None], FAR), -1)
         aligned_NAPR = torch.einsum("nab,nbpr->napr", w_NAB, b.asked_NTPR)
         near_NAP = torch.einsum("nab,nabp->nap", w_NAB, s_NABP)
         most_NAP = s_NABP.masked_fill(~b.there_NT[:, None, :, None], -1).amax(2)
         own_NAU, other_NAU = self.summary(a.asked_NTPR.flatten(2)), self.summary(aligned_NAPR.flatten(2))
         c_NAH = self.compare(torch.cat([near_NAP, most_NAP, own_NAU, other_NAU, (own_NAU - other_NAU).abs()], -1))
         gone_NA = ~a.there_NT
-        share_NA = softmax(self.weigh(c_NAH).squeeze(-1).masked_fill(gone_NA, _FAR), -1)
-        return torch.cat([(share_NA[..., None] * c_NAH).sum(1), c_NAH.masked_fill(gone_NA[..., None], _FAR).amax(1)], -1)
+        share_NA = softmax(self.weigh(c_NAH).squeeze(-1).masked_fill(gone_NA, FAR), -1)
+        return torch.cat([(share_NA[..., None] * c_NAH).sum(1), c_NAH.masked_fill(gone_NA[..., None], FAR).amax(1)], -1)
 
     def _filled(self, parts: Sequence[Tensor], length: int) -> tuple[Tensor, Tensor]:
         """Rows of several lengths, projected, with zeros behind, at least so long; and what is there."""
         lengths = [len(part) for part in parts]
         longest = max(length, *lengths)
-        rows = torch.split(self.tokens(torch.cat(list(parts)), "asked"), lengths)
+        rows = torch.split(self.seen(torch.cat(list(parts)), "asked"), lengths)
         z_NLPR = torch.stack([nn.functional.pad(row, (0, 0, 0, 0, 0, longest - len(row))) for row in rows])
         there_NL = torch.arange(longest, device=z_NLPR.device) < torch.tensor(lengths, device=z_NLPR.device)[:, None]
         return z_NLPR, there_NL
@@ -193,8 +177,7 @@ class StatesScope:
     def __init__(
         self, sizes: StateSizes, *, inputs: int, base: Base, seed: int = 0, model: Model | None = None, surely: float = 0.5
     ) -> None:
-        if not 0 < surely < 1:
-            raise BadInput(f"How likely a correction must concern a question lies above 0 and below 1; {surely} doesn't.")
+        check_surely(surely)
         self.sizes = sizes
         self.surely = surely
         self.base_name, self.base_digest = base.name, base.digest
@@ -264,13 +247,13 @@ class StatesScope:
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """1 - p(apart), bent so that `surely` is at 0.5, 0 at 0 and 1 at 1."""
-        likely_N = 1 - self._sorts(asked_D, keys_ND)[:, _APART]
+        likely_N = 1 - self._sorts(asked_D, keys_ND)[:, APART]
         above_N = 0.5 + 0.5 * (likely_N - self.surely) / (1 - self.surely)
         return torch.where(likely_N >= self.surely, above_N, 0.5 * likely_N / self.surely)
 
     def sort(self, asked_D: Float[Tensor, " D"], key_D: Float[Tensor, " D"]) -> Sort:
         """See `core.editor.Sorts`."""
-        return SORTS[int(self._sorts(asked_D, key_D[None])[0, :_APART].argmax())]
+        return SORTS[int(self._sorts(asked_D, key_D[None])[0, :APART].argmax())]
 
     @property
     def parameters(self) -> int:
@@ -290,13 +273,8 @@ class StatesScope:
         """Read some questions and corrections ahead of a training, and take the statistics of what is read from them."""
         new = list({(query.digest, target): (query, target) for query, target in asked}.items())
         states = self._read([asked for _, asked in new])
-        self._held.update((name, _half(each)) for (name, _), each in zip(new, states, strict=True))
-        for name, x_NPI in (
-            ("asked", torch.cat([each.asked_TPI for each in self._held.values()])),
-            ("begins", torch.stack([each.begins_PI for each in self._held.values()])),
-        ):
-            self.net.get_buffer(f"mean_{name}").copy_(x_NPI.float().mean(0))
-            self.net.get_buffer(f"deviation_{name}").copy_(x_NPI.float().std(0).clamp(min=1e-3))
+        self._held.update((name, half(each)) for (name, _), each in zip(new, states, strict=True))
+        self.net.look(list(self._held.values()))
 
     def _read(self, asked: Sequence[tuple[Query, str | None]]) -> Sequence[States]:
         assert self._model is not None, "only a scope that is trained reads by itself"
@@ -305,9 +283,9 @@ class StatesScope:
 
     def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
         """Mean cross-entropy of the sorts, in nats: of the pairs in scope, and of those out of it that it gets wrong most."""
-        logits_N5, sorts_N = self._judged(examples), self._labels(examples)
+        logits_N5, sorts_N = self._judged(examples), labels(examples)
         losses_N = cross_entropy(logits_N5, sorts_N, reduction="none")
-        inside, outside = losses_N[sorts_N != _APART], losses_N[sorts_N == _APART]
+        inside, outside = losses_N[sorts_N != APART], losses_N[sorts_N == APART]
         if self.net.training and len(outside):
             outside = outside.topk(max(1, int(_HARD * len(outside)))).values
         found = [each.mean() for each in (inside, outside) if len(each)]
@@ -316,7 +294,7 @@ class StatesScope:
     def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
         """See `pairs.ScopeTraining`."""
         with torch.no_grad():
-            return 1 - self._judged(pairs).softmax(-1)[:, _APART].cpu()
+            return 1 - self._judged(pairs).softmax(-1)[:, APART].cpu()
 
     def _judged(self, pairs: Sequence[Pair]) -> Float[Tensor, "N 5"]:
         edits = {(pair.edit.query.digest, pair.edit.target): (pair.edit.query, pair.edit.target) for pair in pairs}
@@ -328,13 +306,10 @@ class StatesScope:
         logits: Tensor = self.net(seen_Q.at(rows_Q), seen_E.at(rows_E))
         return logits
 
-    def _labels(self, pairs: Sequence[Pair]) -> Int[Tensor, " N"]:
-        return torch.tensor([SORTS.index(pair.sort or ("same" if pair.in_scope else "apart")) for pair in pairs])
-
     def _states(self, query: Query, target: str | None) -> States:
         name = (query.digest, target)
         if name not in self._held:
-            self._held[name] = _half(self._read([(query, target)])[0])
+            self._held[name] = half(self._read([(query, target)])[0])
         return self._held[name]
 
     def _sorts(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, "N 5"]:
@@ -360,8 +335,3 @@ def _middle_out(x_TPI: Float[Tensor, "T P I"], length: int) -> Float[Tensor, "T 
     if len(x_TPI) <= length:
         return x_TPI
     return torch.cat([x_TPI[: length // 2], x_TPI[-(length - length // 2) :]])
-
-
-def _half(states: States) -> States:
-    """The same in half precision: a training holds thousands."""
-    return States(states.asked_TPI.half(), states.begins_PI.half(), states.target_KPI.half())
