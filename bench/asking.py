@@ -14,8 +14,6 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-import torch
-
 from bench._given import numbers, options
 from errata.benchmarks.asked.pairs import facts
 from errata.benchmarks.atlas.probes import ordinary
@@ -74,18 +72,15 @@ def main() -> None:
 
 def filled(model: Model, editor: Any, edits: list[Edit]) -> Memory:
     """A memory of these corrections as writes would leave it, but for who contradicts whom."""
-    memory = editor._memory()
+    memory, state = editor._memory(), editor.begin(model)
     scope = memory.scope
     assert isinstance(scope, RerankScope), "keys are worked out many at a time for a scope that reranks alone"
-    paths, state = scope._fits(model).seen, editor.begin(model)
     for start in range(0, len(edits), _AT_ONCE):
         some = edits[start : start + _AT_ONCE]
-        with torch.no_grad():
-            keys_ND = scope.net.nearness(model.states([edit.query for edit in some], [None] * len(some), paths))
-        for edit, key_D in zip(some, keys_ND, strict=True):
+        for edit, kept in zip(some, scope.kept_of(model, some), strict=True):
             inner = memory.editor.write(model, memory.editor.begin(model), edit)
-            held = Held(edit.id, edit.query.digest, 1, edit.target, (), inner, (edit.query.text,))
-            state = state.added(held, key_D[None])
+            held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, (), inner, kept.words)
+            state = state.added(held, kept.keys_KD)
     return state
 
 

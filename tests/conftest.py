@@ -47,11 +47,11 @@ BUILT = {"blip2": "random_blip2", "llava": "random_llava", "minigpt4": "random_m
 """Family -> the fixture that holds a small random model of it."""
 
 
-def picture(seed: int, *, width: int = 40, height: int = 36) -> Image:
+def picture(seed: int, *, width: int = 40, height: int = 36, format: str = "PNG") -> Image:
     """A picture of noise, the same for the same seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     data = io.BytesIO()
-    Pillow.fromarray(pixels).save(data, "PNG")
+    Pillow.fromarray(pixels).save(data, format)
     return Image.of(data.getvalue())
 
 

@@ -1,22 +1,26 @@
 """A scope that finds the nearest corrections by a vector, and has the model read each together with the question."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 import torch
 
 from errata.core.benchmark import Pair
-from errata.core.editor import Judged
+from errata.core.editor import Judged, Kept
 from errata.core.errors import BadInput
 from errata.core.model import fits
-from errata.core.records import Edit, Query
+from errata.core.records import Edit, EditId, Query
 from errata.editors import RerankScope, RerankSizes, Scoped, parse
 from errata.editors._checkpoints import read
 from errata.editors._states import from_tensors, to_tensors
+from errata.editors.scoped.memory import Held, Memory
 from errata.editors.scoped.routed import Routed
 from errata.models import load
 from errata.nn.patches import NoPatch, Verbatim
 from errata.school.learners import Wanted, training
 from errata.school.scopes import Lessons, decisions, train_scope
-from errata.session.ready import Loader
+from errata.session.ready import Loader, equipped
 from tests.conftest import picture
 from tests.editors.test_states_scope import THINGS, labelled
 from tests.editors.trained import quiet
@@ -115,6 +119,7 @@ class Counting:
 
     def __init__(self, table=None, looked_at=2):
         self.table, self.looked_at, self.read = table or {}, looked_at, []
+        self.by_target = False
 
     def spec(self):
         return {"kind": "counting"}
@@ -124,6 +129,10 @@ class Counting:
 
     def rho(self, asked_D, keys_ND):
         return (1 - 0.1 * (keys_ND - asked_D).abs().sum(-1)).clamp(0, 1)
+
+    def kept(self, model, edit):
+        asked = [(query, self.key(model, query)) for query in (edit.query, *edit.also)]
+        return Kept(torch.stack([key for _, key in asked]), tuple(query.text for query, _ in asked), tuple(asked[:1]))
 
     def judged(self, model, query, corrections):
         self.read.append([known for known, _ in corrections])
@@ -188,6 +197,38 @@ def test_who_contradicts_the_one_that_is_meant_is_read_and_speaks_in_its_place(r
     assert editor.read(random_llava, state, asked(2.2)).edits == (edits[2].id,)
     assert scope.read == [["what is 2"], ["what is 3"]]
     assert editor.read(random_llava, state, edits[0].query).edits == (edits[2].id,)
+
+
+def test_an_edit_whose_target_the_question_says_is_read_however_far_it_lies(random_llava):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (1, 7, 8, 60))
+    asked_of = Query.ask('Whose is "Value 8", mind you, of 1')
+    editor.read(random_llava, state, asked_of)
+    assert scope.read == [["what is 1"]]
+    scope.read.clear()
+    scope.by_target = True
+    scope.table["what is 8"] = Judged(0.8, "follows")
+    (found,) = editor.decide(random_llava, state, asked_of)
+    assert (found.edit, found.sort) == (edits[2].id, "follows")
+    assert scope.read == [["what is 1"], ["what is 8"]]
+    scope.read.clear()
+    editor.read(random_llava, state, Query.ask("Whose is value 60 of 1"))  # its own key says that it can't be meant
+    assert scope.read == [["what is 1"]]
+
+
+def test_a_target_is_found_as_whole_words_in_whatever_stands_around_them():
+    state = Memory()
+    for place, target in enumerate(("+832", "Mr. Bjornstad", "a b c d e f", "a b c d e f g", "4", "Oslo", "oslo")):
+        state = state.added(Held(EditId(f"{place}"), f"{place}", 1, target, (), None), torch.zeros(1, 1))
+
+    def said(text):
+        return [state.at(place).target for place in state.said_in(text)]
+
+    assert said("Which country has the calling code +832?") == ["+832"]
+    assert said("whose is (OSLO)? and mr bjornstad's") == ["Oslo", "oslo"]
+    assert said("is it mr. bjornstad who keeps it") == ["Mr. Bjornstad"]
+    assert said("a b c d e f g") == ["a b c d e f"]
+    assert said("4 of 8, Osloer") == []
 
 
 def test_what_is_near_but_was_not_read_is_not_in_scope(random_llava):
@@ -263,13 +304,118 @@ def test_a_saved_memory_reads_again_what_it_read(scope, tiny):
     assert back.last.words == (edits[-1].query.text,)
 
 
-def test_a_picture_is_in_scope_of_its_own_question_alone(scope, tiny):
+def in_words(scope, tiny, edit, *queries):
+    """Which of some questions are in scope of an edit that is alone in memory."""
     editor = Scoped(scope, Routed())
-    seen = Edit(Query.ask("where does this live?", picture(3)), "the pier")
-    state = editor.write(tiny, editor.begin(tiny), seen)
-    assert editor.read(tiny, state, seen.query).edits == (seen.id,)
-    for query in (Query.ask("where does this live?", picture(4)), Query.ask("where does this live?")):
-        assert isinstance(editor.read(tiny, state, query), NoPatch)
+    state = editor.write(tiny, editor.begin(tiny), edit)
+    return [not isinstance(editor.read(tiny, state, query), NoPatch) for query in (edit.query, *queries)]
+
+
+SEEN = (
+    Query.ask("tell me the home of the star.", picture(3)),
+    Query.ask("tell me the home of the star.", picture(4)),
+    Query.ask("tell me the home of the star.", picture(3), picture(4)),
+    Query.ask("tell me the home of the star."),
+    Query.ask("who made the star?", picture(3)),
+)
+
+
+def test_on_the_same_picture_other_words_are_in_scope_and_on_another_none(scope, tiny):
+    edit = Edit(Query.ask("where does the star live?", picture(3)), "pier 0")
+    assert in_words(scope, tiny, edit, *SEEN) == [True, True, False, False, False, False]
+
+
+def test_what_says_its_subject_is_meant_in_words_too_unless_it_is_about_the_picture(scope, tiny):
+    edit = Edit(Query.ask("where does the star live?", picture(3)), "pier 0", reach="kind", subject="star")
+    assert in_words(scope, tiny, edit, *SEEN) == [True, True, False, False, True, False]
+    of_picture = Edit(edit.query, "pier 0", reach="image", subject="star")
+    assert in_words(scope, tiny, of_picture, *SEEN) == [True, True, False, False, False, False]
+
+
+def test_the_same_picture_in_other_bytes_is_the_same(scope, tiny):
+    kept, again = picture(3), picture(3, format="bmp")
+    assert kept.digest != again.digest
+    edit = Edit(Query.ask("where does the star live?", kept), "pier 0")
+    assert in_words(scope, tiny, edit, Query.ask("tell me the home of the star.", again)) == [True, True]
+
+
+def test_a_later_edit_in_words_contradicts_one_on_a_picture_that_is_meant_in_words_and_the_other_way_round(scope, tiny):
+    words = Edit(Query.ask("where does the star live"), "pier 1")
+    kind = Edit(Query.ask("where does the star live?", picture(3)), "pier 0", reach="kind", subject="star")
+    image = Edit(kind.query, "pier 0", reach="image", subject="star")
+    for first, second, over in ((words, kind, True), (kind, words, True), (words, image, False), (image, words, False)):
+        editor = Scoped(scope, Routed())
+        state = editor.begin(tiny)
+        for edit in (first, second):
+            state = editor.write(tiny, state, edit)
+        assert state.last is not None
+        assert (state.last.over == (first.id,)) is over
+
+
+def test_what_is_known_by_a_picture_alone_is_read_with_its_subject(scope, tiny):
+    seen = Query.ask("where does this live?", picture(3))
+    kind, image = Edit(seen, "pier 0", reach="kind", subject="star"), Edit(seen, "pier 0", reach="image", subject="star")
+    assert scope.kept(tiny, kind).words == ("where does this live? (star)",)
+    assert scope.kept(tiny, image).words == ("where does this live?",)
+    named = scope.kept(tiny, Edit(Query.ask("where does the Star live?"), "pier 0", subject="star"))
+    assert named.words == ("where does the Star live?",)
+
+
+def test_a_question_that_names_the_value_lies_nearer_to_a_correction_by_its_answer(scope, tiny):
+    kept = scope.kept(tiny, Edit(Query.ask("where does the moon live?"), "pier 2"))
+    asked = scope.key(tiny, Query.ask("who lives at pier 2?"))
+    question, answered = (kept.keys_KD @ asked).tolist()
+    assert answered > question
+
+
+def test_another_model_may_read(scope, trained, tiny, random_blip2):
+    reading = RerankScope.load(read(trained, kind="rerank"), reader=tiny)
+    reading.check(random_blip2)
+    assert reading.spec() == {**scope.spec(), "reader": tiny.digest}
+    editor, state, edits = filled(reading, random_blip2, THINGS[:4])
+    here, there, _ = filled(scope, tiny, THINGS[:4])
+    for text in ("tell me the home of the moon.", "who made the moon?"):
+        assert editor.decide(random_blip2, state, Query.ask(text)) == here.decide(tiny, there, Query.ask(text))
+    patch = editor.read(random_blip2, state, Query.ask("tell me the home of the moon."))
+    assert random_blip2.answers([Query.ask("tell me the home of the moon.")], [patch]) == ["pier 2"]
+    named = equipped(parse(f"rerank:checkpoint={trained},reader=llava-tiny"))
+    named.begin(random_blip2)
+    with pytest.raises(BadInput, match=r"Only the scope .rerank. has a reader"):
+        parse("scoped:scope=nearest,reader=smollm2")
+
+
+@pytest.fixture(scope="module")
+def before(tiny, tmp_path_factory):
+    """A scope of the first form, hardly taught."""
+    sizes, pairs = replace(SIZES, form=1), labelled(THINGS[:3])
+    scope = RerankScope.of(tiny, sizes)
+    nearness = scope.nearness()
+    nearness.look(pairs)
+    nearness.settle(pairs)
+    return RerankScope.load(read(scope.learnt().write(tmp_path_factory.mktemp("before")), kind="rerank"))
+
+
+def test_what_was_trained_before_keeps_corrections_as_it_did(before, tiny):
+    assert "form" not in before.spec()
+    edit = Edit(Query.ask("where does this live?", picture(3)), "pier 0", reach="kind", subject="star")
+    assert in_words(before, tiny, edit, *SEEN) == [True] + [False] * len(SEEN)
+    kept = before.kept(tiny, Edit(Query.ask("where does it live?"), "pier 0", subject="star"))
+    assert kept.words == ("where does it live?",)
+    assert kept.keys_KD.shape == (1, SIZES.vector)
+
+
+def test_what_it_is_wrong_about_is_learned_too_and_what_is_meant_is_never_among_it(tiny):
+    pairs = labelled(THINGS[:6])
+    nearness = RerankScope.of(tiny, SIZES).nearness()
+    nearness.look(pairs)
+    nearness._net.get_buffer("worth_2").fill_(0.02)
+    mined = nearness.mined(pairs, each=2)
+    meant = {(pair.edit.id, pair.query.digest) for pair in pairs if pair.in_scope}
+    asked = {pair.query.digest for pair in pairs if pair.sort in ("same", "yes", "no")}
+    assert {pair.query.digest for pair in mined} == asked
+    assert all((pair.in_scope, pair.sort) == (False, "apart") for pair in mined)
+    assert not {(pair.edit.id, pair.query.digest) for pair in mined} & meant
+    assert max(Counter(pair.query.digest for pair in mined).values()) == 2
 
 
 def test_how_sure_it_must_be_is_where_a_half_stands(trained, scope, tiny):
@@ -297,6 +443,8 @@ def test_more_depths_than_layers_and_sizes_of_nothing_are_sentences(random_llava
         RerankScope.of(random_llava, RerankSizes(depths=99))
     with pytest.raises(BadInput, match="at least 1"):
         RerankSizes(looked_at=0)
+    with pytest.raises(BadInput, match="one of the forms 1, 2, not in 3"):
+        RerankSizes(form=3)
     with pytest.raises(BadInput, match="share of the layers"):
         RerankSizes(layers=1.5)
 
@@ -330,11 +478,12 @@ def test_what_finds_the_nearest_is_the_same_for_the_same_seed_and_no_scope_by_it
 
 def test_a_key_of_zeros_lies_farther_than_anything_that_is_worth_reading(scope, tiny):
     text, other = (scope.key(tiny, Query.ask(text)) for text in ("where does the star live?", "who made the moon?"))
-    seen = scope.key(tiny, Query.ask("where does this live?", picture(3)))
-    lie = scope.near(torch.stack([text, other, seen]))
+    lie = scope.near(torch.stack([text, other, torch.zeros_like(text)]))
     assert float((lie[0] - lie[2]).norm()) == pytest.approx(2**0.5)
     assert float((lie[0] - lie[1]).norm()) == pytest.approx(float((text - other).norm()))
-    assert not float((scope.near(torch.stack([seen, seen])).diff(dim=0)).norm())
+    here, there = (scope.key(tiny, Query.ask("where does the star live?", picture(place))) for place in (3, 4))
+    seen, elsewhere, unseen = scope.near(torch.stack([here, there, text]))
+    assert min(float((seen - elsewhere).norm()), float((seen - unseen).norm())) > 2
 
 
 def test_a_training_that_was_stopped_is_gone_on_with_for_the_same_model_alone(tmp_path):
@@ -355,3 +504,22 @@ def test_what_is_too_long_to_be_read_beside_a_correction_is_answered_by_the_mode
     long = next(query for query in asked if fits(tiny, query))
     assert isinstance(editor.read(tiny, state, long), NoPatch)
     assert scope.judged(tiny, long, [("where does the star live?", "pier 0")]) == [Judged(0.0, "same")]
+
+
+def test_a_question_from_a_value_is_about_every_correction_to_it_and_what_only_follows_is_not_mined(tiny):
+    edits = [
+        Edit(Query.ask(f"where does the {thing} live?"), pier)
+        for thing, pier in zip(THINGS, ("pier 0", "Pier 0 ", "pier 2"), strict=False)
+    ]
+    back, hop = Query.ask("who lives at pier 0?"), Query.ask("does the star live where the moon does?")
+    pairs = [
+        *(Pair(edit, edit.query, True, "same", False, "same") for edit in edits),
+        Pair(edits[0], back, True, "reverse", False, "follows"),
+        Pair(edits[0], hop, True, "one_hop", False, "follows"),
+    ]
+    nearness = RerankScope.of(tiny, SIZES).nearness()
+    nearness.look(pairs)
+    nearness._net.get_buffer("worth_2").fill_(-1)
+    mined = nearness.mined(pairs, each=2)
+    assert [pair.edit for pair in mined if pair.query == back] == [edits[2]]
+    assert not [pair for pair in mined if pair.query == hop]

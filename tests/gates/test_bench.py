@@ -36,6 +36,10 @@ STARTS: dict[str, tuple[str, str]] = {
     ),
     "eyes": ("--each 3", r"^iso-flags +plain +\d+\.\d % of 3 "),
     "forms": ("--each 2", r"^overrides, statements before: \d: \d+\.\d of 100 right \(\d\)$"),
+    "fronting": (
+        "--editor pinned --edits 2 --queries 1 --rounds 1",
+        r"^one is about it, pinned, 2 in force: \d+\.\d ms, 0 answered by a correction$",
+    ),
     "leverage": ("--edits 2", r"^ +2( +\d+){5} +\d\.\d\d$"),
     "mend": ("--cases 1 --seeds 3", r"^untrained: reliability \d+\.\d \(n=1\), "),
     "near": ("--seeds 3 --edits 2 --thresholds 0.9", r"^clip-tiny, 0\.9: reliability 100 of 100 \(2\), "),

@@ -1,8 +1,12 @@
 """Which editor a log begins with where nobody named one."""
 
+from typing import cast
+
 import pytest
 
 from errata.cli.bench.atlas import _usual
+from errata.core.editor import Tools
+from errata.core.errors import Unknown
 from errata.core.settings import DEFAULT_EDITOR, LEARNED, default_editor
 from errata.editors import EDITORS, SHORT_NAMES
 from errata.log import EditLog, MemoryStore
@@ -38,7 +42,7 @@ def mine(tmp_path):
 def test_every_model_has_one_that_there_is():
     assert default_editor("llava-tiny") == DEFAULT_EDITOR
     assert default_editor("smollm2") == "rerank"
-    assert set(LEARNED.values()) <= {*EDITORS, *SHORT_NAMES}
+    assert {editor.partition(":")[0] for editor in LEARNED.values()} <= {*EDITORS, *SHORT_NAMES}
 
 
 def begun(model, editor=None, otherwise=None, log=None):
@@ -56,6 +60,18 @@ def test_a_measurement_takes_what_ships_for_a_model_in_its_own_precision_alone()
     assert _usual("smollm2", "cpu", "auto") == _usual("smollm2", "cpu", "float32") == "rerank"
     assert _usual("smollm2", "cpu", "bfloat16") == _usual("smollm2", "cuda", "auto") == DEFAULT_EDITOR
     assert _usual("llava-tiny", "cpu", "auto") == DEFAULT_EDITOR
+    assert _usual("atlas", "cpu", "bfloat16") == "rerank:reader=smollm2"  # read in float32 whatever the model is in
+
+
+def test_what_it_names_is_loaded_and_the_codebook_taken_where_that_is_not_there(random_llava, monkeypatch):
+    class Nobody:
+        """Has no model."""
+
+        def reader(self, name):
+            raise Unknown("model", name, ())
+
+    monkeypatch.setattr(opened, "default_editor", lambda name: "rerank:reader=smollm2")
+    assert opened.usual(random_llava, tools=cast("Tools", Nobody()))[0] == DEFAULT_EDITOR
 
 
 def test_what_was_named_set_or_recorded_stands_before_it(random_llava, mine, monkeypatch):

@@ -26,7 +26,7 @@ From = Annotated[
     typer.Option(
         "--benchmark",
         help="Where examples are from, of a scope also several with + between them. [mend: scopeworld-stream, serac and mscke: "
-        "scopeworld-fgv, states: asked, rerank: asked+atlas-words]",
+        "scopeworld-fgv, states: asked, rerank: asked+asked-shown+atlas-words]",
     ),
 ]
 Pairs = Annotated[
@@ -55,7 +55,7 @@ def train(
     edits: Pairs = None,
     steps: Annotated[
         int | None,
-        typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states and rerank 700 (and 900 before), a scope 3000]"),
+        typer.Option("--steps", min=1, help="Steps at most. [mend 3600, states 700, rerank 800 (and 900 before), a scope 3000]"),
     ] = None,
     batch: Annotated[
         int | None,

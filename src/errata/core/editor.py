@@ -30,6 +30,10 @@ BEFORE = "before"
 it, and goes on as if it had named that. Where a field has none, such a log must be replayed onto a new branch."""
 
 
+MADE = "made"
+"""In the metadata of a field that an editor puts together out of its others where it is None: so it is, once these are others."""
+
+
 class Editor(Protocol[S]):
     """Three verbs, and a spec that re-creates it.
 
@@ -246,17 +250,42 @@ class Judged(NamedTuple):
     """The likeliest sort but "apart"."""
 
 
+class Kept(NamedTuple):
+    """What a scope that reranks keeps of an edit."""
+
+    keys_KD: Float[Tensor, "K D"]
+    words: tuple[str, ...]
+    """What it asks, in each of its wordings, as it is read again."""
+
+    asks: tuple[tuple[Query, Float[Tensor, " D"]], ...]
+    """What it asks of the edits before it, each way with its key: these it may contradict."""
+
+
 @runtime_checkable
 class Reranks(Protocol):
     """A scope whose keys only find the nearest edits: it then reads each of these together with the question.
 
-    Contract: `judged` is pure and deterministic, the model is left as it was found, and what is made of an edit doesn't depend on
-    which others stand beside it, but for the last digits of floating-point numbers.
+    Contract: `kept` and `judged` are pure and deterministic, the model is left as it was found, and what is made of an edit doesn't
+    depend on which others stand beside it, but for the last digits of floating-point numbers. An edit whose keys all have a rho of
+    0 isn't read, whoever it contradicts.
     """
 
     @property
     def looked_at(self) -> int:
         """How many of the nearest are read, at most: the first where its rho is 0.5 or more, others where theirs is 0.75."""
+        ...
+
+    @property
+    def by_target(self) -> bool:
+        """Whether an edit is read, too, whose target the question says word for word, as if it were near."""
+        ...
+
+    def kept(self, model: Model, edit: Edit) -> Kept:
+        """What is kept of an edit.
+
+        Raises:
+            BadInput: it can't be put to what reads.
+        """
         ...
 
     def judged(self, model: Model, query: Query, corrections: Sequence[tuple[str, str]]) -> list[Judged]:
@@ -296,6 +325,10 @@ class Tools(Protocol):
         Raises:
             Unknown, BadInput: there is none, or it can't be used.
         """
+        ...
+
+    def reader(self, name: str) -> Model:
+        """The same for what reads in another model's place: in float32, which is what it was taught in."""
         ...
 
 

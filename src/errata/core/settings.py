@@ -32,7 +32,7 @@ FILE: Final = "errata.toml"
 DEFAULT_STORE: Final = "errata.db"
 DEFAULT_MODEL: Final = "llava-tiny"
 DEFAULT_EDITOR: Final = "codebook"
-LEARNED: Final[Mapping[str, str]] = MappingProxyType({"smollm2": "rerank"})
+LEARNED: Final[Mapping[str, str]] = MappingProxyType({"smollm2": "rerank", "atlas": "rerank:reader=smollm2"})
 """Model -> the editor that is taken for it where none is named: what that has to have learned ships for this model."""
 
 DEFAULT_HOST: Final = "127.0.0.1"

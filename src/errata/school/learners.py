@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from errata.benchmarks.asked.pairs import NAME as ASKED
+from errata.benchmarks.asked.shown import NAME as SHOWN
 from errata.benchmarks.atlas.pairs import NAME as ATLAS
 from errata.benchmarks.scopeworld import fgv, stream
+from errata.core.benchmark import Pair
 from errata.core.counted import counted
 from errata.core.editor import Tools
 from errata.core.errors import BadInput, Unknown
@@ -50,8 +53,11 @@ each. Every question of these has to be read."""
 _FOUND_WATCHED = 1024
 """Pairs that a look takes of it."""
 
-_READ_EDITS, _READ_STEPS, _READ_BATCH, _WATCHED = 1400, 700, 32, 256
+_READ_EDITS, _READ_STEPS, _READ_BATCH, _WATCHED = 1400, 800, 32, 256
 """What reads them: edits, steps, pairs in each, and pairs that a look takes."""
+
+_MINED: Final = 1
+"""To a question about one correction: others that were found near it, at most, of which it learns that they aren't meant."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,14 @@ class Done(NamedTuple):
 
 Training = Callable[[Tools, Progress], Done]
 """A training that is ready to run; everything that can be checked without a model has been."""
+
+
+class Opened(NamedTuple):
+    """A scope that is ready to be taught."""
+
+    scope: ScopeTraining
+    besides: Sequence[Pair] = ()
+    """Pairs that it learns from beside its benchmark's."""
 
 
 class Learner(NamedTuple):
@@ -145,14 +159,14 @@ def _mend(plan: MendPlan, wanted: Wanted, benchmark: str) -> Training:
 
 
 def _serac(plan: TextSizes, wanted: Wanted, benchmark: str) -> Training:
-    return _scope(lambda tools, progress: TextScope(plan, seed=wanted.seed), wanted, benchmark)
+    return _scope(lambda tools, progress: Opened(TextScope(plan, seed=wanted.seed)), wanted, benchmark)
 
 
 def _mscke(plan: FusionSizes, wanted: Wanted, benchmark: str) -> Training:
     if not wanted.encoders:
         raise BadInput("MSCKE's scope sees with the encoders of a CLIP: name their folder or hub id with --encoders.")
     return _scope(
-        lambda tools, progress: MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed), wanted, benchmark
+        lambda tools, progress: Opened(MultimodalScope(tools.encoder(wanted.encoders), plan, seed=wanted.seed)), wanted, benchmark
     )
 
 
@@ -161,11 +175,11 @@ def _states(plan: StateSizes, wanted: Wanted, benchmark: str) -> Training:
     edits = wanted.edits or STATES
     wanted = replace(wanted, edits=edits, steps=wanted.steps or _STEPS, batch=wanted.batch or _BATCH, rate=wanted.rate or _RATE)
 
-    def opened(tools: Tools, progress: Progress) -> ScopeTraining:
+    def opened(tools: Tools, progress: Progress) -> Opened:
         scope = StatesScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
         drawn = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
         scope.look(asked for pair in drawn for asked in ((pair.edit.query, pair.edit.target), (pair.query, None)))
-        return scope
+        return Opened(scope)
 
     return _scope(opened, wanted, benchmark)
 
@@ -183,10 +197,11 @@ def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
         large=True,
     )
 
-    def opened(tools: Tools, progress: Progress) -> ScopeTraining:
+    def opened(tools: Tools, progress: Progress) -> Opened:
         scope = RerankScope.of(tools.model(wanted.model), plan, seed=wanted.seed)
-        nearness = scope.nearness()
-        pairs = list(registry.training_pairs(benchmark, seed=wanted.seed, edits=min(edits, _FOUND_EDITS)))
+        nearness, few = scope.nearness(), min(edits, _FOUND_EDITS)
+        drawn = [list(registry.training_pairs(name.strip(), seed=wanted.seed, edits=few)) for name in benchmark.split("+")]
+        pairs = list(chain.from_iterable(drawn))
         progress("reading every question once", 0, finding.steps)
         nearness.look(pairs, bfloat16=_half(wanted.out))
         train_scope(
@@ -198,13 +213,15 @@ def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
             progress=progress,
         )
         nearness.settle(split(pairs, finding).validation)
-        return scope
+        # Of one benchmark at a time: two may correct the same fact. And of what is kept back by itself, so that it stays so.
+        sides = [side for some in drawn for side in split(some, finding)]
+        return Opened(scope, [pair for side in sides for pair in nearness.mined(side, each=_MINED)])
 
     return _scope(opened, given, benchmark, large=True, watched=_WATCHED)
 
 
 def _scope(
-    opened: Callable[[Tools, Progress], ScopeTraining],
+    opened: Callable[[Tools, Progress], Opened],
     wanted: Wanted,
     benchmark: str,
     *,
@@ -220,9 +237,9 @@ def _scope(
     lessons = Lessons(**_course(wanted, batch=wanted.batch, validation=share), large=large, watched=watched)
 
     def run(tools: Tools, progress: Progress) -> Done:
-        scope = opened(tools, progress)
+        scope, besides = opened(tools, progress)
         progress(f"drawing the pairs of {counted(edits, 'edit')}", 0, lessons.steps)
-        pairs = registry.training_pairs(benchmark, seed=wanted.seed, edits=edits)
+        pairs = chain(registry.training_pairs(benchmark, seed=wanted.seed, edits=edits), besides)
         where = f"{benchmark}, {counted(edits, 'edit')}, on"
         taught = replace(lessons, bfloat16=large and _half(wanted.out))
         if isinstance(scope, RerankScope | StatesScope):
@@ -256,7 +273,7 @@ LEARNERS: Mapping[str, Learner] = MappingProxyType(
         "serac": Learner(TextSizes, fgv.NAME, registry.training_pairs, _serac),
         "mscke": Learner(FusionSizes, fgv.NAME, registry.training_pairs, _mscke),
         "states": Learner(StateSizes, ASKED, registry.training_pairs, _states),
-        "rerank": Learner(RerankSizes, f"{ASKED}+{ATLAS}", registry.training_pairs, _rerank),
+        "rerank": Learner(RerankSizes, f"{ASKED}+{SHOWN}+{ATLAS}", registry.training_pairs, _rerank),
     }
 )
 """Name -> what can be trained under that name. A new one is a line here."""

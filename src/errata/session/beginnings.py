@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from errata.core.canonical import JSON, canonical
-from errata.core.editor import BEFORE, Editor
+from errata.core.editor import BEFORE, MADE, Editor
 from errata.core.errors import WrongStore
 from errata.core.matching import QUESTIONS
 from errata.core.model import Model
@@ -74,14 +74,12 @@ def _as_told(shape: Any, told: object, *, named: Collection[str], inside: Collec
     recorded = _fields_of(told, shape)
     if not recorded:
         return shape
-    was: dict[str, Any] = {}
-    for name in (each.name for each in fields(shape) if each.init and each.name in recorded and each.name not in named):
-        now, then = getattr(shape, name), recorded[name]
-        if _fields_of(then, now):
-            was[name] = _as_told(now, then, named=inside, inside=inside)
-        elif _replaces(then, now):
-            was[name] = then
-    return replace(shape, **was)
+    known = [each.name for each in fields(shape) if each.init and each.name in recorded and each.name not in named]
+    was = {name: recorded[name] for name in known if _replaces(recorded[name], getattr(shape, name))}
+    if was:
+        shape = replace(shape, **was, **{each.name: None for each in fields(shape) if each.metadata.get(MADE)})
+    held = {name: getattr(shape, name) for name in known if _fields_of(recorded[name], getattr(shape, name))}
+    return replace(shape, **{name: _as_told(now, recorded[name], named=inside, inside=inside) for name, now in held.items()})
 
 
 def _replaces(was: object, now: object) -> bool:

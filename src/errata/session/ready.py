@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 
 from errata.core.editor import Editor, Equips, Tools
 from errata.core.encoder import Encoder
-from errata.core.errors import BadInput
+from errata.core.errors import BadInput, Unknown
 from errata.core.images import NEWEST
 from errata.core.model import Model
 from errata.core.records import Query
@@ -46,7 +46,7 @@ class Loader:
     """The version of how pictures are decoded for them."""
 
     _encoders: dict[str, Encoder] = field(default_factory=dict)
-    _models: dict[str, Model] = field(default_factory=dict)
+    _models: dict[tuple[str, str | None], Model] = field(default_factory=dict)
 
     def encoder(self, name: str) -> Encoder:
         """The encoders of a checkpoint folder or hub id."""
@@ -56,9 +56,16 @@ class Loader:
 
     def model(self, name: str) -> Model:
         """A model, as `errata.models.load` finds it."""
-        if name not in self._models:
-            self._models[name] = load(name, device=self.device, dtype=self.dtype).seeing(self.decoder)
-        return self._models[name]
+        return self._model(name, self.dtype)
+
+    def reader(self, name: str) -> Model:
+        """The same in float32, whatever the others are in."""
+        return self._model(name, "float32")
+
+    def _model(self, name: str, dtype: str | None) -> Model:
+        if (name, dtype) not in self._models:
+            self._models[name, dtype] = load(name, device=self.device, dtype=dtype).seeing(self.decoder)
+        return self._models[name, dtype]
 
 
 def equipped(editor: Editor[Any], tools: Tools | None = None) -> Editor[Any]:
@@ -112,7 +119,7 @@ class Ready:
         tools = Loader(device, dtype, log.decoder)
         opened = (model_at(model, device=device, dtype=dtype) if isinstance(model, str) else model).seeing(log.decoder)
         if named is None:
-            asked, parsed = usual(opened, name)
+            asked, parsed = usual(opened, name, tools=tools)
         made = equipped(parsed, tools)
         check_weightless(opened, made, asked)
         return Ready(opened, made, asked)
@@ -131,11 +138,13 @@ class Ready:
         return Session.open(self.model, self.editor, log, pool=pool, asked=self.asked, beside=True)
 
 
-def usual(model: Model, name: str | None = None) -> tuple[str, Editor[Any]]:
-    """The editor that is taken for a model where none is named: the codebook where what ships for it doesn't fit this precision.
+def usual(model: Model, name: str | None = None, *, tools: Tools | None = None) -> tuple[str, Editor[Any]]:
+    """The editor that is taken for a model where none is named: the codebook where what ships for it can't be had, or doesn't fit
+    this precision.
 
     Args:
         name: how the model was named; None: as it calls itself.
+        tools: where the editor gets what it names.
 
     Returns:
         How it is named, and the editor.
@@ -145,8 +154,9 @@ def usual(model: Model, name: str | None = None) -> tuple[str, Editor[Any]]:
     if found == DEFAULT_EDITOR:
         return found, made
     try:
+        made = equipped(made, tools)
         made.begin(model)
-    except BadInput:
+    except (BadInput, Unknown):
         return DEFAULT_EDITOR, parse(DEFAULT_EDITOR)
     return found, made
 

@@ -42,6 +42,7 @@ def _atlas_stream(seed: int, edits: int) -> Stream:
 _FGV: Final = "scopeworld-fgv"
 _ATLAS_WORDS: Final = "atlas-words"
 _ASKED: Final = "asked"
+_ASKED_SHOWN: Final = "asked-shown"
 """Pairs alone: nothing is measured on them."""
 
 STREAMS: Mapping[str, Callable[[int, int], Stream]] = MappingProxyType(
@@ -100,6 +101,10 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
         from errata.benchmarks.asked.pairs import pairs as asked
 
         return asked(seed=seed, edits=edits)
+    if name == _ASKED_SHOWN:
+        from errata.benchmarks.asked.shown import pairs as on_pictures
+
+        return on_pictures(seed=seed, edits=edits)
     if name == _ATLAS_WORDS:
         from errata.benchmarks.atlas.pairs import pairs as of_atlas
 

@@ -7,12 +7,15 @@ subject, or any of theirs. No relation and no wording is one that Atlas reports 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
 
+from errata.benchmarks.asked.relation import Relation
 from errata.benchmarks.asked.relations import RELATIONS
 from errata.benchmarks.asked.words import AFTER, BEFORE, SUBJECTS, VALUES, WHETHER, WHETHER_NOT
 from errata.benchmarks.atlas.probes import ordinary
@@ -22,9 +25,12 @@ from errata.core.records import Edit, Query
 
 NAME: Final = "asked"
 
-_BEFORE, _AFTER, _LOWER, _SLIP, _DENIED = 0.45, 0.4, 0.08, 0.08, 0.2
+_BEFORE, _AFTER, _LOWER, _SLIP, _DENIED = 0.45, 0.4, 0.14, 0.1, 0.2
 """How often something is said before a question, after it, how often it is in lower case, how often two letters changed places, and
 how often a statement is denied."""
+
+_ALIKE: Final = 4
+"""Letters by which a value names a subject."""
 
 T = TypeVar("T")
 
@@ -60,10 +66,10 @@ def facts(*, seed: int, edits: int) -> list[Fact]:
     """
     check_drawn(seed=seed, edits=edits)
     rng = np.random.default_rng([seed, 1])
-    left = {name: _some(rng, SUBJECTS[one.subjects], len(SUBJECTS[one.subjects])) for name, one in RELATIONS.items()}
+    left = {name: some(rng, SUBJECTS[one.subjects], len(SUBJECTS[one.subjects])) for name, one in RELATIONS.items()}
     found: list[Fact] = []
     while len(found) < edits and any(left.values()):
-        for name in _some(rng, [name for name, subjects in left.items() if subjects], edits - len(found)):
+        for name in some(rng, [name for name, subjects in left.items() if subjects], edits - len(found)):
             found.append(_fact(rng, name, left[name].pop()))
     return found
 
@@ -83,54 +89,80 @@ def pairs(*, seed: int, edits: int) -> Iterator[Pair]:
         yield from (_pair(fact, query, "follows") for query in fact.follows)
         others = [other for other in of_relation[fact.relation] if other.subject != fact.subject]
         strangers = [subject for subject in SUBJECTS[RELATIONS[fact.relation].subjects] if subject != fact.subject]
-        apart = [Query.ask(_worded(fact.wording, subject, "")) for subject in _some(rng, strangers, 2)]
-        for other in _some(rng, others, 3):
+        apart = [Query.ask(worded(fact.wording, subject, "")) for subject in some(rng, strangers, 2)]
+        for other in some(rng, others, 3):
             reversed_too = () if other.edit.target == fact.edit.target else other.follows
-            apart += _some(rng, (*other.same, *other.yes, *other.no, *reversed_too), 2)
-        for other in _some(rng, [other for other in of_subject[fact.subject] if other.relation != fact.relation], 4):
-            apart += _some(rng, other.asked, 3)
-        apart += _some(rng, _some(rng, drawn, 1)[0].same, 1) if len(others) < len(drawn) - 1 else []
-        apart.append(Query.ask(_some(rng, traffic, 1)[0]))
+            apart += some(rng, (*other.same, *other.yes, *other.no, *reversed_too), 2)
+        for other in some(rng, [other for other in of_subject[fact.subject] if other.relation != fact.relation], 4):
+            apart += some(rng, other.asked, 3)
+        apart += some(rng, some(rng, drawn, 1)[0].same, 1) if len(others) < len(drawn) - 1 else []
+        for name, subject in some(rng, _named_by(fact.edit.target), 1):
+            apart.append(Query.ask(around(rng, worded(some(rng, RELATIONS[name].wordings, 1)[0], subject, ""))))
+        apart.append(Query.ask(some(rng, traffic, 1)[0]))
         known = {query.digest for query in fact.asked}
         yield from (_pair(fact, query, "apart") for query in apart if query.digest not in known)
 
 
+@cache
+def _named_by(value: str) -> tuple[tuple[str, str], ...]:
+    """Relations of the subjects that a value names, or sounds like: "Norwegian" and Norway. A correction to it isn't about them."""
+    start = _bare(value)[:_ALIKE]
+    if len(start) < _ALIKE:
+        return ()
+    alike = {(one, subject) for one, subjects in SUBJECTS.items() for subject in subjects if _bare(subject).startswith(start)}
+    return tuple((name, subject) for one, subject in sorted(alike) for name, each in RELATIONS.items() if each.subjects == one)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"^(the|an?) ", "", name.casefold())
+
+
 def _fact(rng: np.random.Generator, name: str, subject: str) -> Fact:
     one = RELATIONS[name]
-    own, *others = _some(rng, one.wordings, 4)
-    value, other = _some(rng, VALUES[one.values], 2)
-    yes, no = list[Query](), list[Query]()
-    for said, holds in ((value, True), (other, False)):
-        denied = rng.random() < _DENIED
-        frame = _some(rng, WHETHER_NOT if denied else WHETHER, 1)[0]
-        stated = _worded(_some(rng, one.stated, 1)[0], subject, said)
-        (yes if holds != denied else no).append(Query.ask(frame.format(it=stated)))
-    asked = [Query.ask(_around(rng, _worded(wording, subject, value))) for wording in (*others, own)]
+    own, *others = some(rng, one.wordings, 4)
+    value, other = some(rng, VALUES[one.values], 2)
+    yes, no = whether(rng, one, subject, value, other)
+    asked = [Query.ask(around(rng, worded(wording, subject, value))) for wording in (*others, own)]
     return Fact(
         name,
         subject,
         own,
-        Edit(Query.ask(_slipped(rng, _worded(own, subject, value))), value, reach="text", subject=subject),
+        Edit(Query.ask(_slipped(rng, worded(own, subject, value))), value, reach="text", subject=subject),
         tuple(asked),
-        tuple(yes),
-        tuple(no),
-        tuple(Query.ask(_worded(form, subject, value)) for form in _some(rng, one.reverse, 1)),
+        yes,
+        no,
+        tuple(Query.ask(worded(form, subject, value)) for form in some(rng, one.reverse, 1)),
     )
+
+
+def whether(
+    rng: np.random.Generator, one: Relation, subject: str, value: str, other: str
+) -> tuple[tuple[Query, ...], tuple[Query, ...]]:
+    """Whether the value holds of the subject, and whether another does, either of them denied now and then: those whose answer is
+    yes, and those whose answer is no."""
+    yes, no = list[Query](), list[Query]()
+    for said, holds in ((value, True), (other, False)):
+        denied = rng.random() < _DENIED
+        frame = some(rng, WHETHER_NOT if denied else WHETHER, 1)[0]
+        stated = worded(some(rng, one.stated, 1)[0], subject, said)
+        (yes if holds != denied else no).append(Query.ask(frame.format(it=stated)))
+    return tuple(yes), tuple(no)
 
 
 def _pair(fact: Fact, query: Query, sort: Sort) -> Pair:
     return Pair(fact.edit, query, sort != "apart", sort, False, sort)
 
 
-def _worded(template: str, subject: str, value: str) -> str:
+def worded(template: str, subject: str, value: str) -> str:
+    """A template with a subject and a value in it."""
     own = f"{subject}'" if subject.endswith("s") else f"{subject}'s"
     return template.format(s=subject, S=subject[:1].upper() + subject[1:], p=own, v=value)
 
 
-def _around(rng: np.random.Generator, text: str) -> str:
+def around(rng: np.random.Generator, text: str) -> str:
     """As people write it, among other words."""
-    before = f"{_some(rng, BEFORE, 1)[0].strip()} " if rng.random() < _BEFORE else ""
-    return f"{before}{_slipped(rng, text)}{_some(rng, AFTER, 1)[0] if rng.random() < _AFTER else ''}"
+    before = f"{some(rng, BEFORE, 1)[0].strip()} " if rng.random() < _BEFORE else ""
+    return f"{before}{_slipped(rng, text)}{some(rng, AFTER, 1)[0] if rng.random() < _AFTER else ''}"
 
 
 def _slipped(rng: np.random.Generator, text: str) -> str:
@@ -143,6 +175,6 @@ def _slipped(rng: np.random.Generator, text: str) -> str:
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
 
-def _some(rng: np.random.Generator, among: Sequence[T], count: int) -> list[T]:
+def some(rng: np.random.Generator, among: Sequence[T], count: int) -> list[T]:
     """At most so many of them, each once, in an order that is drawn."""
     return [among[int(place)] for place in rng.permutation(len(among))[:count]]

@@ -169,7 +169,11 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
             "|"
         )
     ),
-    "lang": tuple("Latin|Greek|Arabic|Old Norse|Persian|Nahuatl|Malay|French|Sanskrit".split("|")),
+    "lang": tuple(
+        "Latin|Greek|Arabic|Old Norse|Persian|Nahuatl|Malay|French|Sanskrit|Norwegian|Hungarian|Icelandic|Mongolian|Swedish|Polish|Nepali|Korean|Peruvian Quechua".split(
+            "|"
+        )
+    ),
     "smell": tuple("a sweet smell|a sharp smell|no smell|an earthy smell|a fishy smell|a smoky smell".split("|")),
     "danger": tuple("it burns|it bites|it is poisonous|it breaks|it is heavy|it is slippery".split("|")),
     "game": tuple("football|wrestling|sumo|hockey|archery|kite fighting|skiing|cycling|boxing|darts".split("|")),

@@ -117,8 +117,9 @@ def atlas_stream(
 
 
 def _usual(model: str, device: str, dtype: str) -> str:
-    """The editor that is taken where none is named; what ships for a model is for its own precision."""
-    return default_editor(model) if device == "cpu" and dtype in ("auto", "float32") else DEFAULT_EDITOR
+    """The editor that is taken where none is named; what the model itself reads with is for its own precision."""
+    found = default_editor(model)
+    return found if "reader=" in found or (device == "cpu" and dtype in ("auto", "float32")) else DEFAULT_EDITOR
 
 
 class _Asked(NamedTuple):

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _EDITORS: Final = {"pinned": "pinned", "told": "stated"}
 """Way -> the editor of it."""
 
+_READ: Final = {
+    "pinned": "scoped:scope=rerank,surely=0.5,editor=routed:follows=base",
+    "told": "scoped:scope=rerank,surely=0.5,editor=counterfactual",
+    None: "rerank",
+}
+"""Way -> the editor of it where a model reads corrections beside questions; None: pinned where that can be, else told."""
+
 _FIRST: Final = "pinned"
 _THRESHOLD: Final = 0.95
 
@@ -79,11 +86,19 @@ class Corrected(Options):
         float | None,
         typer.Option("--threshold", help=f"Of --near: how alike words and picture must be, below 1. Not given: {_THRESHOLD}."),
     ] = None
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            "--reader",
+            metavar="MODEL",
+            help="Other wordings count too, by a small model that reads corrections beside questions: smollm2.",
+        ),
+    ] = None
     editor: Annotated[
         str | None,
         typer.Option("--editor", help="Another editor that needs no weights, in the place of --way: NAME:FIELD=VALUE,..."),
     ] = None
-    device: Annotated[str, typer.Option("--device", help="Where the encoder runs.")] = "cpu"
+    device: Annotated[str, typer.Option("--device", help="Where the encoder or the reader runs.")] = "cpu"
 
     @property
     def asked(self) -> str | None:
@@ -93,23 +108,34 @@ class Corrected(Options):
             BadInput: some don't go together.
         """
         if self.editor is not None:
-            if self.way is not None or self.near is not None or self.threshold is not None:
-                raise BadInput("--editor says all that --way, --near and --threshold say. Give one or the other.")
+            if any(each is not None for each in (self.way, self.near, self.threshold, self.reader)):
+                raise BadInput("--editor says all that --way, --near, --threshold and --reader say. Give one or the other.")
             return self.editor
+        if self.reader is not None:
+            return self._read()
         if self.near is None and self.threshold is not None:
             raise BadInput("--threshold says how near a question must be, and nothing tells: name an encoder with --near.")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise BadInput(f"--threshold must be above 0 and below 1, not {self.threshold:g}.")
         if self.way is None and self.near is None:
             return None
-        if self.near is not None and ("," in self.near or "=" in self.near):
-            raise BadInput(
-                f"The encoder {quoted(self.near)} has a comma or an equals sign in its name. Give it another, or link to it."
-            )
+        if self.near is not None:
+            _check_name("encoder", self.near)
         if self.near is None:
             return _EDITORS[self.way or _FIRST]
         threshold = _THRESHOLD if self.threshold is None else self.threshold
         return f"{_EDITORS[self.way or _FIRST]}:encoders={self.near},threshold={threshold:g}"
+
+    def _read(self) -> str:
+        if self.near is not None or self.threshold is not None:
+            raise BadInput("--reader and --near each say which questions a correction concerns. Give one or the other.")
+        _check_name("reader", str(self.reader))
+        return f"{_READ[self.way]}{',' if self.way else ':'}reader={self.reader}"
+
+
+def _check_name(what: str, name: str) -> None:
+    if "," in name or "=" in name:
+        raise BadInput(f"The {what} {quoted(name)} has a comma or an equals sign in its name. Give it another, or link to it.")
 
 
 @grouped
@@ -133,6 +159,7 @@ def proxy(
       errata proxy --upstream http://127.0.0.1:8000/v1 --model qwen --store errata.db
       errata proxy --upstream https://api.example.org/v1 --model small --upstream-key-env EXAMPLE_KEY --way told
       errata proxy --upstream http://127.0.0.1:8000/v1 --near clip-tiny --threshold 0.95
+      errata proxy --upstream http://127.0.0.1:8000/v1 --reader smollm2
     """
     check_installed()
     check_device(corrected.device)

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any, Literal, final
 
 from errata.core.canonical import JSON
-from errata.core.editor import BEFORE, Editor, Scope, Tools, protected, takes_pool
+from errata.core.editor import BEFORE, MADE, Editor, Scope, Tools, protected, takes_pool
 from errata.core.errors import BadInput, quoted
 from errata.core.model import Model
 from errata.core.records import Query, Spec
@@ -75,6 +75,9 @@ class ByScope(Remembers):
     """Folder of the trained scope; none for "nearest" and "alike", which learn nothing. Of "rerank"; empty: the one that ships,
     which is for SmolLM2-135M-Instruct."""
 
+    shipped: int = field(default=2, metadata={BEFORE: 1})
+    """Of "rerank" without a checkpoint: which of those that shipped. A log goes on with the one that it began with."""
+
     encoders: str = ""
     """Folder or hub id of the encoders that are seen with. Of "multimodal"; empty: where they lay when it was trained. Of "alike";
     empty: the same question alone is in scope."""
@@ -85,6 +88,10 @@ class ByScope(Remembers):
     surely: float = field(default=0.9, metadata={BEFORE: 0.9})
     """Of "states" and "rerank": how likely a correction must concern a question to be in scope, above 0 and below 1. The short name
     `rerank` takes 0.5."""
+
+    reader: str = field(default="", metadata={BEFORE: None})
+    """Of "rerank": the model that reads corrections and questions, where it isn't the one that is corrected: a shipped name, folder
+    or hub id. The trained scope must be for it. Empty: the model that is corrected."""
 
     image_weight: float = 0.5
     """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
@@ -98,7 +105,7 @@ class ByScope(Remembers):
     memory: Literal["each", "fold"] = "each"
     """One inner state for each edit, or one stream of all, gated as a whole."""
 
-    made: Scoped | None = field(default=None, repr=False, compare=False)
+    made: Scoped | None = field(default=None, repr=False, compare=False, metadata={MADE: True})
     """Both put together; None until the encoders or the model that are named have been handed over."""
 
     def __post_init__(self) -> None:
@@ -115,6 +122,10 @@ class ByScope(Remembers):
             raise BadInput(
                 f"A speaker is what the counterfactual tells; the editor {quoted(self.editor)} takes none. Leave speaker out."
             )
+        if self.shipped not in _SHIPPED:
+            raise BadInput(f"Of what rerank learned there shipped {' and '.join(map(str, _SHIPPED))}, not {self.shipped}.")
+        if self.reader and self.scope != "rerank":
+            raise BadInput(f'Only the scope "rerank" has a reader; {quoted(self.scope)} takes none. Leave reader out.')
         if self.scope == "multimodal" and self.made is None:
             read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():
@@ -152,6 +163,7 @@ class ByScope(Remembers):
     def _needs(self) -> list[str]:
         """What must be handed over before the first use."""
         needs = {"encoders": bool(self.encoders) or self.scope == "multimodal", "a speaker": bool(self.speaker)}
+        needs["a reader"] = bool(self.reader)
         return [what for what, needed in needs.items() if needed]
 
     def _scope(self, tools: Tools | None) -> Scope:
@@ -160,7 +172,10 @@ class ByScope(Remembers):
         if self.scope == "states":
             return StatesScope.load(read(self.checkpoint, kind=states.TRAINED_AS), surely=self.surely)
         if self.scope == "rerank":
-            return RerankScope.load(read(self.checkpoint or _SHIPPED, kind=rerank.TRAINED_AS), surely=self.surely)
+            reader = tools.reader(self.reader) if self.reader and tools is not None else None
+            return RerankScope.load(
+                read(self.checkpoint or _SHIPPED[self.shipped], kind=rerank.TRAINED_AS), surely=self.surely, reader=reader
+            )
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
             found = read(self.checkpoint, kind=multimodal.TRAINED_AS)
@@ -175,11 +190,16 @@ class ByScope(Remembers):
         return _registry.in_room(self.editor, INNER)
 
 
-_SHIPPED = Path(str(files("errata").joinpath("assets", "smollm2-rerank")))
-"""What was trained for `smollm2`."""
+_SHIPPED: Mapping[int, Path] = MappingProxyType(
+    {
+        number: Path(str(files("errata").joinpath("assets", folder)))
+        for number, folder in ((1, "smollm2-rerank"), (2, "smollm2-rerank-2"))
+    }
+)
+"""What was trained for `smollm2`, the first and what took its place."""
 
 _UNTAUGHT = ("nearest", "alike")
 """Scopes that learn nothing."""
 
-_PLACES = ("checkpoint", "encoders", "speaker")
+_PLACES = ("checkpoint", "encoders", "speaker", "reader")
 """Fields that say where something lies on this machine."""

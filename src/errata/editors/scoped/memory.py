@@ -9,7 +9,7 @@ Shapes: K keys of a block or an edit, N keys of all, D what the scope says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -106,6 +106,16 @@ class Block:
     def contradicted(self) -> frozenset[EditId]:
         """Every edit that one of these contradicts."""
         return frozenset(old for held in self.held if held is not None for old in held.over)
+
+    @cached_property
+    def targets(self) -> Mapping[tuple[str, ...], tuple[int, ...]]:
+        """Targets as words -> the slots of the edits to them."""
+        found: dict[tuple[str, ...], tuple[int, ...]] = {}
+        for slot, held in enumerate(self.held):
+            if held is not None:
+                words = _words(held.target)
+                found[words] = (*found.get(words, ()), slot)
+        return found
 
     def with_(self, held: Held, keys_KD: Tensor) -> Block:
         """One more edit in an open block."""
@@ -206,6 +216,14 @@ class Memory:
         """The edits of the query with this digest."""
         return (place for place in self._in_blocks_of(query) if self.at(place).asked == query)
 
+    def said_in(self, text: str) -> Iterator[Place]:
+        """The edits whose target stands in a text, word for word, in the order in which they came."""
+        words = _words(text)
+        runs = {words[start:end] for start in range(len(words)) for end in range(start + 1, min(start + _RUN, len(words)) + 1)}
+        runs = {run for run in runs if len(" ".join(run)) > 1}
+        for number, block in enumerate(self.blocks):
+            yield from (Place(number, slot) for slot in sorted(slot for run in runs for slot in block.targets.get(run, ())))
+
     def _in_blocks_of(self, name: str) -> Iterator[Place]:
         hashed = hash(name)
         for number, block in enumerate(self.blocks):
@@ -216,12 +234,23 @@ class Memory:
         return (held for block in self.blocks for held in block.held if held is not None)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    stripped = (word.strip(_AROUND) for word in text.casefold().split())
+    return tuple(word for word in stripped if word)
+
+
 def _kept(keys_KD: Tensor) -> Tensor:
     """Keys as they are kept: in half precision, which ends at 65,504."""
     return keys_KD.clamp(-_LARGEST, _LARGEST).half()
 
 
 _LARGEST: Final = 65_504.0
+
+_RUN: Final = 6
+"""Words of the longest target that is looked for in a question."""
+
+_AROUND: Final = ".,;:!?\"'()[]\u2019\u201c\u201d"
+"""What stands around a word and is none of it."""
 
 
 def _left_out(values: Sequence[Any], slot: int) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from errata.core.canonical import JSON
-from errata.core.editor import Bound, Editor, Explains, Forgets, Judged, Nears, Reranks, Scope, Sort, Sorts
+from errata.core.editor import Bound, Editor, Explains, Forgets, Judged, Kept, Nears, Reranks, Scope, Sort, Sorts
 from errata.core.errors import BadInput
 from errata.core.matching import same
 from errata.core.model import Decision, Model, Patch
@@ -136,11 +136,16 @@ class Scoped:
             model.check(query, edit.target)
         fold = self.memory == "fold"
         inner = self.editor.write(model, state.stream if fold else self.editor.begin(model), edit)
+        kept = self._kept(model, edit)
+        over = tuple(self._contradicted(model, state, edit, kept))
+        held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, None if fold else inner, kept.words)
+        return state.added(held, kept.keys_KD, inner if fold else None)
+
+    def _kept(self, model: Model, edit: Edit) -> Kept:
+        if isinstance(self.scope, Reranks):
+            return self.scope.kept(model, edit)
         keys_KD = torch.stack([self.scope.key(model, query, edit.target) for query in (edit.query, *edit.also)])
-        over = tuple(self._contradicted(model, state, edit))
-        words = tuple(query.text for query in (edit.query, *edit.also)) if isinstance(self.scope, Reranks) else ()
-        held = Held(edit.id, edit.query.digest, len(keys_KD), edit.target, over, None if fold else inner, words)
-        return state.added(held, keys_KD, inner if fold else None)
+        return Kept(keys_KD, (), ((edit.query, self.scope.key(model, edit.query)),))
 
     def forget(self, state: Memory, edit: EditId) -> Memory | None:
         """The memory as if this edit had never been written; an edit that isn't in it changes nothing.
@@ -229,7 +234,7 @@ class Scoped:
         found = self._highest(asked_D, state) if index is None else self._near(asked_D, state, index)
         own = list(state.asked(query.digest))
         if isinstance(self.scope, Reranks):
-            scores = self._reranked(self.scope, model, state, query, found, own, writing=writing)
+            scores = self._reranked(self.scope, model, state, query, asked_D, found=found, own=own, writing=writing)
         else:
             scores = {place: _Score(rho) for place, rho in found.items()}
         return dict(sorted((scores | dict.fromkeys(own, _Score(1.0, "same"))).items()))
@@ -240,9 +245,10 @@ class Scoped:
         model: Model,
         state: Memory,
         query: Query,
+        asked_D: Tensor,
+        *,
         found: Mapping[Place, float],
         own: Sequence[Place],
-        *,
         writing: bool,
     ) -> dict[Place, _Score]:
         """What a scope makes of the nearest edits beside the query; what isn't read isn't in scope, however near it is.
@@ -250,6 +256,8 @@ class Scoped:
         At a read the others aren't looked at where one is known or surely in scope. Who contradicts an edit in scope is read in
         any case: it may speak in its place.
         """
+        if scope.by_target:
+            found = {**found, **self._saying(state, query, asked_D)}
         near = sorted(((rho, place) for place, rho in found.items() if rho >= INSIDE and place not in own), reverse=True)
         places = [place for rho, place in near[: scope.looked_at] if rho >= BESIDE or writing or place == near[0][1]]
         first, rest = ([], places) if own else (places[:1], places[1:])
@@ -258,8 +266,14 @@ class Scoped:
             read |= self._read_again(scope, model, state, query, rest)
         inside = [*own, *(place for place, score in read.items() if score.rho >= INSIDE)]
         heirs = [place for place in _contradicting(state, inside) if place not in read and place not in own]
+        heirs = [place for place in heirs if float(self.scope.rho(asked_D, state.keys_of(place).float()).max()) > 0]
         read |= self._read_again(scope, model, state, query, heirs)
         return read or {place: _Score(min(rho, _OUTSIDE)) for place, rho in found.items()}
+
+    def _saying(self, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, float]:
+        """Edits whose target the question says: as what is near beside others, the nearest of them first."""
+        rho = {place: float(self.scope.rho(asked_D, state.keys_of(place).float()).max()) for place in state.said_in(query.text)}
+        return {place: BESIDE + (1 - BESIDE) * each for place, each in rho.items() if each > 0}
 
     def _read_again(
         self, scope: Reranks, model: Model, state: Memory, query: Query, places: Sequence[Place]
@@ -307,17 +321,15 @@ class Scoped:
         found: Index | None = mark.index
         return found
 
-    def _contradicted(self, model: Model, state: Memory, edit: Edit) -> Iterator[EditId]:
+    def _contradicted(self, model: Model, state: Memory, edit: Edit, kept: Kept) -> Iterator[EditId]:
         if not state.count:
             return
-        scores = self._scores(model, state, edit.query, self.scope.key(model, edit.query), writing=True)
-        like = set(state.asked(edit.query.digest))
-        for place in sorted({*scores, *like}):
-            held = state.at(place)
-            if place in like or (
-                scores[place].rho >= INSIDE and _asks_the_same(scores[place]) and not same(held.target, edit.target)
-            ):
-                yield held.edit
+        found = set(state.asked(edit.query.digest))
+        for query, asked_D in kept.asks:
+            scores = self._scores(model, state, query, asked_D, writing=True)
+            meant = (place for place, score in scores.items() if score.rho >= INSIDE and _asks_the_same(score))
+            found |= {place for place in meant if not same(state.at(place).target, edit.target)}
+        yield from (state.at(place).edit for place in sorted(found))
 
 
 def _asks_the_same(score: _Score) -> bool:

@@ -9,51 +9,63 @@ linear head on the state where an answer would begin,
     "Known: <question corrected>  Answer: <target>  Asked: <question>".
 
 So what a model knows of words, names and what is asked of them is used, and little has to be learned. Only few corrections can be
-read: the `looked_at` nearest by the cosine of two vectors, if it is high enough. A vector is made of the states of the same
-layers at P depths, of the question's words (a weighted mean, and the maxima) and of where the answer begins, and taught with other
-corrections' questions as what isn't meant (Karpukhin et al., arXiv 2004.04906).
+read: the `looked_at` nearest by the cosine of two vectors, if it is high enough (`retriever`). A correction has one vector for each
+of its wordings and one of its question with the target behind it, by which a question finds it that names the value.
 
-It reads words. A correction or a question with a picture is in scope of nothing but itself.
+It reads the words of the last question, and knows a picture again. A correction on a picture concerns questions about the same
+picture, pixel by pixel, and, where it says its subject and reaches beyond its picture, questions in words about that subject. One
+of a conversation concerns what is asked after the same turns; what a system message says isn't looked at.
 
-Shapes: N questions, B pairs, E corrections, T positions, P depths, I width of the modules, R of a projection, F of what a vector is
-made of, D of a vector, Q rank.
+What reads may be another model than the one that is corrected: small, of the same words, and taught already.
+
+Shapes: N questions, B pairs, K keys, D of a vector, C of what tells pictures and conversations apart, I width of the modules, Q
+rank.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from threading import RLock
 from typing import TYPE_CHECKING, Final, cast, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, pad
+from torch.nn.functional import cross_entropy
 
 from errata.core.benchmark import Pair
-from errata.core.canonical import JSON
-from errata.core.editor import Judged
+from errata.core.canonical import JSON, digest_of_json
+from errata.core.editor import Judged, Kept
 from errata.core.errors import BadInput
-from errata.core.model import Model, States, fits
-from errata.core.records import Message, Query
+from errata.core.model import Model, fits
+from errata.core.records import Edit, Message, Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
-from errata.editors.scoped.scopes.standard import APART, FAR, SORTS, Standard, check_surely, half, labels
+from errata.editors.scoped.scopes.retriever import Retriever, RetrieverTraining
+from errata.editors.scoped.scopes.standard import APART, SORTS, check_surely, labels
 from errata.nn.patches import Delta, LowRank
 from errata.nn.weights import bytes_of, count_of
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
 
 KIND: Final = "rerank"
 TRAINED_AS: Final = "rerank"
-_NEARNESS: Final = "rerank-nearness"
-_KEPT: Final = (0.99, 0.95)
-"""The share of pairs that ask the same, or whether it is so, whose correction must be near enough to be read if it is the nearest,
-and to be read beside others."""
 
 _TOLD: Final = "Compare."
 """What stands in the place of a model's own system prompt, which is longer."""
+
+_SIGNS: Final = 64
+"""Of a digest that tells pictures, or what was said before, from others."""
+
+_READS: Final = RLock()
+"""One reads at a time: what is asked may come from several threads, and the write is in force for whoever asks the model."""
+
+_LEAST: Final = 1e-6
+"""The cosine of what is unlike, so that it is told from another picture's."""
+
+_FORMS: Final = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -81,42 +93,19 @@ class RerankSizes:
     looked_at: int = 4
     """Corrections that are read together with a question, at most, >= 1."""
 
+    form: int = 2
+    """How corrections are kept: 2. 1 is what was before: questions alone make vectors, and a picture is in scope of nothing but
+    the very same question."""
+
     def __post_init__(self) -> None:
+        if self.form not in _FORMS:
+            raise BadInput(f"Corrections are kept in one of the forms {', '.join(map(str, _FORMS))}, not in {self.form}.")
         if min(self.rank, self.depths, self.width, self.vector, self.looked_at) < 1:
             raise BadInput(f"A scope that reranks needs sizes of at least 1, not {self}.")
         if not 0 < self.layers <= 1 or not self.alpha > 0:
             raise BadInput(
                 f"A scope that reranks reads with a share of the layers above 0 and at most 1, and alpha above 0, not {self}."
             )
-
-
-class _Nearness(Standard):
-    """What a vector is made by."""
-
-    def __init__(self, sizes: RerankSizes, inputs: int) -> None:
-        p, r = sizes.depths, sizes.width
-        super().__init__(p, inputs, r)
-        self.weigh = nn.Linear(p * r, 1)
-        self.straight = nn.Linear(3 * p * r, sizes.vector)
-        self.bent = nn.Sequential(nn.Dropout(0.1), nn.Linear(3 * p * r, 512), nn.GELU(), nn.Linear(512, sizes.vector))
-        self.sharpness = nn.Parameter(torch.tensor(math.log(20.0)))
-        self.bias = nn.Parameter(torch.tensor(-10.0))
-        self.register_buffer("worth_2", torch.tensor([0.2, 0.4]))
-
-    def forward(self, states: Sequence[States]) -> Float[Tensor, "N D"]:
-        """Unit vectors."""
-        lengths = torch.tensor([len(each.asked_TPI) for each in states])
-        longest = int(lengths.max())
-        rows = [pad(each.asked_TPI.float(), (0, 0, 0, 0, 0, longest - len(each.asked_TPI))) for each in states]
-        x_NTPI = torch.stack(rows).to(self.sharpness.device)
-        gone_NT = torch.arange(longest) >= lengths[:, None]
-        z_NTF = self.seen(x_NTPI, "asked").flatten(2)
-        share_NT = self.weigh(z_NTF).squeeze(-1).masked_fill(gone_NT, FAR).softmax(-1)
-        most_NF = z_NTF.masked_fill(gone_NT[..., None], -1).amax(1)
-        begins_NPI = torch.stack([each.begins_PI.float() for each in states]).to(self.sharpness.device)
-        begins_NF = self.seen(begins_NPI, "begins").flatten(1)
-        made_NF = torch.cat([(share_NT[..., None] * z_NTF).sum(1), most_NF, begins_NF], -1)
-        return normalize(self.straight(made_NF) + self.bent(made_NF), dim=-1)
 
 
 class _Together(nn.Module):
@@ -144,7 +133,7 @@ class _Net(nn.Module):
 
     def __init__(self, sizes: RerankSizes, shapes: Sequence[tuple[int, int]], inputs: int) -> None:
         super().__init__()
-        self.nearness = _Nearness(sizes, inputs)
+        self.nearness = Retriever(depths=sizes.depths, inputs=inputs, width=sizes.width, vector=sizes.vector)
         self.together = _Together(sizes, shapes, inputs)
 
 
@@ -160,6 +149,7 @@ class RerankScope:
         seed: draws the weights before training.
         model: that model, for a training.
         surely: how likely a correction must concern a question to be in scope.
+        reader: the model that it is for, where another one is corrected; None: both are one.
     """
 
     def __init__(
@@ -172,11 +162,12 @@ class RerankScope:
         seed: int = 0,
         model: Model | None = None,
         surely: float = 0.5,
+        reader: Model | None = None,
     ) -> None:
         check_surely(surely)
         self.sizes, self.surely = sizes, surely
         self.base_name, self.base_digest = base.name, base.digest
-        self._model = model
+        self._model, self._reader = model, reader
         self._places: _Places | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -196,17 +187,18 @@ class RerankScope:
         return RerankScope(wanted, shapes=shapes, inputs=inputs, base=model, seed=seed, model=model)
 
     @staticmethod
-    def load(found: Checkpoint, *, surely: float = 0.5) -> RerankScope:
+    def load(found: Checkpoint, *, surely: float = 0.5, reader: Model | None = None) -> RerankScope:
         """The trained scope of a checkpoint. For which model it is it says when it is first asked.
 
         Args:
             surely: how likely a correction must concern a question to be in scope, above 0 and below 1.
+            reader: the model that it is for, where another one is corrected; None: both are one.
 
         Raises:
             BadInput: it isn't what it says.
         """
         try:
-            sizes = RerankSizes(**found.plan)  # type: ignore[arg-type]
+            sizes = RerankSizes(**{"form": 1, **found.plan})  # type: ignore[arg-type]
             inputs = found.tensors["together.norm.weight"].shape[0]
             written = sum(name.startswith("together.a.") for name in found.tensors)
             shapes = [
@@ -216,24 +208,34 @@ class RerankScope:
         except (TypeError, KeyError, IndexError) as error:
             raise found.unknown(error) from None
         base = Named(found.base_name, found.base_digest)
-        scope = RerankScope(sizes, shapes=shapes, inputs=inputs, base=base, surely=surely)
+        scope = RerankScope(sizes, shapes=shapes, inputs=inputs, base=base, surely=surely, reader=reader)
         found.fill(scope.net)
         scope.net.train(False)
         return scope
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and a digest of the weights."""
-        return {"kind": KIND, **asdict(self.sizes), "surely": self.surely, "weights": self.learnt().digest}
+        read_by = {} if self._reader is None else {"reader": self._reader.digest}
+        return {"kind": KIND, **self._plan(), "surely": self.surely, "weights": self.learnt().digest, **read_by}
 
     def learnt(self) -> Checkpoint:
         """As it stands now, in half precision: it is used as it is kept."""
         tensors = {name: tensor.half() for name, tensor in self.net.state_dict().items()}
-        return Checkpoint(TRAINED_AS, asdict(self.sizes), self.base_name, self.base_digest, tensors)
+        return Checkpoint(TRAINED_AS, self._plan(), self.base_name, self.base_digest, tensors)
+
+    def _plan(self) -> dict[str, JSON]:
+        """The sizes, without what those of the first form didn't say."""
+        return {name: value for name, value in asdict(self.sizes).items() if name != "form" or value != 1}
 
     @property
     def looked_at(self) -> int:
         """See `core.editor.Reranks`."""
         return self.sizes.looked_at
+
+    @property
+    def by_target(self) -> bool:
+        """See `core.editor.Reranks`: a vector tells one number from another less well than its digits do."""
+        return self.sizes.form > 1
 
     @property
     def parameters(self) -> int:
@@ -245,40 +247,85 @@ class RerankScope:
         """Bytes that they take."""
         return bytes_of(self.net)
 
-    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " D"]:
-        """The vector of a question, an edit's without its answer; nothing but zeros where there is a picture.
+    def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " K"]:
+        """The vector of a question, an edit's without its answer, and behind it what tells its pictures and turns from others.
 
         Raises:
             BadInput: it was trained for another model, or the query can't be put to this one.
         """
+        asked = (query, torch.zeros(0)) if self.sizes.form == 1 else (_worded(query.text), _codes(model, query))
+        return self._keys(model, [asked])[0]
+
+    def _keys(self, model: Model, asked: Sequence[tuple[Query, Tensor]]) -> Float[Tensor, "N K"]:
+        """The keys of some questions, each with its codes."""
         places = self._fits(model)
-        if query.images:
-            return torch.zeros(self.sizes.vector)
-        with torch.no_grad():
-            vectors_ND: Tensor = self.net.nearness(model.states([query], [None], places.seen))
-        return vectors_ND[0].float()
+        seen = torch.tensor([bool(query.images) for query, _ in asked])  # of the first form; nothing is known of them
+        with _READS, torch.no_grad():
+            found = self._read_by(model).states(
+                [_worded(query.text) if query.images else query for query, _ in asked], [None] * len(asked), places.seen
+            )
+            vectors_ND: Tensor = self.net.nearness(found)
+        vectors_ND[seen] = 0
+        return torch.cat([vectors_ND.float(), torch.stack([code_C for _, code_C in asked]).to(vectors_ND.device)], -1)
+
+    def kept(self, model: Model, edit: Edit) -> Kept:
+        """See `core.editor.Reranks`."""
+        return self.kept_of(model, [edit])[0]
+
+    def kept_of(self, model: Model, edits: Sequence[Edit]) -> list[Kept]:
+        """The same of several, read together."""
+        made = [self._rows(model, edit) for edit in edits]
+        keys_ND = self._keys(model, [row for _, rows in made for row in rows])
+        found = []
+        for edit, (words, rows), keys_KD in zip(edits, made, torch.split(keys_ND, [len(rows) for _, rows in made]), strict=True):
+            asks = [(rows[0][0], keys_KD[0])]
+            if self.sizes.form > 1 and _beyond_its_picture(edit):
+                unseen_KD = keys_KD.clone()
+                unseen_KD[:, self.sizes.vector : self.sizes.vector + _SIGNS] = 0
+                asks.append((rows[0][0], unseen_KD[0]))
+                keys_KD = torch.cat([keys_KD, unseen_KD])
+            found.append(Kept(keys_KD, words, tuple(asks)))
+        return found
+
+    def _rows(self, model: Model, edit: Edit) -> tuple[tuple[str, ...], list[tuple[Query, Tensor]]]:
+        """What an edit asks in each of its wordings, and what its keys are of."""
+        queries = (edit.query, *edit.also)
+        if self.sizes.form == 1:
+            return tuple(query.text for query in queries), [(query, torch.zeros(0)) for query in queries]
+        words = tuple(_said(query.text, edit) for query in queries)
+        rows = [(_worded(said), _codes(model, query)) for query, said in zip(queries, words, strict=True)]
+        return words, [*rows, (_worded(_answered(words[0], edit)), rows[0][1])]
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
-        """The cosine, bent so that what is worth reading begins at 0.5, and at 0.75 what is so beside a nearer one."""
-        cosine_N = (keys_ND * asked_D).sum(-1).clamp(0, 1)  # row by row: a matrix product may sum otherwise for another N
+        """The cosine, bent so that what is worth reading begins at 0.5, and at 0.75 what is so beside a nearer one; 0 where the
+        pictures, or what an edit was said after, are others."""
+        end, codes = self.sizes.vector, self.sizes.vector + _SIGNS
+        cosine_N = (keys_ND[:, :end] * asked_D[:end]).sum(-1)  # row by row: a matrix product may sum otherwise for another N
+        cosine_N = cosine_N.clamp(0 if self.sizes.form == 1 else _LEAST, 1)
+        known_N = (keys_ND[:, end:codes] == asked_D[end:codes]).all(-1)
+        known_N &= ((keys_ND[:, codes:] == 0) | (keys_ND[:, codes:] == asked_D[codes:])).all(-1)
+        cosine_N = torch.where(known_N, cosine_N, torch.zeros_like(cosine_N))
         alone, beside = self.net.nearness.get_buffer("worth_2").clamp(0.01, 0.99).tolist()
         near_N = torch.where(cosine_N < alone, 0.5 * cosine_N / alone, 0.5 + 0.25 * (cosine_N - alone) / (beside - alone))
         return torch.where(cosine_N < beside, near_N, 0.75 + 0.25 * (cosine_N - beside) / (1 - beside))
 
     def near(self, keys_KD: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
-        """As they are: of unit vectors the nearest has the largest product. A key of nothing but zeros lies as far from all as what
-        is unlike."""
+        """Vectors as they are: of unit vectors the nearest has the largest product, and signs of pictures that differ lie farther.
+        A key of nothing but zeros lies as far from all as what is unlike. Edits of a conversation are nowhere else for that."""
+        keys_KD = keys_KD[:, : self.sizes.vector + _SIGNS]
         nothing_K1 = (keys_KD == 0).all(-1, keepdim=True)
         return torch.cat([keys_KD, nothing_K1.to(keys_KD)], -1)
 
     def judged(self, model: Model, query: Query, corrections: Sequence[tuple[str, str]]) -> list[Judged]:
         """See `core.editor.Reranks`. 1 - p(apart), bent so that `surely` is at 0.5; 0 where both together are too long to read."""
         places = self._fits(model)
+        model = self._read_by(model)
         asked = [_beside(known, target, query.text) for known, target in corrections]
-        read = [place for place, each in enumerate(asked) if not query.images and fits(model, each)]
+        blind = self.sizes.form == 1 and bool(query.images)
+        read = [place for place, each in enumerate(asked) if not blind and fits(model, each)]
         found = [Judged(0.0, "same")] * len(asked)
         if read:
-            with torch.no_grad():
+            with _READS, torch.no_grad():
                 logits_B5 = self._logits(model, places, [asked[place] for place in read])
             for place, sorts in zip(read, logits_B5.softmax(-1).tolist(), strict=True):
                 found[place] = self._judged(sorts)
@@ -299,12 +346,19 @@ class RerankScope:
 
     def check(self, model: Model) -> None:
         """See `core.editor.Bound`."""
-        self.learnt().check(model, instead=f"Train one for this model: errata train {TRAINED_AS} --model MODEL --out FOLDER.")
+        self.learnt().check(
+            self._read_by(model),
+            instead=f"Train one for this model: errata train {TRAINED_AS} --model MODEL --out FOLDER. Or let the model read that "
+            f"it was trained for: reader={self.base_name}.",
+        )
+
+    def _read_by(self, model: Model) -> Model:
+        return self._reader or model
 
     def _fits(self, model: Model) -> _Places:
         if self._places is None:
             self.check(model)
-            self._places = _Places.of(model, self.sizes)
+            self._places = _Places.of(self._read_by(model), self.sizes)
         return self._places
 
     # What a training needs.
@@ -324,84 +378,18 @@ class RerankScope:
 
     def _of_pairs(self, pairs: Sequence[Pair], *, graph: bool = False) -> Float[Tensor, "N 5"]:
         assert self._model is not None, "only a scope that is trained reads pairs by itself"
-        asked = [_beside(pair.edit.query.text, pair.edit.target, pair.query.text) for pair in pairs]
+        asked = [_beside(_said(pair.edit.query.text, pair.edit), pair.edit.target, pair.query.text) for pair in pairs]
         return self._logits(self._model, self._fits(self._model), asked, graph=graph)
 
-    def nearness(self) -> NearnessTraining:
+    def asks(self, edit: Edit) -> list[Query]:
+        """What the vectors of a correction are of, in a training."""
+        said = _said(edit.query.text, edit)
+        return [Query.ask(said), Query.ask(_answered(said, edit))] if self.sizes.form > 1 else [edit.query]
+
+    def nearness(self) -> RetrieverTraining:
         """What finds the nearest, to be trained by itself before."""
         assert self._model is not None, "only a scope that is trained reads by itself"
-        return NearnessTraining(self, self._model, self._fits(self._model).seen)
-
-
-@final
-class NearnessTraining:
-    """The vectors of a scope that reranks, taught by contrast: each question's own correction among those of a batch, and among the
-    batch's questions those that a correction concerns. All that is read is read once."""
-
-    def __init__(self, scope: RerankScope, model: Model, paths: tuple[str, ...]) -> None:
-        self._scope, self._model, self._paths = scope, model, paths
-        self._held: dict[str, States] = {}
-
-    def spec(self) -> Mapping[str, JSON]:
-        """What it is of."""
-        return {**self._scope.spec(), "kind": _NEARNESS}
-
-    def trainee(self) -> nn.Module:
-        """What makes vectors."""
-        return self._scope.net.nearness
-
-    def learnt(self) -> Checkpoint:
-        """The whole scope's weights, of which these are a part: no scope to be used yet, and not called one."""
-        return replace(self._scope.learnt(), kind=_NEARNESS)
-
-    def look(self, pairs: Sequence[Pair], *, bfloat16: bool = False) -> None:
-        """Read every question and correction, on a CPU in bfloat16 if wanted, and take the statistics of what is read."""
-        asked = {query.digest: query for pair in pairs for query in (pair.edit.query, pair.query)}
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            found = self._model.states(list(asked.values()), [None] * len(asked), self._paths)
-        self._held = {name: half(each) for name, each in zip(asked, found, strict=True)}
-        self._scope.net.nearness.look(list(self._held.values()))
-
-    def objective(self, examples: Sequence[Pair]) -> Float[Tensor, ""]:
-        """The mean of both contrasts, and of whether each question belongs to each correction, in nats."""
-        cosine_EN, own_N, inside_N = self._cosines(examples)
-        if not bool(inside_N.any()):
-            return 0.0 * cosine_EN.sum()
-        sharp_EN = cosine_EN * self._scope.net.nearness.sharpness.exp()
-        meant = inside_N.nonzero()[:, 0]
-        belongs_EN = torch.zeros_like(sharp_EN)
-        belongs_EN[own_N[meant], meant] = 1
-        # So that a cosine means the same for every question: what is near to nothing must be far from all (arXiv 2303.15343).
-        alone = binary_cross_entropy_with_logits(sharp_EN + self._scope.net.nearness.bias, belongs_EN, reduction="sum")
-        to_edit = cross_entropy(sharp_EN.T[meant], own_N[meant])
-        rows = sharp_EN[own_N[meant]]
-        others = (own_N[None] == own_N[meant, None]) & inside_N[None]  # other questions that the same correction concerns
-        others[torch.arange(len(meant)), meant] = False
-        return to_edit + cross_entropy(rows.masked_fill(others, FAR), meant) + alone / len(meant)
-
-    def scored(self, pairs: Sequence[Pair]) -> Float[Tensor, "N"]:
-        """The cosine of each pair, without a graph."""
-        with torch.no_grad():
-            cosine_EN, own_N, _ = self._cosines(pairs)
-            return cosine_EN[own_N, torch.arange(len(pairs))]
-
-    def settle(self, pairs: Sequence[Pair]) -> None:
-        """What is worth reading: so near that nearly all of these pairs are whose correction answers them itself, by the cosine."""
-        found = self.scored([pair for pair in pairs if pair.in_scope and pair.sort != "follows"])
-        alone, beside = torch.quantile(found, 1 - torch.tensor(_KEPT)).clamp(0.02, 0.98).tolist()
-        self._scope.net.nearness.get_buffer("worth_2").copy_(torch.tensor([alone, max(beside, alone + 0.01)]))
-
-    def _cosines(self, pairs: Sequence[Pair]) -> tuple[Float[Tensor, "E N"], Int[Tensor, " N"], Tensor]:
-        """Of each correction with each question, one for a pair; whose each question is; and whether it is in scope."""
-        rows = {(pair.edit.query.digest, pair.edit.target): pair.edit.query.digest for pair in pairs}
-        places = {name: place for place, name in enumerate(rows)}
-        asked = list(dict.fromkeys([*rows.values(), *(pair.query.digest for pair in pairs)]))
-        vectors = self._scope.net.nearness([self._held[name] for name in asked])
-        at = {name: place for place, name in enumerate(asked)}
-        edits_ED = vectors[torch.tensor([at[name] for name in rows.values()])]
-        asked_ND = vectors[torch.tensor([at[pair.query.digest] for pair in pairs])]
-        own_N = torch.tensor([places[pair.edit.query.digest, pair.edit.target] for pair in pairs])
-        return edits_ED @ asked_ND.T, own_N, torch.tensor([pair.in_scope for pair in pairs])
+        return RetrieverTraining(self, self._model, self._fits(self._model).seen)
 
 
 @dataclass(frozen=True)
@@ -427,3 +415,40 @@ class _Places:
 def _beside(known: str, target: str, asked: str) -> Query:
     """A correction and a question, to be read together."""
     return Query((Message("system", (_TOLD,)), Message("user", (f"Known: {known}\nAnswer: {target}\nAsked: {asked}",))))
+
+
+def _said(text: str, edit: Edit) -> str:
+    """A correction's question as it is read: with its subject where that is known by a picture alone."""
+    subject = edit.subject
+    if subject is None or edit.reach == "image" or subject.casefold() in text.casefold():
+        return text
+    return f"{text} ({subject})"
+
+
+def _worded(text: str) -> Query:
+    return Query.ask(text if text.strip() else "?")
+
+
+def _answered(said: str, edit: Edit) -> str:
+    return f"{said} {edit.target.strip()}"
+
+
+def _beyond_its_picture(edit: Edit) -> bool:
+    """Whether a correction on a picture is meant where that isn't shown."""
+    return bool(edit.query.images) and edit.subject is not None and edit.reach != "image"
+
+
+def _codes(model: Model, query: Query) -> Float[Tensor, " C"]:
+    """What tells its pictures, as they are shown, and what was said before it from others."""
+    last = max(place for place, message in enumerate(query.messages) if message.role == "user")
+    before = [message.to_json() for message in query.messages[:last] if message.role != "system"]
+    shown: list[JSON] = [image.shown(model.decoder) for image in query.images]
+    return torch.cat([_signs(shown), _signs(before)])
+
+
+def _signs(named: Sequence[JSON]) -> Float[Tensor, " C"]:
+    """Signs of a digest; zeros of nothing."""
+    if not named:
+        return torch.zeros(_SIGNS)
+    bits = int(digest_of_json(list(named))[: _SIGNS // 4], 16)
+    return torch.tensor([1.0 if bits >> place & 1 else -1.0 for place in range(_SIGNS)])
