@@ -10,7 +10,7 @@ from errata.core.benchmark import Pair
 from errata.core.editor import Judged
 from errata.core.errors import BadInput
 from errata.core.model import fits
-from errata.core.records import Edit, Query
+from errata.core.records import Edit, Message, Query
 from errata.editors import RerankScope, RerankSizes, Scoped, parse
 from errata.editors._checkpoints import read
 from errata.editors._states import from_tensors, to_tensors
@@ -341,3 +341,16 @@ def test_a_question_from_a_value_is_about_every_correction_to_it_and_what_only_f
     mined = nearness.mined(pairs, each=2)
     assert [pair.edit for pair in mined if pair.query == back] == [edits[2]]
     assert not [pair for pair in mined if pair.query == hop]
+
+
+def test_a_correction_of_a_conversation_is_meant_after_the_same_turns_alone_and_any_other_anywhere(tiny):
+    scope = RerankScope.of(tiny, SIZES)
+    scope.net.train(False)
+    words = Message("user", ("where does the star live?",))
+    said = (Message("user", ("hello",)), Message("assistant", ("hello!",)))
+    other = (Message("user", ("good day",)), Message("assistant", ("hello!",)))
+    told, plain = Message("system", ("Be brief.",)), Query((words,))
+    for known, near in ((plain, [True, True, True, True]), (Query((*said, words)), [False, True, True, False])):
+        keys_KD = scope.kept(tiny, Edit(known, "pier 0")).keys_KD.half().float()  # as a memory keeps them
+        asked = (plain, Query((*said, words)), Query((told, *said, words)), Query((told, *other, words)))
+        assert [float(scope.rho(scope.key(tiny, query), keys_KD).max()) > 0.4 for query in asked] == near
