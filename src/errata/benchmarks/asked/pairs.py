@@ -83,10 +83,10 @@ def pairs(*, seed: int, edits: int) -> Iterator[Pair]:
         of_relation.setdefault(fact.relation, []).append(fact)
         of_subject.setdefault(fact.subject, []).append(fact)
     for fact in drawn:
-        yield from (_pair(fact, query, "same") for query in (fact.edit.query, *fact.same))
-        yield from (_pair(fact, query, "yes") for query in fact.yes)
-        yield from (_pair(fact, query, "no") for query in fact.no)
-        yield from (_pair(fact, query, "follows") for query in fact.follows)
+        yield from (paired(fact.edit, query, "same") for query in (fact.edit.query, *fact.same))
+        yield from (paired(fact.edit, query, "yes") for query in fact.yes)
+        yield from (paired(fact.edit, query, "no") for query in fact.no)
+        yield from (paired(fact.edit, query, "follows") for query in fact.follows)
         others = [other for other in of_relation[fact.relation] if other.subject != fact.subject]
         strangers = [subject for subject in SUBJECTS[RELATIONS[fact.relation].subjects] if subject != fact.subject]
         apart = [Query.ask(worded(fact.wording, subject, "")) for subject in some(rng, strangers, 2)]
@@ -100,7 +100,7 @@ def pairs(*, seed: int, edits: int) -> Iterator[Pair]:
             apart.append(Query.ask(around(rng, worded(some(rng, RELATIONS[name].wordings, 1)[0], subject, ""))))
         apart.append(Query.ask(some(rng, traffic, 1)[0]))
         known = {query.digest for query in fact.asked}
-        yield from (_pair(fact, query, "apart") for query in apart if query.digest not in known)
+        yield from (paired(fact.edit, query, "apart") for query in apart if query.digest not in known)
 
 
 @cache
@@ -149,8 +149,9 @@ def whether(
     return tuple(yes), tuple(no)
 
 
-def _pair(fact: Fact, query: Query, sort: Sort) -> Pair:
-    return Pair(fact.edit, query, sort != "apart", sort, False, sort)
+def paired(edit: Edit, query: Query, sort: Sort) -> Pair:
+    """A correction and a question that it concerns in this way."""
+    return Pair(edit, query, sort != "apart", sort, False, sort)
 
 
 def worded(template: str, subject: str, value: str) -> str:

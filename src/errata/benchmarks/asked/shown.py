@@ -11,11 +11,10 @@ from typing import Final
 
 import numpy as np
 
-from errata.benchmarks.asked.pairs import Fact, around, facts, some, whether, worded
+from errata.benchmarks.asked.pairs import Fact, around, facts, paired, some, whether, worded
 from errata.benchmarks.asked.relations import RELATIONS
 from errata.benchmarks.asked.words import SUBJECTS, VALUES
 from errata.core.benchmark import Pair
-from errata.core.editor import Sort
 from errata.core.records import Edit, Query
 
 NAME: Final = "asked-shown"
@@ -57,19 +56,17 @@ def _of(rng: np.random.Generator, fact: Fact, others: list[Fact]) -> Iterator[Pa
     one, value = RELATIONS[fact.relation], fact.edit.target
     own, *clauses = some(rng, _CLAUSES.get(one.subjects, _ANY) + _ANY[:2], 3)
     edit = Edit(Query.ask(worded(fact.wording, own, value)), value, reach="kind", subject=fact.subject)
-
-    def pair(query: Query, sort: Sort) -> Pair:
-        return Pair(edit, query, sort != "apart", sort, False, sort)
-
     asked = some(rng, one.wordings, 3)
-    yield from (pair(Query.ask(around(rng, worded(wording, some(rng, (own, *clauses), 1)[0], value))), "same") for wording in asked)
-    yield from (pair(query, "same") for query in some(rng, fact.same, 3))
+    yield from (
+        paired(edit, Query.ask(around(rng, worded(wording, some(rng, (own, *clauses), 1)[0], value))), "same") for wording in asked
+    )
+    yield from (paired(edit, query, "same") for query in some(rng, fact.same, 3))
     wrong = next(other for other in some(rng, VALUES[one.values], 2) if other != value)
     for yes, no in (whether(rng, one, some(rng, (own, *clauses), 1)[0], value, wrong), (fact.yes, fact.no)):
-        yield from (pair(query, "yes") for query in yes)
-        yield from (pair(query, "no") for query in no)
-    yield from (pair(query, "follows") for query in fact.follows)
-    yield from (pair(query, "apart") for query in _apart(rng, fact, others, (own, *clauses)))
+        yield from (paired(edit, query, "yes") for query in yes)
+        yield from (paired(edit, query, "no") for query in no)
+    yield from (paired(edit, query, "follows") for query in fact.follows)
+    yield from (paired(edit, query, "apart") for query in _apart(rng, fact, others, (own, *clauses)))
 
 
 def _apart(rng: np.random.Generator, fact: Fact, others: list[Fact], clauses: tuple[str, ...]) -> Iterator[Query]:

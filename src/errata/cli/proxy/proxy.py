@@ -27,9 +27,9 @@ _EDITORS: Final = {"pinned": "pinned", "told": "stated"}
 """Way -> the editor of it."""
 
 _READ: Final = {
-    "pinned": "scoped:scope=rerank,surely=0.5,editor=routed:follows=base",
-    "told": "scoped:scope=rerank,surely=0.5,editor=counterfactual",
-    None: "rerank",
+    "pinned": "scoped:scope=rerank,surely=0.5,editor=routed:follows=base,reader={}",
+    "told": "scoped:scope=rerank,surely=0.5,editor=counterfactual,reader={}",
+    None: "rerank:reader={}",
 }
 """Way -> the editor of it where a model reads corrections beside questions; None: pinned where that can be, else told."""
 
@@ -130,7 +130,7 @@ class Corrected(Options):
         if self.near is not None or self.threshold is not None:
             raise BadInput("--reader and --near each say which questions a correction concerns. Give one or the other.")
         _check_name("reader", str(self.reader))
-        return f"{_READ[self.way]}{',' if self.way else ':'}reader={self.reader}"
+        return _READ[self.way].format(self.reader)
 
 
 def _check_name(what: str, name: str) -> None:

@@ -145,7 +145,7 @@ class Scoped:
         if isinstance(self.scope, Reranks):
             return self.scope.kept(model, edit)
         keys_KD = torch.stack([self.scope.key(model, query, edit.target) for query in (edit.query, *edit.also)])
-        return Kept(keys_KD, (), ((edit.query, self.scope.key(model, edit.query)),))
+        return Kept(keys_KD, (), ())
 
     def forget(self, state: Memory, edit: EditId) -> Memory | None:
         """The memory as if this edit had never been written; an edit that isn't in it changes nothing.
@@ -266,14 +266,14 @@ class Scoped:
             read |= self._read_again(scope, model, state, query, rest)
         inside = [*own, *(place for place, score in read.items() if score.rho >= INSIDE)]
         heirs = [place for place in _contradicting(state, inside) if place not in read and place not in own]
-        heirs = [place for place in heirs if float(self.scope.rho(asked_D, state.keys_of(place).float()).max()) > 0]
+        heirs = [place for place, rho in self._nearest_of(state, heirs, asked_D).items() if rho > 0]
         read |= self._read_again(scope, model, state, query, heirs)
         return read or {place: _Score(min(rho, _OUTSIDE)) for place, rho in found.items()}
 
     def _saying(self, state: Memory, query: Query, asked_D: Tensor) -> dict[Place, float]:
         """Edits whose target the question says: as what is near beside others, the nearest of them first."""
-        rho = {place: float(self.scope.rho(asked_D, state.keys_of(place).float()).max()) for place in state.said_in(query.text)}
-        return {place: BESIDE + (1 - BESIDE) * each for place, each in rho.items() if each > 0}
+        found = self._nearest_of(state, list(state.said_in(query.text)), asked_D)
+        return {place: BESIDE + (1 - BESIDE) * rho for place, rho in found.items() if rho > 0}
 
     def _read_again(
         self, scope: Reranks, model: Model, state: Memory, query: Query, places: Sequence[Place]
@@ -290,10 +290,14 @@ class Scoped:
         places = sorted(index.nearest(state.blocks, asked_D, LOOKED_AT))
         some = Memory(state.blocks[-1:]) if not state.blocks[-1].closed else Memory()
         late = {Place(len(state.blocks) - 1, place.slot): rho for place, rho in self._highest(asked_D, some).items()}
+        return self._nearest_of(state, places, asked_D) | late
+
+    def _nearest_of(self, state: Memory, places: Sequence[Place], asked_D: Tensor) -> dict[Place, float]:
+        """The scores of some edits, each its highest key's."""
         rows = [state.keys_of(place) for place in places]
         rho_K = self.scope.rho(asked_D, torch.cat(rows).float()).tolist() if rows else []
         ends = list(accumulate(len(each) for each in rows))
-        return {place: max(rho_K[end - len(each) : end]) for place, each, end in zip(places, rows, ends, strict=True)} | late
+        return {place: max(rho_K[end - len(each) : end]) for place, each, end in zip(places, rows, ends, strict=True)}
 
     def _highest(self, asked_D: Tensor, state: Memory) -> dict[Place, float]:
         """The same by a look at every key."""
@@ -325,7 +329,7 @@ class Scoped:
         if not state.count:
             return
         found = set(state.asked(edit.query.digest))
-        for query, asked_D in kept.asks:
+        for query, asked_D in kept.asks or ((edit.query, self.scope.key(model, edit.query)),):
             scores = self._scores(model, state, query, asked_D, writing=True)
             meant = (place for place, score in scores.items() if score.rho >= INSIDE and _asks_the_same(score))
             found |= {place for place in meant if not same(state.at(place).target, edit.target)}

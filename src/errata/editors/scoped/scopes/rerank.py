@@ -253,8 +253,7 @@ class RerankScope:
         Raises:
             BadInput: it was trained for another model, or the query can't be put to this one.
         """
-        asked = (query, torch.zeros(0)) if self.sizes.form == 1 else (_worded(query.text), _codes(model, query))
-        return self._keys(model, [asked])[0]
+        return self._keys(model, [self._row(model, query, query.text)])[0]
 
     def _keys(self, model: Model, asked: Sequence[tuple[Query, Tensor]]) -> Float[Tensor, "N K"]:
         """The keys of some questions, each with its codes."""
@@ -290,11 +289,13 @@ class RerankScope:
     def _rows(self, model: Model, edit: Edit) -> tuple[tuple[str, ...], list[tuple[Query, Tensor]]]:
         """What an edit asks in each of its wordings, and what its keys are of."""
         queries = (edit.query, *edit.also)
-        if self.sizes.form == 1:
-            return tuple(query.text for query in queries), [(query, torch.zeros(0)) for query in queries]
-        words = tuple(_said(query.text, edit) for query in queries)
-        rows = [(_worded(said), _codes(model, query)) for query, said in zip(queries, words, strict=True)]
-        return words, [*rows, (_worded(_answered(words[0], edit)), rows[0][1])]
+        words = tuple(query.text if self.sizes.form == 1 else _said(query.text, edit) for query in queries)
+        rows = [self._row(model, query, said) for query, said in zip(queries, words, strict=True)]
+        return words, rows if self.sizes.form == 1 else [*rows, (_worded(_answered(words[0], edit)), rows[0][1])]
+
+    def _row(self, model: Model, query: Query, said: str) -> tuple[Query, Tensor]:
+        """What the key of a query is of, and its codes."""
+        return (query, torch.zeros(0)) if self.sizes.form == 1 else (_worded(said), _codes(model, query))
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """The cosine, bent so that what is worth reading begins at 0.5, and at 0.75 what is so beside a nearer one; 0 where the
