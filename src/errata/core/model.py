@@ -120,6 +120,9 @@ class Features:
     image_D: Float[Tensor, " D"] | None
     """The mean of the image tokens, over every picture; None without one."""
 
+    tokens_NKD: Float[Tensor, "N K D"] | None = None
+    """The image tokens of each of N pictures; None without one, or where they can't be had apart from an answer."""
+
 
 @dataclass(frozen=True, eq=False)
 class States:

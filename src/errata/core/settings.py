@@ -32,8 +32,11 @@ FILE: Final = "errata.toml"
 DEFAULT_STORE: Final = "errata.db"
 DEFAULT_MODEL: Final = "llava-tiny"
 DEFAULT_EDITOR: Final = "codebook"
-LEARNED: Final[Mapping[str, str]] = MappingProxyType({"smollm2": "rerank", "atlas": "rerank:reader=smollm2"})
-"""Model -> the editor that is taken for it where none is named: what that has to have learned ships for this model."""
+LEARNED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"smollm2": ("rerank",), "atlas": ("rerank:reader=smollm2,sight=atlas", "rerank:reader=smollm2")}
+)
+"""Model -> the editors that are taken for it where none is named, the first that fits: what they have to have learned ships for
+this model. What its own eyes or states tell is for the precision in which they were looked at."""
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = "8319"
@@ -102,9 +105,9 @@ def settings(environment: Mapping[str, str] | None = None, folder: Path | None =
     return MappingProxyType(found)
 
 
-def default_editor(model: str) -> str:
-    """The editor that is taken for a model, by its name, where none is named."""
-    return LEARNED.get(model, DEFAULT_EDITOR)
+def default_editors(model: str) -> tuple[str, ...]:
+    """The editors that are taken for a model, by its name, where none is named: the first that fits, and the codebook fits any."""
+    return (*LEARNED.get(model, ()), DEFAULT_EDITOR)
 
 
 def user() -> str:

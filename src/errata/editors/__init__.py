@@ -19,6 +19,8 @@ from errata.editors.scoped.scoped import Scoped
 from errata.editors.scoped.scopes.multimodal import FusionSizes, MultimodalScope
 from errata.editors.scoped.scopes.pairs import ScopeTraining, pairs
 from errata.editors.scoped.scopes.rerank import RerankScope, RerankSizes
+from errata.editors.scoped.scopes.sight import Sight, SightSizes
+from errata.editors.scoped.scopes.sight import fitted as fitted_sight
 from errata.editors.scoped.scopes.states import StateSizes, StatesScope
 from errata.editors.scoped.scopes.text import TextScope, TextSizes
 from errata.editors.scopeedit.corrections import ablation
@@ -38,11 +40,14 @@ __all__ = [
     "Saved",
     "ScopeTraining",
     "Scoped",
+    "Sight",
+    "SightSizes",
     "StateSizes",
     "StatesScope",
     "TextScope",
     "TextSizes",
     "ablation",
+    "fitted_sight",
     "from_tensors",
     "made",
     "pairs",

@@ -145,8 +145,9 @@ def run_trials(
 
     def run(name: str, editor: Editor[Any], stream: Stream, seed: int, baseline: Baseline) -> Run:
         return run_stream(
-            model, editor, stream, horizons=[edits], seed=seed, edits=edits, progress=silent, baseline=baseline, asked=name
-        )
+            model, editor, stream,
+            horizons=[edits], seed=seed, edits=edits, progress=silent, baseline=baseline, asked=name, forced=False,
+        )  # fmt: skip
 
     found = run_each(model, editors, stream_of, run, seeds=seeds, protocol=PROTOCOL, folder=folder, progress=progress)
     trials = [trial_of(name, [_figures(result) for result in results]) for name, results in found.items()]

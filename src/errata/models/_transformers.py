@@ -374,10 +374,10 @@ class TransformersModel:
         with torch.no_grad():
             # Embeddings share a large common part, which would make words alike that have nothing to do with each other.
             text_D = self.net.get_input_embeddings()(torch.tensor(ids, device=self.place)).float().mean(0) - self._common_D
-            if not query.images or not look:
+            tokens_NKD = self.front.look(query) if query.images and look else None
+            if tokens_NKD is None:
                 return Features(text_D, None)
-            tokens_NKD = self.front.look(query)
-            return Features(text_D, None if tokens_NKD is None else tokens_NKD.float().mean((0, 1)))
+            return Features(text_D, tokens_NKD.float().mean((0, 1)), tokens_NKD.float())
 
     def chatter(self, count: int, *, seed: int) -> list[Query]:
         return [Query.ask(text) for text in chatter(self.processor, count, seed=seed)]

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 from errata.benchmarks.asked.pairs import NAME as ASKED
 from errata.benchmarks.asked.shown import NAME as SHOWN
 from errata.benchmarks.atlas.pairs import NAME as ATLAS
+from errata.benchmarks.atlas.pictures.shots import NAME as PICTURES
+from errata.benchmarks.atlas.pictures.shots import VIEWS
 from errata.benchmarks.scopeworld import fgv, stream
 from errata.core.benchmark import Pair
 from errata.core.counted import counted
@@ -26,10 +28,12 @@ from errata.editors import (
     RerankScope,
     RerankSizes,
     ScopeTraining,
+    SightSizes,
     StateSizes,
     StatesScope,
     TextScope,
     TextSizes,
+    fitted_sight,
     made,
 )
 from errata.school.fit import Fitted, faster_in_bfloat16, settled_half
@@ -55,6 +59,9 @@ _FOUND_WATCHED = 1024
 
 _READ_EDITS, _READ_STEPS, _READ_BATCH, _WATCHED = 1400, 800, 32, 256
 """What reads them: edits, steps, pairs in each, and pairs that a look takes."""
+
+_THINGS: Final = 700
+"""Whose views a sight is learned from, at most."""
 
 _MINED: Final = 1
 """To a question about one correction: others that were found near it, at most, of which it learns that they aren't meant."""
@@ -89,9 +96,20 @@ class Wanted:
 class Done(NamedTuple):
     """How a training went."""
 
-    fitted: Fitted
+    fitted: Fitted | None
+    """None: nothing of it went by steps."""
+
     told: str
     """What else there is to say of it, or nothing."""
+
+    use: str | None = None
+    """The field that is given its folder, behind its editor's name; None: the checkpoint of the editor of its own name."""
+
+    @property
+    def course(self) -> str:
+        """How long it took."""
+        one = self.fitted
+        return "at once" if one is None else f"{counted(one.steps, 'step')}, best after {one.best_step}: {one.best_loss:.4f}"
 
 
 Training = Callable[[Tools, Progress], Done]
@@ -220,6 +238,32 @@ def _rerank(plan: RerankSizes, wanted: Wanted, benchmark: str) -> Training:
     return _scope(opened, given, benchmark, large=True, watched=_WATCHED)
 
 
+def _sight(plan: SightSizes, wanted: Wanted, things: str) -> Training:
+    """What tells whether two pictures show the same. Nothing of it goes by steps."""
+    steps = {"steps": wanted.steps, "batch": wanted.batch, "rate": wanted.rate, "every": wanted.every, "patience": wanted.patience}
+    given = [f"--{name}" for name, value in {**steps, "validation": wanted.validation}.items() if value is not None]
+    if given or wanted.without:
+        raise BadInput(f"A sight is learned at once, not by steps. Leave {', '.join(given) or '--without'} out.")
+    most = wanted.edits or _THINGS
+
+    def run(tools: Tools, progress: Progress) -> Done:
+        model = tools.model(wanted.model)
+        found, recognised = fitted_sight(
+            model,
+            registry.training_views(things, seed=wanted.seed, edits=most),
+            plan,
+            looked=lambda count: progress("looking at pictures", count, max(count, most * VIEWS)),
+        )
+        found.learnt().write(wanted.out)
+        told = (
+            f"of two views of one thing, {100 * recognised.again:.1f} % are alike; of two of different things "
+            f"{100 * recognised.mistaken:.2f} % ({recognised.things} that were kept back)"
+        )
+        return Done(None, told, "rerank:sight")
+
+    return run
+
+
 def _scope(
     opened: Callable[[Tools, Progress], Opened],
     wanted: Wanted,
@@ -273,6 +317,7 @@ LEARNERS: Mapping[str, Learner] = MappingProxyType(
         "serac": Learner(TextSizes, fgv.NAME, registry.training_pairs, _serac),
         "mscke": Learner(FusionSizes, fgv.NAME, registry.training_pairs, _mscke),
         "states": Learner(StateSizes, ASKED, registry.training_pairs, _states),
+        "sight": Learner(SightSizes, PICTURES, registry.training_views, _sight),
         "rerank": Learner(RerankSizes, f"{ASKED}+{SHOWN}+{ATLAS}", registry.training_pairs, _rerank),
     }
 )

@@ -12,7 +12,7 @@ from errata.core.errors import BadInput, Unknown
 from errata.core.images import NEWEST
 from errata.core.model import Model
 from errata.core.records import Query
-from errata.core.settings import DEFAULT_EDITOR, default_editor
+from errata.core.settings import DEFAULT_EDITOR, default_editors
 from errata.editors import parse
 from errata.log import EditLog
 from errata.models import load
@@ -30,7 +30,7 @@ class Otherwise(NamedTuple):
 
     model: str
     editor: str | None = None
-    """None: the one that suits the model; see `core.settings.default_editor`."""
+    """None: the one that suits the model; see `core.settings.default_editors`."""
 
 
 @final
@@ -149,16 +149,15 @@ def usual(model: Model, name: str | None = None, *, tools: Tools | None = None) 
     Returns:
         How it is named, and the editor.
     """
-    found = default_editor(name or model.name)
-    made = parse(found)
-    if found == DEFAULT_EDITOR:
+    *learned, last = default_editors(name or model.name)
+    for found in learned:
+        try:
+            made = equipped(parse(found), tools)
+            made.begin(model)
+        except (BadInput, Unknown):
+            continue
         return found, made
-    try:
-        made = equipped(made, tools)
-        made.begin(model)
-    except (BadInput, Unknown):
-        return DEFAULT_EDITOR, parse(DEFAULT_EDITOR)
-    return found, made
+    return last, parse(last)
 
 
 def model_at(name: str, *, device: str = "cpu", dtype: str | None = None) -> Model:

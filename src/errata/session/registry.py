@@ -10,6 +10,7 @@ from typing import Any, Final
 from errata.core.benchmark import Benchmark, Pair, Stream
 from errata.core.editor import Editor
 from errata.core.errors import Unknown
+from errata.core.images import Image
 from errata.editors import pairs, parse
 
 # A benchmark's world is loaded when it is drawn from: whoever opens a model to correct it has no use for one.
@@ -111,6 +112,21 @@ def training_pairs(name: str, *, seed: int, edits: int) -> Iterator[Pair]:
         return of_atlas(seed=seed, edits=edits)
     cases = benchmark(name, seed=seed, edits=edits)
     return (pair for index in range(len(cases)) for pair in pairs(cases[index]))
+
+
+def training_views(name: str, *, seed: int, edits: int) -> Iterator[tuple[str, Image]]:
+    """Views of things that a sight may learn from: (thing, a view of it), several of each.
+
+    Args:
+        name: "atlas-pictures", or a folder of pictures.
+        edits: things, at most.
+
+    Raises:
+        BadInput: a package is missing, or the folder, or there is no picture in it.
+    """
+    from errata.benchmarks.atlas.pictures.shots import shots
+
+    return shots(name, seed=seed, things=edits)
 
 
 def editor(text: str) -> Editor[Any]:

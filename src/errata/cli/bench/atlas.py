@@ -23,7 +23,7 @@ from errata.cli.bench.stream import (
     run_all,
     streamed,
 )
-from errata.core.settings import DEFAULT_EDITOR, default_editor
+from errata.core.settings import default_editors
 
 if TYPE_CHECKING:
     from errata.core.benchmark import Stream
@@ -117,9 +117,10 @@ def atlas_stream(
 
 
 def _usual(model: str, device: str, dtype: str) -> str:
-    """The editor that is taken where none is named; what the model itself reads with is for its own precision."""
-    found = default_editor(model)
-    return found if "reader=" in found or (device == "cpu" and dtype in ("auto", "float32")) else DEFAULT_EDITOR
+    """The editor that is taken where none is named; what the model itself reads or sees with is for its own precision."""
+    own = device == "cpu" and dtype in ("auto", "float32")
+    found = default_editors(model)
+    return next(each for each in found if own or each == found[-1] or ("reader=" in each and "sight=" not in each))
 
 
 class _Asked(NamedTuple):

@@ -14,7 +14,6 @@ from errata.cli._print import say, watched
 from errata.cli.bench.fgv import Memory
 from errata.cli.table.editors import DEFAULT_SEEDS, Out, Seeds
 from errata.cli.table.fgv import Asked, Edits, Models, compare, streams
-from errata.core.counted import counted
 from errata.core.errors import BadInput
 
 _NAME = "fgvedit-2"
@@ -69,7 +68,7 @@ def second(
     for place, train in ready.items():
         if not (place / "learned.safetensors").exists():
             with watched(f"train {place.name}") as progress:
-                fitted, told = train(tools, progress)
-            say(f"{place.name}: {counted(fitted.steps, 'step')}, best after {fitted.best_step}; {told}")
+                done = train(tools, progress)
+            say(f"{place.name}: {done.course}; {done.told}")
     rows = {f"{Path(each).name}, {kind}": f"mscke:checkpoint={place},editor={editor}" for (each, kind), place in scopes.items()}
     compare(_NAME, {name: parse(text) for name, text in rows.items()}, asked, folder)

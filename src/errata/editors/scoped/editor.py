@@ -37,10 +37,11 @@ from errata.editors.scoped.nearest import Nearest
 from errata.editors.scoped.pinned import Answer
 from errata.editors.scoped.routed import Routed
 from errata.editors.scoped.scoped import Remembers, Scoped
-from errata.editors.scoped.scopes import multimodal, rerank, states, text
+from errata.editors.scoped.scopes import multimodal, rerank, sight, states, text
 from errata.editors.scoped.scopes.alike import Alike
 from errata.editors.scoped.scopes.multimodal import MultimodalScope
 from errata.editors.scoped.scopes.rerank import RerankScope
+from errata.editors.scoped.scopes.sight import Sight
 from errata.editors.scoped.scopes.states import StatesScope
 from errata.editors.scoped.scopes.text import TextScope
 
@@ -93,6 +94,10 @@ class ByScope(Remembers):
     """Of "rerank": the model that reads corrections and questions, where it isn't the one that is corrected: a shipped name, folder
     or hub id. The trained scope must be for it. Empty: the model that is corrected."""
 
+    sight: str = field(default="", metadata={BEFORE: None})
+    """Of "rerank": what tells whether two pictures show the same, for the model that is corrected: "atlas", which ships for that
+    model, or the folder that `errata train sight` wrote. Empty: a picture is the same pixel by pixel, or another."""
+
     image_weight: float = 0.5
     """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
 
@@ -126,6 +131,8 @@ class ByScope(Remembers):
             raise BadInput(f"Of what rerank learned there shipped {' and '.join(map(str, _SHIPPED))}, not {self.shipped}.")
         if self.reader and self.scope != "rerank":
             raise BadInput(f'Only the scope "rerank" has a reader; {quoted(self.scope)} takes none. Leave reader out.')
+        if self.sight and self.scope != "rerank":
+            raise BadInput(f'Only the scope "rerank" has a sight; {quoted(self.scope)} takes none. Leave sight out.')
         if self.scope == "multimodal" and self.made is None:
             read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():
@@ -173,8 +180,12 @@ class ByScope(Remembers):
             return StatesScope.load(read(self.checkpoint, kind=states.TRAINED_AS), surely=self.surely)
         if self.scope == "rerank":
             reader = tools.reader(self.reader) if self.reader and tools is not None else None
+            seen = Sight.load(read(_SIGHTS.get(self.sight, self.sight), kind=sight.TRAINED_AS)) if self.sight else None
             return RerankScope.load(
-                read(self.checkpoint or _SHIPPED[self.shipped], kind=rerank.TRAINED_AS), surely=self.surely, reader=reader
+                read(self.checkpoint or _SHIPPED[self.shipped], kind=rerank.TRAINED_AS),
+                surely=self.surely,
+                reader=reader,
+                sight=seen,
             )
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
@@ -198,8 +209,11 @@ _SHIPPED: Mapping[int, Path] = MappingProxyType(
 )
 """What was trained for `smollm2`, the first and what took its place."""
 
+_SIGHTS: Mapping[str, Path] = MappingProxyType({"atlas": Path(str(files("errata").joinpath("assets", "atlas-sight")))})
+"""Model -> what ships of what tells its pictures apart."""
+
 _UNTAUGHT = ("nearest", "alike")
 """Scopes that learn nothing."""
 
-_PLACES = ("checkpoint", "encoders", "speaker", "reader")
+_PLACES = ("checkpoint", "encoders", "speaker", "reader", "sight")
 """Fields that say where something lies on this machine."""

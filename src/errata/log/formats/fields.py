@@ -11,6 +11,7 @@ from typing import Final
 from errata.core import given
 from errata.core.canonical import JSON
 from errata.core.errors import BadInput, quoted
+from errata.core.images import SUFFIXES
 from errata.core.records import Provenance
 
 _WORDS_OF_INPUT: Final = (
@@ -19,8 +20,6 @@ _WORDS_OF_INPUT: Final = (
     + ("message", "conversation", "history", "context", "turn", "content", "part", "text")
 )
 """Beginnings of the words in a field's name that say that what it holds was put to the model."""
-
-_LOOKS_LIKE_A_PICTURE: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -172,4 +171,4 @@ def is_picture(value: str) -> bool:
     begins = value[:32].lower()
     if begins.startswith(("data:", "@@@langfusemedia:")):
         return True
-    return len(value) < 4096 and "\n" not in value and value.lower().rstrip().endswith(_LOOKS_LIKE_A_PICTURE)
+    return len(value) < 4096 and "\n" not in value and value.lower().rstrip().endswith(SUFFIXES)

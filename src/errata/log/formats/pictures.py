@@ -12,11 +12,11 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from errata.core import given
 from errata.core.errors import BadImage, BadInput, quoted, shortened
-from errata.core.images import Image
+from errata.core.images import SUFFIXES, Image
 
 _WEB: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _MEDIA: Final = re.compile(r"@@@langfuseMedia:(?:[^@|]*\|)*?id=([A-Za-z0-9_-]+)(?:\|[^@]*)?@@@")
-_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "")
+_SUFFIXES: Final = (*SUFFIXES, "")
 _PATH_CHARS: Final = 4096
 """No system takes a longer path."""
 

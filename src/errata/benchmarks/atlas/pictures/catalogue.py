@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 
+import numpy as np
+
 from errata.benchmarks.atlas.pictures import emoji, flags, photographs, stamps
 from errata.benchmarks.atlas.pictures.picture import Picture, Pixels
 from errata.core.cache import Recent
+from errata.core.images import Image
+
+OWN: Final = "own"
+"""The collection of what a user has: each picture is called by its path."""
+
+_LARGEST: Final = 336
+"""Of a user's own, in pixels."""
 
 _OPENED: Final = 400 * 1024 * 1024
 """Opened pictures that are kept, in bytes."""
@@ -39,12 +48,19 @@ def every() -> tuple[Picture, ...]:
 
 
 def pixels(picture: Picture) -> Pixels:
-    """RGBA [H, W, 4], each side at most 160.
+    """RGBA [H, W, 4], each side at most 160, of a user's own at most 336.
 
     Raises:
         BadInput: the package that holds it is gone.
+        BadImage: a user's own isn't a usable picture.
     """
     return _kept.get(picture.key, lambda: _OPENS[picture.collection](picture.own))
+
+
+def _own(path: str) -> Pixels:
+    picture = Image.open(path).pixels()
+    picture.thumbnail((_LARGEST, _LARGEST))
+    return np.asarray(picture.convert("RGBA"))
 
 
 _OPENS: Final[Mapping[str, Callable[[str], Pixels]]] = {
@@ -53,5 +69,6 @@ _OPENS: Final[Mapping[str, Callable[[str], Pixels]]] = {
     emoji.COLLECTION: emoji.opened,
     photographs.COLLECTION: photographs.opened,
     stamps.COLLECTION: stamps.opened,
+    OWN: _own,
 }
 _kept: Recent[str, Pixels] = Recent(_OPENED, lambda pixels: pixels.nbytes)

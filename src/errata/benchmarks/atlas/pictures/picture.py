@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
-WHOLE: Final = ("iso-flags", "gcompris")
+WHOLE: Final = ("iso-flags", "gcompris", "own")
 """The collections whose pictures fill their frames; the others' are cut out."""
 
 LARGEST: Final = 160

@@ -13,13 +13,14 @@ read: the `looked_at` nearest by the cosine of two vectors, if it is high enough
 of its wordings and one of its question with the target behind it, by which a question finds it that names the value.
 
 It reads the words of the last question, and knows a picture again. A correction on a picture concerns questions about the same
-picture, pixel by pixel, and, where it says its subject and reaches beyond its picture, questions in words about that subject. One
-of a conversation concerns what is asked after the same turns; what a system message says isn't looked at.
+picture, pixel by pixel, or with a `Sight` about one that shows the same, unless it reaches no further than its picture; and, where
+it says its subject and reaches beyond its picture, questions in words about that subject. One of a conversation concerns what is
+asked after the same turns; what a system message says isn't looked at.
 
 What reads may be another model than the one that is corrected: small, of the same words, and taught already.
 
-Shapes: N questions, B pairs, K keys, D of a vector, C of what tells pictures and conversations apart, I width of the modules, Q
-rank.
+Shapes: N questions, B pairs, K keys, D of a vector, C of what tells pictures and conversations apart, S of a sight, I width of the
+modules, Q rank.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from errata.core.records import Edit, Message, Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
 from errata.editors.scoped.scopes.retriever import Retriever, RetrieverTraining
+from errata.editors.scoped.scopes.sight import Sight
 from errata.editors.scoped.scopes.standard import APART, SORTS, check_surely, labels
 from errata.nn.patches import Delta, LowRank
 from errata.nn.weights import bytes_of, count_of
@@ -64,6 +66,10 @@ _READS: Final = RLock()
 
 _LEAST: Final = 1e-6
 """The cosine of what is unlike, so that it is told from another picture's."""
+
+_FAINT: Final = 0.5
+_SEEN: Final = 16.0
+"""What a picture's signs and its sight are multiplied with where both tell how near keys lie."""
 
 _FORMS: Final = (1, 2)
 
@@ -150,6 +156,7 @@ class RerankScope:
         model: that model, for a training.
         surely: how likely a correction must concern a question to be in scope.
         reader: the model that it is for, where another one is corrected; None: both are one.
+        sight: what knows pictures again that show the same, for the model that is corrected; None: pixels alone do.
     """
 
     def __init__(
@@ -163,9 +170,14 @@ class RerankScope:
         model: Model | None = None,
         surely: float = 0.5,
         reader: Model | None = None,
+        sight: Sight | None = None,
     ) -> None:
         check_surely(surely)
-        self.sizes, self.surely = sizes, surely
+        if sight is not None and sizes.form == 1:
+            raise BadInput(
+                "What rerank learned first asks about no picture but the very same, and takes no sight. Leave sight out."
+            )
+        self.sizes, self.surely, self.sight = sizes, surely, sight
         self.base_name, self.base_digest = base.name, base.digest
         self._model, self._reader = model, reader
         self._places: _Places | None = None
@@ -187,12 +199,13 @@ class RerankScope:
         return RerankScope(wanted, shapes=shapes, inputs=inputs, base=model, seed=seed, model=model)
 
     @staticmethod
-    def load(found: Checkpoint, *, surely: float = 0.5, reader: Model | None = None) -> RerankScope:
+    def load(found: Checkpoint, *, surely: float = 0.5, reader: Model | None = None, sight: Sight | None = None) -> RerankScope:
         """The trained scope of a checkpoint. For which model it is it says when it is first asked.
 
         Args:
             surely: how likely a correction must concern a question to be in scope, above 0 and below 1.
             reader: the model that it is for, where another one is corrected; None: both are one.
+            sight: see `RerankScope`.
 
         Raises:
             BadInput: it isn't what it says.
@@ -208,15 +221,17 @@ class RerankScope:
         except (TypeError, KeyError, IndexError) as error:
             raise found.unknown(error) from None
         base = Named(found.base_name, found.base_digest)
-        scope = RerankScope(sizes, shapes=shapes, inputs=inputs, base=base, surely=surely, reader=reader)
+        scope = RerankScope(sizes, shapes=shapes, inputs=inputs, base=base, surely=surely, reader=reader, sight=sight)
         found.fill(scope.net)
         scope.net.train(False)
         return scope
 
     def spec(self) -> Mapping[str, JSON]:
         """The sizes, and a digest of the weights."""
-        read_by = {} if self._reader is None else {"reader": self._reader.digest}
-        return {"kind": KIND, **self._plan(), "surely": self.surely, "weights": self.learnt().digest, **read_by}
+        beside: dict[str, JSON] = {} if self._reader is None else {"reader": self._reader.digest}
+        if self.sight is not None:
+            beside["sight"] = dict(self.sight.spec())
+        return {"kind": KIND, **self._plan(), "surely": self.surely, "weights": self.learnt().digest, **beside}
 
     def learnt(self) -> Checkpoint:
         """As it stands now, in half precision: it is used as it is kept."""
@@ -248,7 +263,8 @@ class RerankScope:
         return bytes_of(self.net)
 
     def key(self, model: Model, query: Query, target: str | None = None) -> Float[Tensor, " K"]:
-        """The vector of a question, an edit's without its answer, and behind it what tells its pictures and turns from others.
+        """The vector of a question, an edit's without its answer, and behind it what tells its pictures and turns from others, and
+        the sight.
 
         Raises:
             BadInput: it was trained for another model, or the query can't be put to this one.
@@ -281,6 +297,7 @@ class RerankScope:
             if self.sizes.form > 1 and _beyond_its_picture(edit):
                 unseen_KD = keys_KD.clone()
                 unseen_KD[:, self.sizes.vector : self.sizes.vector + _SIGNS] = 0
+                unseen_KD[:, self._turns_end :] = 0
                 asks.append((rows[0][0], unseen_KD[0]))
                 keys_KD = torch.cat([keys_KD, unseen_KD])
             found.append(Kept(keys_KD, words, tuple(asks)))
@@ -290,21 +307,36 @@ class RerankScope:
         """What an edit asks in each of its wordings, and what its keys are of."""
         queries = (edit.query, *edit.also)
         words = tuple(query.text if self.sizes.form == 1 else _said(query.text, edit) for query in queries)
-        rows = [self._row(model, query, said) for query, said in zip(queries, words, strict=True)]
+        alike = edit.reach != "image"
+        rows = [self._row(model, query, said, alike=alike) for query, said in zip(queries, words, strict=True)]
         return words, rows if self.sizes.form == 1 else [*rows, (_worded(_answered(words[0], edit)), rows[0][1])]
 
-    def _row(self, model: Model, query: Query, said: str) -> tuple[Query, Tensor]:
-        """What the key of a query is of, and its codes."""
-        return (query, torch.zeros(0)) if self.sizes.form == 1 else (_worded(said), _codes(model, query))
+    def _row(self, model: Model, query: Query, said: str, *, alike: bool = True) -> tuple[Query, Tensor]:
+        """What the key of a query is of, and its codes; `alike`: pictures that show the same are meant, too."""
+        if self.sizes.form == 1:
+            return query, torch.zeros(0)
+        codes = [_codes(model, query)]
+        if self.sight is not None:
+            codes.append(self.sight.of(model, query) if alike else torch.zeros(self.sight.width))
+        return _worded(said), torch.cat(codes)
+
+    @property
+    def _turns_end(self) -> int:
+        """Where a key's sight begins."""
+        return self.sizes.vector + 2 * _SIGNS
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """The cosine, bent so that what is worth reading begins at 0.5, and at 0.75 what is so beside a nearer one; 0 where the
-        pictures, or what an edit was said after, are others."""
-        end, codes = self.sizes.vector, self.sizes.vector + _SIGNS
+        pictures, or what an edit was said after, are others. Less where a picture only shows the same."""
+        end, codes, turns = self.sizes.vector, self.sizes.vector + _SIGNS, self._turns_end
         cosine_N = (keys_ND[:, :end] * asked_D[:end]).sum(-1)  # row by row: a matrix product may sum otherwise for another N
         cosine_N = cosine_N.clamp(0 if self.sizes.form == 1 else _LEAST, 1)
         known_N = (keys_ND[:, end:codes] == asked_D[end:codes]).all(-1)
-        known_N &= ((keys_ND[:, codes:] == 0) | (keys_ND[:, codes:] == asked_D[codes:])).all(-1)
+        if self.sight is not None and bool(asked_D[turns:].any()):
+            alike_N = (keys_ND[:, turns:] * asked_D[turns:]).sum(-1)
+            cosine_N = torch.where(known_N, cosine_N, cosine_N * (1 + alike_N.clamp(0, 1)) / 2)
+            known_N |= alike_N >= self.sight.least
+        known_N &= ((keys_ND[:, codes:turns] == 0) | (keys_ND[:, codes:turns] == asked_D[codes:turns])).all(-1)
         cosine_N = torch.where(known_N, cosine_N, torch.zeros_like(cosine_N))
         alone, beside = self.net.nearness.get_buffer("worth_2").clamp(0.01, 0.99).tolist()
         near_N = torch.where(cosine_N < alone, 0.5 * cosine_N / alone, 0.5 + 0.25 * (cosine_N - alone) / (beside - alone))
@@ -312,10 +344,14 @@ class RerankScope:
 
     def near(self, keys_KD: Float[Tensor, "K D"]) -> Float[Tensor, "K D"]:
         """Vectors as they are: of unit vectors the nearest has the largest product, and signs of pictures that differ lie farther.
-        A key of nothing but zeros lies as far from all as what is unlike. Edits of a conversation are nowhere else for that."""
-        keys_KD = keys_KD[:, : self.sizes.vector + _SIGNS]
-        nothing_K1 = (keys_KD == 0).all(-1, keepdim=True)
-        return torch.cat([keys_KD, nothing_K1.to(keys_KD)], -1)
+        A key of nothing but zeros lies as far from all as what is unlike. Edits of a conversation are nowhere else for that.
+        Pictures that show the same lie nearer than others, whatever is asked, for their signs count less beside a sight."""
+        end, codes = self.sizes.vector, self.sizes.vector + _SIGNS
+        lie_KD = keys_KD[:, :codes]
+        nothing_K1 = (lie_KD == 0).all(-1, keepdim=True).to(keys_KD)
+        if self.sight is None:
+            return torch.cat([lie_KD, nothing_K1], -1)
+        return torch.cat([keys_KD[:, :end], _FAINT * keys_KD[:, end:codes], nothing_K1, _SEEN * keys_KD[:, self._turns_end :]], -1)
 
     def judged(self, model: Model, query: Query, corrections: Sequence[tuple[str, str]]) -> list[Judged]:
         """See `core.editor.Reranks`. 1 - p(apart), bent so that `surely` is at 0.5; 0 where both together are too long to read."""
@@ -347,6 +383,8 @@ class RerankScope:
 
     def check(self, model: Model) -> None:
         """See `core.editor.Bound`."""
+        if self.sight is not None:
+            self.sight.check(model)
         self.learnt().check(
             self._read_by(model),
             instead=f"Train one for this model: errata train {TRAINED_AS} --model MODEL --out FOLDER. Or let the model read that "

@@ -1,0 +1,72 @@
+"""What follows from a correction, when the model is told that one alone: what an editor that tells it could reach at best.
+
+    python -m bench.told_alone --model smollm2 --editor rerank --seeds 101,102,103 --edits 10
+
+Of a stream of Atlas in words: each probe of what follows is answered by the model as it is, told its own correction alone and
+surely, and by the editor with all corrections in memory, which has to find out itself that one of them is meant.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bench._given import numbers, options
+from errata.benchmarks.atlas.pairs import sort_of
+from errata.benchmarks.atlas.stream import AtlasWords
+from errata.core.benchmark import Outcome, Probe
+from errata.core.model import Model, Patch
+from errata.core.records import Edit
+from errata.editors.scoped.routed import Routed
+from errata.measure.evaluate import ANSWER_TOKENS
+from errata.models import load
+from errata.nn.patches import NoPatch
+from errata.session.registry import editor as named
+
+_WAYS = ("as it is", "told alone", "in memory")
+
+
+def main() -> None:
+    parser = options(__doc__, edits=10)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--editor", default="rerank")
+    parser.add_argument("--seeds", type=numbers, default=[101, 102, 103])
+    given = parser.parse_args()
+    model, editor = load(given.model), named(given.editor)
+    asked, met = Counter[str](), Counter[tuple[str, str]]()
+    for seed in given.seeds:
+        stream = AtlasWords(seed=seed, edits=given.edits)
+        followed = [
+            (case.edit, probe)
+            for case in stream.truth(given.edits)
+            for probe in case.probes
+            if sort_of(probe) in ("follows", "yes", "no")
+        ]
+        said = _answers(model, editor, [case.edit for case in stream.truth(given.edits)], followed)
+        for place, (_, probe) in enumerate(followed):
+            asked[probe.kind] += 1
+            for way, answers in said.items():
+                met[probe.kind, way] += stream.gives(Outcome(probe, said[_WAYS[0]][place], answers[place]))
+    for kind, count in asked.items():
+        shares = ", ".join(f"{way} {100 * met[kind, way] / count:.1f}" for way in _WAYS)
+        print(f"{kind}: {shares} of 100 ({count})", flush=True)
+
+
+def _answers(model: Model, editor: Any, edits: Sequence[Edit], followed: Sequence[tuple[Edit, Probe]]) -> dict[str, list[str]]:
+    """Way -> what is answered to each probe."""
+    state, routed = editor.begin(model), Routed()
+    for edit in edits:
+        state = editor.write(model, state, edit)
+    alone = {edit.id: routed.write(model, routed.begin(model), edit) for edit in edits}
+    queries = [probe.query for _, probe in followed]
+    patches: dict[str, list[Patch]] = {
+        "as it is": [NoPatch()] * len(queries),
+        "told alone": [routed.routed(model, alone[edit.id], probe.query, "follows") for edit, probe in followed],
+        "in memory": [editor.read(model, state, query) for query in queries],
+    }
+    return {way: model.answers(queries, each, max_new_tokens=ANSWER_TOKENS) for way, each in patches.items()}
+
+
+if __name__ == "__main__":
+    main()
