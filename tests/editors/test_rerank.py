@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -170,11 +171,17 @@ def test_a_later_edit_in_words_contradicts_one_on_a_picture_that_is_meant_in_wor
         assert (state.last.over == (first.id,)) is over
 
 
-def test_what_is_known_by_a_picture_alone_is_read_with_its_subject(scope, tiny):
+def test_what_is_known_by_a_picture_alone_is_read_with_its_subject_where_none_is_shown(scope, tiny):
     seen = Query.ask("where does this live?", picture(3))
     kind, image = Edit(seen, "pier 0", reach="kind", subject="star"), Edit(seen, "pier 0", reach="image", subject="star")
-    assert scope.kept(tiny, kind).words == ("where does this live? (star)",)
-    assert scope.kept(tiny, image).words == ("where does this live?",)
+    kept = scope.kept(tiny, kind)
+    assert (kept.words, kept.subject) == (("where does this live?",), "star")
+    assert [query.text for query, _ in kept.asks] == ["where does this live?", "where does this live? (star)"]
+    held = Scoped(scope, Routed())
+    (last,) = held.write(tiny, held.begin(tiny), kind).held
+    assert last.read_as(shown=True) == ("where does this live?",)
+    assert last.read_as(shown=False) == ("where does this live? (star)",)
+    assert scope.kept(tiny, image)[1:] == (("where does this live?",), ((seen, ANY),), "")
     named = scope.kept(tiny, Edit(Query.ask("where does the Star live?"), "pier 0", subject="star"))
     assert named.words == ("where does the Star live?",)
 
@@ -200,6 +207,17 @@ def test_another_model_may_read(scope, trained, tiny, random_blip2):
     named.begin(random_blip2)
     with pytest.raises(BadInput, match=r"Only the scope .rerank. has a reader"):
         parse("scoped:scope=nearest,reader=smollm2")
+
+
+def test_what_shipped_second_reads_it_with_its_subject_on_the_picture_too(trained, tiny):
+    second = RerankScope.load(read(trained, kind="rerank"), form=2)
+    assert second.spec()["form"] == 2
+    kind = Edit(Query.ask("where does this live?", picture(3)), "pier 0", reach="kind", subject="star")
+    kept = second.kept(tiny, kind)
+    assert (kept.words, kept.subject) == (("where does this live? (star)",), "")
+    assert len(kept.keys_KD) == 4
+    assert torch.equal(kept.keys_KD[:2, : SIZES.vector], kept.keys_KD[2:, : SIZES.vector])
+    assert in_words(second, tiny, Edit(Query.ask("where does the star live?", picture(3)), "pier 0"), *SEEN)[:2] == [True, True]
 
 
 @pytest.fixture(scope="module")
@@ -261,8 +279,8 @@ def test_more_depths_than_layers_and_sizes_of_nothing_are_sentences(random_llava
         RerankScope.of(random_llava, RerankSizes(depths=99))
     with pytest.raises(BadInput, match="at least 1"):
         RerankSizes(looked_at=0)
-    with pytest.raises(BadInput, match="one of the forms 1, 2, not in 3"):
-        RerankSizes(form=3)
+    with pytest.raises(BadInput, match="one of the forms 1, 2, 3, not in 4"):
+        RerankSizes(form=4)
     with pytest.raises(BadInput, match="share of the layers"):
         RerankSizes(layers=1.5)
 

@@ -260,6 +260,9 @@ class Kept(NamedTuple):
     asks: tuple[tuple[Query, Float[Tensor, " D"]], ...]
     """What it asks of the edits before it, each way with its key: these it may contradict."""
 
+    subject: str = ""
+    """What only its picture says, which is read behind its words where a question shows none."""
+
 
 @runtime_checkable
 class Reranks(Protocol):

@@ -31,6 +31,7 @@ _OTHERS: Final = 2
 """Questions of another correction that are put beside one, of the same relation and of the same subject each."""
 
 _ASKS: Final = ("reliability", "near_wording", "far_wording")
+_SHOWN: Final = ("other_artist", "other_view", "beside", "in_words", "on_picture")
 _WHETHER: Final = ("yes_new", "no_old", "wrong_value", "negated")
 _FOLLOWS: Final = ("reverse", "one_hop", "two_hops")
 
@@ -61,7 +62,7 @@ def _drawn(seed: int, edits: int) -> Iterator[Pair]:
 
 def sort_of(probe: Probe) -> Sort | None:
     """How the edit concerns a probe of its own; None where another edit or nothing says so."""
-    if probe.kind in _ASKS:
+    if probe.kind in (*_ASKS, *_SHOWN):
         return "same"
     if probe.kind in _FOLLOWS:
         return "follows"

@@ -76,7 +76,7 @@ class ByScope(Remembers):
     """Folder of the trained scope; none for "nearest" and "alike", which learn nothing. Of "rerank"; empty: the one that ships,
     which is for SmolLM2-135M-Instruct."""
 
-    shipped: int = field(default=2, metadata={BEFORE: 1})
+    shipped: int = field(default=3, metadata={BEFORE: 1})
     """Of "rerank" without a checkpoint: which of those that shipped. A log goes on with the one that it began with."""
 
     encoders: str = ""
@@ -128,7 +128,7 @@ class ByScope(Remembers):
                 f"A speaker is what the counterfactual tells; the editor {quoted(self.editor)} takes none. Leave speaker out."
             )
         if self.shipped not in _SHIPPED:
-            raise BadInput(f"Of what rerank learned there shipped {' and '.join(map(str, _SHIPPED))}, not {self.shipped}.")
+            raise BadInput(f"Of what rerank learned there shipped {', '.join(map(str, _SHIPPED))}, not {self.shipped}.")
         if self.reader and self.scope != "rerank":
             raise BadInput(f'Only the scope "rerank" has a reader; {quoted(self.scope)} takes none. Leave reader out.')
         if self.sight and self.scope != "rerank":
@@ -186,6 +186,7 @@ class ByScope(Remembers):
                 surely=self.surely,
                 reader=reader,
                 sight=seen,
+                form=None if self.checkpoint else self.shipped,
             )
         if self.scope == "multimodal":
             assert tools is not None, "a multimodal scope is only made once its encoders can be had"
@@ -204,10 +205,10 @@ class ByScope(Remembers):
 _SHIPPED: Mapping[int, Path] = MappingProxyType(
     {
         number: Path(str(files("errata").joinpath("assets", folder)))
-        for number, folder in ((1, "smollm2-rerank"), (2, "smollm2-rerank-2"))
+        for number, folder in ((1, "smollm2-rerank"), (2, "smollm2-rerank-2"), (3, "smollm2-rerank-2"))
     }
 )
-"""What was trained for `smollm2`, the first and what took its place."""
+"""What was trained for `smollm2`, the first and what took its place, by the form in which it keeps corrections."""
 
 _SIGHTS: Mapping[str, Path] = MappingProxyType({"atlas": Path(str(files("errata").joinpath("assets", "atlas-sight")))})
 """Model -> what ships of what tells its pictures apart."""

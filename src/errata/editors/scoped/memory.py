@@ -48,6 +48,13 @@ class Held:
     words: tuple[str, ...] = ()
     """What it asks, in each of its wordings, where the scope reads that again (`core.editor.Reranks`)."""
 
+    subject: str = ""
+    """What only its picture says of these."""
+
+    def read_as(self, *, shown: bool) -> tuple[str, ...]:
+        """Its words as they are read beside a question, which shows a picture or none."""
+        return self.words if shown or not self.subject else tuple(named_beside(text, self.subject) for text in self.words)
+
 
 class Place(NamedTuple):
     """Where an edit stands: places are in the order in which edits came."""
@@ -232,6 +239,11 @@ class Memory:
 
     def _each(self) -> Iterator[Held]:
         return (held for block in self.blocks for held in block.held if held is not None)
+
+
+def named_beside(text: str, subject: str | None) -> str:
+    """A question with its subject, where it doesn't name that itself."""
+    return text if subject is None or subject.casefold() in text.casefold() else f"{text} ({subject})"
 
 
 def _words(text: str) -> tuple[str, ...]:

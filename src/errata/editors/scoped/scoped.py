@@ -138,7 +138,8 @@ class Scoped:
         inner = self.editor.write(model, state.stream if fold else self.editor.begin(model), edit)
         kept = self._kept(model, edit)
         over = tuple(self._contradicted(model, state, edit, kept))
-        held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, None if fold else inner, kept.words)
+        own = None if fold else inner
+        held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, own, kept.words, kept.subject)
         return state.added(held, kept.keys_KD, inner if fold else None)
 
     def _kept(self, model: Model, edit: Edit) -> Kept:
@@ -279,7 +280,8 @@ class Scoped:
         self, scope: Reranks, model: Model, state: Memory, query: Query, places: Sequence[Place]
     ) -> dict[Place, _Score]:
         """What a scope makes of some edits beside the query: of each the wording that it is surest of."""
-        rows = [(place, (words, state.at(place).target)) for place in places for words in state.at(place).words]
+        shown = bool(query.images)
+        rows = [(place, (words, state.at(place).target)) for place in places for words in state.at(place).read_as(shown=shown)]
         found: dict[Place, Judged] = {}
         for (place, _), judged in zip(rows, scope.judged(model, query, [pair for _, pair in rows]) if rows else (), strict=True):
             found[place] = max(found.get(place, judged), judged, key=lambda one: one.rho)

@@ -36,13 +36,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from errata.core.benchmark import Pair
-from errata.core.canonical import JSON, digest_of_json
+from errata.core.canonical import JSON
 from errata.core.editor import Judged, Kept
 from errata.core.errors import BadInput
 from errata.core.model import Model, fits
 from errata.core.records import Edit, Message, Query
 from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
+from errata.editors.scoped.memory import named_beside
+from errata.editors.scoped.scopes.marks import SIGNS, marks
 from errata.editors.scoped.scopes.retriever import Retriever, RetrieverTraining
 from errata.editors.scoped.scopes.sight import Sight
 from errata.editors.scoped.scopes.standard import APART, SORTS, check_surely, labels
@@ -58,9 +60,6 @@ TRAINED_AS: Final = "rerank"
 _TOLD: Final = "Compare."
 """What stands in the place of a model's own system prompt, which is longer."""
 
-_SIGNS: Final = 64
-"""Of a digest that tells pictures, or what was said before, from others."""
-
 _READS: Final = RLock()
 """One reads at a time: what is asked may come from several threads, and the write is in force for whoever asks the model."""
 
@@ -71,7 +70,7 @@ _FAINT: Final = 0.5
 _SEEN: Final = 16.0
 """What a picture's signs and its sight are multiplied with where both tell how near keys lie."""
 
-_FORMS: Final = (1, 2)
+_FORMS: Final = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ class RerankSizes:
     looked_at: int = 4
     """Corrections that are read together with a question, at most, >= 1."""
 
-    form: int = 2
-    """How corrections are kept: 2. 1 is what was before: questions alone make vectors, and a picture is in scope of nothing but
-    the very same question."""
+    form: int = 3
+    """How corrections are kept: 3. 2 is what was before: one on a picture is read with its subject on that picture, too. And 1
+    before that: questions alone make vectors, and a picture is in scope of nothing but the very same question."""
 
     def __post_init__(self) -> None:
         if self.form not in _FORMS:
@@ -199,19 +198,28 @@ class RerankScope:
         return RerankScope(wanted, shapes=shapes, inputs=inputs, base=model, seed=seed, model=model)
 
     @staticmethod
-    def load(found: Checkpoint, *, surely: float = 0.5, reader: Model | None = None, sight: Sight | None = None) -> RerankScope:
+    def load(
+        found: Checkpoint,
+        *,
+        surely: float = 0.5,
+        reader: Model | None = None,
+        sight: Sight | None = None,
+        form: int | None = None,
+    ) -> RerankScope:
         """The trained scope of a checkpoint. For which model it is it says when it is first asked.
 
         Args:
             surely: how likely a correction must concern a question to be in scope, above 0 and below 1.
             reader: the model that it is for, where another one is corrected; None: both are one.
             sight: see `RerankScope`.
+            form: how corrections are kept (`RerankSizes.form`); None: as when it was trained.
 
         Raises:
             BadInput: it isn't what it says.
         """
         try:
-            sizes = RerankSizes(**{"form": 1, **found.plan})  # type: ignore[arg-type]
+            plan = {"form": 1, **found.plan} if form is None else {**found.plan, "form": form}
+            sizes = RerankSizes(**plan)  # type: ignore[arg-type]
             inputs = found.tensors["together.norm.weight"].shape[0]
             written = sum(name.startswith("together.a.") for name in found.tensors)
             shapes = [
@@ -293,29 +301,38 @@ class RerankScope:
         keys_ND = self._keys(model, [row for _, rows in made for row in rows])
         found = []
         for edit, (words, rows), keys_KD in zip(edits, made, torch.split(keys_ND, [len(rows) for _, rows in made]), strict=True):
-            asks = [(rows[0][0], keys_KD[0])]
-            if self.sizes.form > 1 and _beyond_its_picture(edit):
-                unseen_KD = keys_KD.clone()
-                unseen_KD[:, self.sizes.vector : self.sizes.vector + _SIGNS] = 0
-                unseen_KD[:, self._turns_end :] = 0
-                asks.append((rows[0][0], unseen_KD[0]))
-                keys_KD = torch.cat([keys_KD, unseen_KD])
-            found.append(Kept(keys_KD, words, tuple(asks)))
+            apart = self.sizes.form > 2
+            own = (edit.query if apart and edit.query.images else rows[0][0], keys_KD[0])
+            if self.sizes.form == 1 or not _beyond_its_picture(edit):
+                found.append(Kept(keys_KD, words, (own,)))
+                continue
+            seen_KD, unseen_KD = keys_KD.clone().chunk(2) if apart else (keys_KD, keys_KD.clone())
+            unseen_KD[:, self.sizes.vector : self.sizes.vector + SIGNS] = 0
+            unseen_KD[:, self._turns_end :] = 0
+            asks = (own, (rows[-len(unseen_KD)][0], unseen_KD[0]))
+            found.append(Kept(torch.cat([seen_KD, unseen_KD]), words, asks, (apart and edit.subject) or ""))
         return found
 
     def _rows(self, model: Model, edit: Edit) -> tuple[tuple[str, ...], list[tuple[Query, Tensor]]]:
-        """What an edit asks in each of its wordings, and what its keys are of."""
+        """What an edit asks in each of its wordings, and what its keys are of: of one that is meant beyond its picture first as it
+        is asked there, then with its subject, as it is meant where no picture is shown."""
         queries = (edit.query, *edit.also)
-        words = tuple(query.text if self.sizes.form == 1 else _said(query.text, edit) for query in queries)
-        alike = edit.reach != "image"
-        rows = [self._row(model, query, said, alike=alike) for query, said in zip(queries, words, strict=True)]
-        return words, rows if self.sizes.form == 1 else [*rows, (_worded(_answered(words[0], edit)), rows[0][1])]
+        asked = tuple(query.text for query in queries)
+        if self.sizes.form == 1:
+            return asked, [self._row(model, query, query.text) for query in queries]
+        said = tuple(named_beside(text, edit.subject) for text in asked) if edit.reach != "image" else asked
+        apart = self.sizes.form > 2 and _beyond_its_picture(edit)
+        rows = []
+        for words in (asked, said) if apart else (said,):
+            some = [self._row(model, query, text, alike=edit.reach != "image") for query, text in zip(queries, words, strict=True)]
+            rows += [*some, (_worded(_answered(words[0], edit)), some[0][1])]
+        return asked if apart else said, rows
 
     def _row(self, model: Model, query: Query, said: str, *, alike: bool = True) -> tuple[Query, Tensor]:
         """What the key of a query is of, and its codes; `alike`: pictures that show the same are meant, too."""
         if self.sizes.form == 1:
             return query, torch.zeros(0)
-        codes = [_codes(model, query)]
+        codes = [marks(model, query)]
         if self.sight is not None:
             codes.append(self.sight.of(model, query) if alike else torch.zeros(self.sight.width))
         return _worded(said), torch.cat(codes)
@@ -323,12 +340,12 @@ class RerankScope:
     @property
     def _turns_end(self) -> int:
         """Where a key's sight begins."""
-        return self.sizes.vector + 2 * _SIGNS
+        return self.sizes.vector + 2 * SIGNS
 
     def rho(self, asked_D: Float[Tensor, " D"], keys_ND: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
         """The cosine, bent so that what is worth reading begins at 0.5, and at 0.75 what is so beside a nearer one; 0 where the
         pictures, or what an edit was said after, are others. Less where a picture only shows the same."""
-        end, codes, turns = self.sizes.vector, self.sizes.vector + _SIGNS, self._turns_end
+        end, codes, turns = self.sizes.vector, self.sizes.vector + SIGNS, self._turns_end
         cosine_N = (keys_ND[:, :end] * asked_D[:end]).sum(-1)  # row by row: a matrix product may sum otherwise for another N
         cosine_N = cosine_N.clamp(0 if self.sizes.form == 1 else _LEAST, 1)
         known_N = (keys_ND[:, end:codes] == asked_D[end:codes]).all(-1)
@@ -346,7 +363,7 @@ class RerankScope:
         """Vectors as they are: of unit vectors the nearest has the largest product, and signs of pictures that differ lie farther.
         A key of nothing but zeros lies as far from all as what is unlike. Edits of a conversation are nowhere else for that.
         Pictures that show the same lie nearer than others, whatever is asked, for their signs count less beside a sight."""
-        end, codes = self.sizes.vector, self.sizes.vector + _SIGNS
+        end, codes = self.sizes.vector, self.sizes.vector + SIGNS
         lie_KD = keys_KD[:, :codes]
         nothing_K1 = (lie_KD == 0).all(-1, keepdim=True).to(keys_KD)
         if self.sight is None:
@@ -417,12 +434,12 @@ class RerankScope:
 
     def _of_pairs(self, pairs: Sequence[Pair], *, graph: bool = False) -> Float[Tensor, "N 5"]:
         assert self._model is not None, "only a scope that is trained reads pairs by itself"
-        asked = [_beside(_said(pair.edit.query.text, pair.edit), pair.edit.target, pair.query.text) for pair in pairs]
+        asked = [_beside(_said(pair.edit), pair.edit.target, pair.query.text) for pair in pairs]
         return self._logits(self._model, self._fits(self._model), asked, graph=graph)
 
     def asks(self, edit: Edit) -> list[Query]:
         """What the vectors of a correction are of, in a training."""
-        said = _said(edit.query.text, edit)
+        said = _said(edit)
         return [Query.ask(said), Query.ask(_answered(said, edit))] if self.sizes.form > 1 else [edit.query]
 
     def nearness(self) -> RetrieverTraining:
@@ -456,12 +473,9 @@ def _beside(known: str, target: str, asked: str) -> Query:
     return Query((Message("system", (_TOLD,)), Message("user", (f"Known: {known}\nAnswer: {target}\nAsked: {asked}",))))
 
 
-def _said(text: str, edit: Edit) -> str:
-    """A correction's question as it is read: with its subject where that is known by a picture alone."""
-    subject = edit.subject
-    if subject is None or edit.reach == "image" or subject.casefold() in text.casefold():
-        return text
-    return f"{text} ({subject})"
+def _said(edit: Edit) -> str:
+    """A correction's question as it is read in words: with its subject where that is known by a picture alone."""
+    return edit.query.text if edit.reach == "image" else named_beside(edit.query.text, edit.subject)
 
 
 def _worded(text: str) -> Query:
@@ -475,19 +489,3 @@ def _answered(said: str, edit: Edit) -> str:
 def _beyond_its_picture(edit: Edit) -> bool:
     """Whether a correction on a picture is meant where that isn't shown."""
     return bool(edit.query.images) and edit.subject is not None and edit.reach != "image"
-
-
-def _codes(model: Model, query: Query) -> Float[Tensor, " C"]:
-    """What tells its pictures, as they are shown, and what was said before it from others."""
-    last = max(place for place, message in enumerate(query.messages) if message.role == "user")
-    before = [message.to_json() for message in query.messages[:last] if message.role != "system"]
-    shown: list[JSON] = [image.shown(model.decoder) for image in query.images]
-    return torch.cat([_signs(shown), _signs(before)])
-
-
-def _signs(named: Sequence[JSON]) -> Float[Tensor, " C"]:
-    """Signs of a digest; zeros of nothing."""
-    if not named:
-        return torch.zeros(_SIGNS)
-    bits = int(digest_of_json(list(named))[: _SIGNS // 4], 16)
-    return torch.tensor([1.0 if bits >> place & 1 else -1.0 for place in range(_SIGNS)])
