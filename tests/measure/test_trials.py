@@ -55,6 +55,7 @@ def test_a_run_is_made_once_and_again_where_anything_differs(random_llava, tmp_p
     assert path.stat().st_mtime_ns == stamp
     assert [t.figures for t in again] == [t.figures for t in first]
     whole = json.loads(path.read_text())
+    assert whole["horizons"][-1]["teacher_forced"] == {}  # which no table shows
     for place, name in (("model", "digest"), ("editor", "spec"), ("editor", "fields"), ("protocol", "matcher")):
         path.write_text(json.dumps({**whole, place: {**whole[place], name: "another"}}))
         trials()
