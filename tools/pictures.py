@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "results" / "after-200-edits.md"
 
 TITLE = "After 200 edits: what must change, and what must stay"
 SUBTITLE = (
-    "Percent of probes that met their expectation, mean over three seeds; the thin line is one standard error either way.",
+    "Percent of probes that met their expectation, mean over ten seeds; the thin line is one standard error either way.",
     "An editor that does both has long bars on both sides. “tuned” is the best of twelve trials of the editor above it.",
 )
 
