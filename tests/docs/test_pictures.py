@@ -22,7 +22,7 @@ def test_the_committed_picture_is_what_its_table_gives():
 
 @pytest.mark.parametrize("kind", [*pictures.CHANGE.kinds, *pictures.STAY.kinds])
 def test_every_editor_of_the_table_has_a_bar_as_long_as_its_figure(kind):
-    (row,) = [line for line in TABLE.splitlines() if line.startswith(f"| {kind} |")]
+    row = next(line for line in TABLE.splitlines() if line.startswith(f"| {kind} |"))  # of the first table
     means = [int(cell.split("±")[0]) for cell in row.strip("|").split("|")[1:]]
     assert drawn(TABLE, kind) == [pictures.SCALE * mean for mean in means]
 
@@ -30,8 +30,8 @@ def test_every_editor_of_the_table_has_a_bar_as_long_as_its_figure(kind):
 @pytest.mark.parametrize(
     ("cell", "other"),
     [
-        ("| reliability | 0 ± 0 | 62 ± 4 |", "| reliability | 0 ± 0 | 61 ± 4 |"),
-        ("| near_locality | 100 ± 0 | 56 ± 2 |", "| near_locality | 100 ± 0 | 56 ± 3 |"),
+        ("| reliability | 0 ± 0 | 61 ± 2 |", "| reliability | 0 ± 0 | 62 ± 2 |"),
+        ("| near_locality | 100 ± 0 | 57 ± 1 |", "| near_locality | 100 ± 0 | 57 ± 2 |"),
         ("| scopeedit | codebook |", "| scopeedit | ledger |"),
     ],
 )
