@@ -169,6 +169,13 @@ def test_another_picture_of_the_same_thing_is_in_scope_and_one_of_another_is_not
     assert not spoken(seeing, tiny, edit, Query.ask("where does this live?"))
 
 
+def test_in_words_a_correction_has_no_picture_in_its_keys(tiny, seeing, sight, pictured):
+    edit = Edit(Query.ask("where does this live?", pictured[0]), "pier 0", reach="kind", subject="star")
+    shown_KD, unseen_KD = seeing.kept(tiny, edit).keys_KD.chunk(2)
+    assert shown_KD[:, -sight.width :].any(-1).all()
+    assert not unseen_KD[:, SIZES.vector :].any()
+
+
 def test_the_same_picture_lies_nearer_than_one_that_shows_the_same_and_that_nearer_than_another(tiny, seeing, pictured):
     own, alike, other = pictured
     keys_KD = torch.stack([seeing.key(tiny, Query.ask("where does this live?", image)) for image in (own, alike, other)])
