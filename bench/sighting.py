@@ -16,19 +16,16 @@ import torch
 from torch import Tensor
 
 from bench._given import options
-from errata.benchmarks.atlas.pictures.catalogue import pictures
 from errata.benchmarks.atlas.pictures.picture import Picture, Pixels
-from errata.benchmarks.atlas.pictures.shots import met
-from errata.benchmarks.atlas.pictures.views import View, beside, view
+from errata.benchmarks.atlas.pictures.shots import met, pictured
+from errata.benchmarks.atlas.pictures.views import VIEWS, View, beside, view
 from errata.core.images import Image
 from errata.core.model import Model
 from errata.core.records import Query
-from errata.editors import RerankScope, Sight
+from errata.editors import RerankScope, Sight, parse
+from errata.editors.scoped.scoped import Remembers
 from errata.models import load
-from errata.session.ready import Loader, equipped
-from errata.session.registry import editor as named
-
-_VIEWS: tuple[View, ...] = ("plain", "crop", "light", "turned", "noise", "clutter", "any", "photo")
+from errata.session.ready import equipped
 
 
 def main() -> None:
@@ -38,15 +35,13 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=100, help="things of each row, at most")
     given = parser.parse_args()
     model = load(given.model)
-    editor: object = equipped(named(given.editor), Loader())
-    scope = editor.decider() if hasattr(editor, "decider") else None
+    editor: object = equipped(parse(given.editor))
+    scope = editor.decider() if isinstance(editor, Remembers) else None
     if not isinstance(scope, RerankScope) or scope.sight is None:
         raise SystemExit(f"{given.editor} has no sight. Name rerank with one.")
     scope.check(model)
     rng = np.random.default_rng(given.seed)
-    things: dict[str, list[Picture]] = {}
-    for picture in pictures():
-        things.setdefault(picture.name, []).append(picture)
+    things = pictured()
     for title, flags in (("flags", True), ("things", False)):
         for learned in (True, False):
             of = [own for name, own in things.items() if (len(own) > 1) == flags and met(name) == learned]
@@ -59,10 +54,10 @@ def _row(title: str, model: Model, sight: Sight, things: Sequence[Sequence[Pictu
         return torch.stack([sight.of(model, Query.ask("?", Image.drawn(pixels))) for pixels in drawn])
 
     def any_view() -> View:
-        return _VIEWS[int(rng.integers(len(_VIEWS) - 1))]
+        return VIEWS[int(rng.integers(len(VIEWS) - 1))]
 
     own_TS = sights([view(pictures[0], any_view(), rng) for pictures in things])
-    asked = {kind: [view(pictures[0], kind, rng) for pictures in things] for kind in _VIEWS}
+    asked = {kind: [view(pictures[0], kind, rng) for pictures in things] for kind in VIEWS}
     if all(len(pictures) > 1 for pictures in things):
         asked = {"the other artist's": [view(pictures[1], "plain", rng) for pictures in things], **asked}
     others = [things[place - 1][0] for place in range(len(things))]

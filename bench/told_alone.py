@@ -18,11 +18,12 @@ from errata.benchmarks.atlas.stream import AtlasWords
 from errata.core.benchmark import Outcome, Probe
 from errata.core.model import Model, Patch
 from errata.core.records import Edit
+from errata.editors import parse
 from errata.editors.scoped.routed import Routed
 from errata.measure.evaluate import ANSWER_TOKENS
 from errata.models import load
 from errata.nn.patches import NoPatch
-from errata.session.registry import editor as named
+from errata.session.ready import equipped
 
 _WAYS = ("as it is", "told alone", "in memory")
 
@@ -33,17 +34,13 @@ def main() -> None:
     parser.add_argument("--editor", default="rerank")
     parser.add_argument("--seeds", type=numbers, default=[101, 102, 103])
     given = parser.parse_args()
-    model, editor = load(given.model), named(given.editor)
+    model, editor = load(given.model), equipped(parse(given.editor))
     asked, met = Counter[str](), Counter[tuple[str, str]]()
     for seed in given.seeds:
         stream = AtlasWords(seed=seed, edits=given.edits)
-        followed = [
-            (case.edit, probe)
-            for case in stream.truth(given.edits)
-            for probe in case.probes
-            if sort_of(probe) in ("follows", "yes", "no")
-        ]
-        said = _answers(model, editor, [case.edit for case in stream.truth(given.edits)], followed)
+        cases = stream.truth(given.edits)
+        followed = [(case.edit, probe) for case in cases for probe in case.probes if sort_of(probe) in ("follows", "yes", "no")]
+        said = _answers(model, editor, [case.edit for case in cases], followed)
         for place, (_, probe) in enumerate(followed):
             asked[probe.kind] += 1
             for way, answers in said.items():

@@ -112,9 +112,8 @@ def run_stream(
         if index + 1 in wanted:
             progress(f"asking after {index + 1}", index + 1, edits)
             last = _ask(session, base, stream, index + 1, meter.receipts)
-            kinds = sorted({outcome.probe.kind for case in last for outcome in case.outcomes})
-            told = _teacher_forced(session, last, kinds) if forced else {}
-            found.append(_horizon(index + 1, last, meter.receipts, told, beside=isinstance(stream, Matches)))
+            beside = isinstance(stream, Matches)
+            found.append(_horizon(session, index + 1, last, meter.receipts, beside=beside, forced=forced))
     own = [case.case.edit.query for case in last]
     return Run(
         benchmark={"name": stream.name, "seed": seed, "edits": edits, "digest": stream.digest},
@@ -152,13 +151,13 @@ def _ask(session: Session, base: Baseline, stream: Stream, horizon: int, receipt
 
 
 def _horizon(
-    edits: int, cases: Sequence[Scored], receipts: dict[EditId, Receipt], forced: Mapping[str, Rate], *, beside: bool
+    session: Session, edits: int, cases: Sequence[Scored], receipts: dict[EditId, Receipt], *, beside: bool, forced: bool
 ) -> Horizon:
     kinds = sorted({outcome.probe.kind for case in cases for outcome in case.outcomes})
     return Horizon(
         edits=edits,
         rates=rates(cases, kinds),
-        teacher_forced=forced,
+        teacher_forced=_teacher_forced(session, cases, kinds) if forced else {},
         classes=classes(cases),
         refused=sum(receipt.status == "refused" for receipt in receipts.values()),
         retention=retention(cases),

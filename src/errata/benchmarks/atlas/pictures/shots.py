@@ -25,7 +25,7 @@ NAME: Final = "atlas-pictures"
 VIEWS: Final = 6
 """Of each thing."""
 
-_ATLAS: Final[tuple[View, ...]] = ("plain", "crop", "light", "turned", "noise", "clutter", "any")
+_ATLAS: Final = tuple(kind for kind in views.VIEWS if kind != "photo")
 _FOLDER: Final[tuple[View, ...]] = ("plain", "crop", "light", "turned", "noise", "photo")
 """Without other pictures in it."""
 
@@ -59,12 +59,20 @@ def met(subject: str) -> bool:
     return sha256(subject.encode()).digest()[0] % 2 == 0
 
 
-def _atlas() -> dict[str, list[Picture]]:
+def pictured() -> dict[str, list[Picture]]:
+    """Atlas's pictures by what is on them: of a flag both artists'.
+
+    Raises:
+        BadInput: a package is missing.
+    """
     found: dict[str, list[Picture]] = {}
     for picture in pictures():
-        if met(picture.name):
-            found.setdefault(picture.name, []).append(picture)
+        found.setdefault(picture.name, []).append(picture)
     return found
+
+
+def _atlas() -> dict[str, list[Picture]]:
+    return {name: own for name, own in pictured().items() if met(name)}
 
 
 def _folder(folder: Path) -> dict[str, list[Picture]]:

@@ -277,7 +277,8 @@ class RerankScope:
         Raises:
             BadInput: it was trained for another model, or the query can't be put to this one.
         """
-        return self._keys(model, [self._row(model, query, query.text)])[0]
+        asked = query if self.sizes.form == 1 else _worded(query.text)
+        return self._keys(model, [(asked, self._codes(model, query))])[0]
 
     def _keys(self, model: Model, asked: Sequence[tuple[Query, Tensor]]) -> Float[Tensor, "N K"]:
         """The keys of some questions, each with its codes."""
@@ -318,24 +319,25 @@ class RerankScope:
         is asked there, then with its subject, as it is meant where no picture is shown."""
         queries = (edit.query, *edit.also)
         asked = tuple(query.text for query in queries)
+        codes = [self._codes(model, query, alike=edit.reach != "image") for query in queries]
         if self.sizes.form == 1:
-            return asked, [self._row(model, query, query.text) for query in queries]
-        said = tuple(named_beside(text, edit.subject) for text in asked) if edit.reach != "image" else asked
+            return asked, list(zip(queries, codes, strict=True))
+        said = tuple(named_beside(text, _subject(edit)) for text in asked)
         apart = self.sizes.form > 2 and _beyond_its_picture(edit)
         rows = []
         for words in (asked, said) if apart else (said,):
-            some = [self._row(model, query, text, alike=edit.reach != "image") for query, text in zip(queries, words, strict=True)]
-            rows += [*some, (_worded(_answered(words[0], edit)), some[0][1])]
+            rows += [(_worded(text), code_C) for text, code_C in zip(words, codes, strict=True)]
+            rows.append((_worded(_answered(words[0], edit)), codes[0]))
         return asked if apart else said, rows
 
-    def _row(self, model: Model, query: Query, said: str, *, alike: bool = True) -> tuple[Query, Tensor]:
-        """What the key of a query is of, and its codes; `alike`: pictures that show the same are meant, too."""
+    def _codes(self, model: Model, query: Query, *, alike: bool = True) -> Float[Tensor, " C"]:
+        """What stands behind a query's vector; `alike`: pictures that show the same are meant, too."""
         if self.sizes.form == 1:
-            return query, torch.zeros(0)
+            return torch.zeros(0)
         codes = [marks(model, query)]
         if self.sight is not None:
             codes.append(self.sight.of(model, query) if alike else torch.zeros(self.sight.width))
-        return _worded(said), torch.cat(codes)
+        return torch.cat(codes)
 
     @property
     def _turns_end(self) -> int:
@@ -475,7 +477,12 @@ def _beside(known: str, target: str, asked: str) -> Query:
 
 def _said(edit: Edit) -> str:
     """A correction's question as it is read in words: with its subject where that is known by a picture alone."""
-    return edit.query.text if edit.reach == "image" else named_beside(edit.query.text, edit.subject)
+    return named_beside(edit.query.text, _subject(edit))
+
+
+def _subject(edit: Edit) -> str | None:
+    """What a correction is about where no picture is shown; None: it doesn't say, or stays with its picture."""
+    return None if edit.reach == "image" else edit.subject
 
 
 def _worded(text: str) -> Query:
@@ -488,4 +495,4 @@ def _answered(said: str, edit: Edit) -> str:
 
 def _beyond_its_picture(edit: Edit) -> bool:
     """Whether a correction on a picture is meant where that isn't shown."""
-    return bool(edit.query.images) and edit.subject is not None and edit.reach != "image"
+    return bool(edit.query.images) and _subject(edit) is not None

@@ -33,7 +33,7 @@ from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.nn.weights import bytes_of
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
 TRAINED_AS: Final = "sight"
 
@@ -228,7 +228,7 @@ def fitted(
 
 def _discriminants(things: Sequence[Tensor], sizes: SightSizes) -> dict[str, Tensor]:
     tokens_VKD = torch.cat(list(things)).float()
-    whose_V = torch.repeat_interleave(torch.arange(len(things)), torch.tensor([len(views) for views in things]))
+    whose_V = _whose(things)
     mean_KD = tokens_VKD.mean(0)
     rows_RD = (tokens_VKD - mean_KD).flatten(0, 1)
     every = max(1, len(rows_RD) // _SAMPLE)
@@ -257,9 +257,14 @@ def _pairs(sight: Sight, things: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """How alike two views of one thing are, and two of different things, each pair once."""
     with torch.no_grad():
         sights_VS = torch.cat([sight.net(views.float()) for views in things])
-    whose_V = torch.repeat_interleave(torch.arange(len(things)), torch.tensor([len(views) for views in things]))
+    whose_V = _whose(things)
     one, other = torch.triu_indices(len(whose_V), len(whose_V), offset=1)
     alike_VV = sights_VS @ sights_VS.T
     same = whose_V[one] == whose_V[other]
     alike_N = alike_VV[one, other]
     return alike_N[same], alike_N[~same]
+
+
+def _whose(things: Sequence[Tensor]) -> Int[Tensor, " V"]:
+    """Which thing each view is of."""
+    return torch.repeat_interleave(torch.arange(len(things)), torch.tensor([len(views) for views in things]))
