@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from errata.benchmarks.atlas.chance import one_of, some_of
+from errata.benchmarks.atlas.chance import some_of
 from errata.benchmarks.atlas.pictures.picture import Picture
-from errata.benchmarks.atlas.pictures.views import View, beside, view
+from errata.benchmarks.atlas.pictures.views import View, view
 from errata.models.atlas.eyes import Eyes
 from errata.models.atlas.spelling import Vocabulary
 from errata.models.atlas.whole import eyes_file
-from errata.school.eyes import taught, two, vocabulary_of_taught
+from errata.school.eyes import taught, vocabulary_of_taught
 
 SEED = 41
 KINDS: tuple[View, ...] = ("plain", "any", "photo")
@@ -46,7 +46,7 @@ def exact(eyes: Eyes, words: Vocabulary, among: Sequence[Picture], kind: View, r
 
 
 def main() -> None:
-    """Print a line for each collection and view, and one for pictures side by side."""
+    """Print a line for each collection and view."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--eyes", type=Path, default=eyes_file(), help="a file of eyes; those that ship where it isn't given")
     options.add_argument("--each", type=int, default=10_000, help="pictures of a collection, at most")
@@ -60,10 +60,6 @@ def main() -> None:
         for kind in KINDS:
             share, wrong = exact(eyes, words, among, kind, rng)
             print(f"{collection:12} {kind:6} {100 * share:5.1f} % of {len(among)}  {'; '.join(wrong)}")
-    pairs = [(one_of(rng, taught()), one_of(rng, taught())) for _ in range(min(200, given.each))]
-    said = spelled(eyes, words, [beside(left, right, "any", rng) for left, right in pairs])
-    share = sum(text == two(left, right) for text, (left, right) in zip(said, pairs, strict=True)) / len(pairs)
-    print(f"{'side by side':12} {'any':6} {100 * share:5.1f} % of {len(pairs)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ Pictures that the eyes spell to the letter are asked about, "What is in this pic
 caption's own embeddings; these with noise, independent in each coordinate, of a mean squared length; moved towards the mean of all
 words by as much; what the eyes give; this with the words of the caption alone made exact, and with the silent places alone; and the
 nearest words. Printed: percent named, of the pictures of each topic, and how far from the embeddings the eyes' words lie.
+
+At the end two flags side by side, spelled exactly, which takes no eyes: whose is on the left, whose on the right? Percent that name
+the one that was asked for and not the other.
 """
 
 from __future__ import annotations
@@ -41,20 +44,21 @@ class Reader:
         folder = atlas()
         self._processor: Any = AutoProcessor.from_pretrained(folder)
         self._model: Any = AutoModelForImageTextToText.from_pretrained(folder)
-        image = self._processor.tokenizer.convert_tokens_to_ids(IMAGE)
-        turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is in this picture?"}]}]
-        text = self._processor.apply_chat_template(turn, add_generation_prompt=True)
-        ids = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-        place = ids.index(image)
-        table = self._model.get_input_embeddings().weight.detach()
-        self._before_LD, self._after_LD = table[ids[:place]], table[ids[place + 1 :]]
+        self._table_VD: Tensor = self._model.get_input_embeddings().weight.detach()
 
-    def say(self, given_NKD: Tensor) -> list[str]:
-        """An answer to each."""
+    def embedded(self, text: str) -> Tensor:
+        """[L, D]: what a text's tokens are to the model."""
+        return self._table_VD[self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    def say(self, given_NKD: Tensor, question: str = "What is in this picture?") -> list[str]:
+        """An answer to the question, with each in the place of its picture."""
+        turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+        before, after = self._processor.apply_chat_template(turn, add_generation_prompt=True).split(IMAGE)
+        before_LD, after_LD = self.embedded(before), self.embedded(after)
         said: list[str] = []
         for some_NKD in given_NKD.split(_AT_ONCE):
             count = len(some_NKD)
-            prompt = torch.cat([self._before_LD.expand(count, -1, -1), some_NKD, self._after_LD.expand(count, -1, -1)], dim=1)
+            prompt = torch.cat([before_LD.expand(count, -1, -1), some_NKD, after_LD.expand(count, -1, -1)], dim=1)
             with torch.no_grad():
                 tokens = self._model.generate(
                     inputs_embeds=prompt,
@@ -86,6 +90,20 @@ def variants(words: Vocabulary, spelled_NKD: Tensor, slots_NK: Tensor) -> dict[s
     return found
 
 
+def sides(reader: Reader, rng: np.random.Generator, each: int) -> None:
+    """Print how often the model tells two captions' sides apart where nothing else is to be done."""
+    flags = [picture.name for picture in taught() if picture.collection == "iso-flags"]
+    pairs = list(zip(some_of(rng, flags, each), some_of(rng, flags, each), strict=True))
+    for side, place in (("left", 0), ("right", 1)):
+        said = []
+        for pair in pairs:
+            shown_1LD = reader.embedded(f" {pair[0]} on the left, {pair[1]} on the right")[None]
+            said += reader.say(shown_1LD, f"Whose flag is on the {side}?")
+        told = [[name.removeprefix("the flag of ") in text for name in pair] for pair, text in zip(pairs, said, strict=True)]
+        share = sum(each[place] and not each[1 - place] for each in told) / len(told)
+        print(f"two flags, whose is on the {side}: {100 * share:.1f}", flush=True)
+
+
 def main() -> None:
     """Print a line for each topic and thing put in the place."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -113,6 +131,7 @@ def main() -> None:
         for name, given_NKD in variants(words, spelled_NKD[right], slots_NK).items():
             (mark,) = grade(items, reader.say(given_NKD), [None] * len(items))
             print(f"  {name:26} {100 * mark.share:5.1f}", flush=True)
+    sides(reader, rng, given.each)
 
 
 if __name__ == "__main__":

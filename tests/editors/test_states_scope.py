@@ -1,12 +1,14 @@
 """A scope over a model's own states, and what speaks by how an edit concerns a question."""
 
+from functools import partialmethod
+
 import pytest
 import torch
 
 from errata.core.benchmark import Pair
 from errata.core.errors import BadInput
 from errata.core.model import States
-from errata.core.records import Edit, EditId, Query
+from errata.core.records import Edit, EditId, Message, Query
 from errata.editors import Scoped, StateSizes, StatesScope, parse
 from errata.editors._checkpoints import read
 from errata.editors.scoped.routed import Routed
@@ -112,6 +114,28 @@ def test_what_a_template_writes_before_every_question_is_read_once_for_many_and_
         (alone,) = random_llava.states([query], [target], paths)
         for name in ("asked_TPI", "begins_PI", "target_KPI"):
             torch.testing.assert_close(getattr(together, name), getattr(alone, name), atol=1e-4, rtol=1e-4)
+
+
+def test_of_a_model_as_loaded_what_stands_before_every_question_is_kept(random_llava, monkeypatch):
+    paths = random_llava.writable["text"][::2]
+    queries = [Query.ask(text) for text in ("~ is what?", "where does the ring live?", "? or what", "who?")]
+    apart = Query((Message("system", ("Compare.",)), Message("user", ("where does the ring live?",))))
+    alone = [random_llava.states([query], [None], paths)[0] for query in (*queries, apart)]
+    begun, read = [], []
+    monkeypatch.setattr(Begun, "__init__", partialmethod(noting, Begun.__init__, begun))
+    monkeypatch.setattr(Begun, "read", partialmethod(noting, Begun.read, read))
+    monkeypatch.setattr(random_llava, "_begun", [])
+    found = [random_llava.states([query], [None], paths, as_loaded=True)[0] for query in (*queries, apart)]
+    assert len(begun) == 1, "read once, and kept"
+    assert len(read) == len(queries), "what begins otherwise is read as ever"
+    for one, other in zip(found, alone, strict=True):
+        for name in ("asked_TPI", "begins_PI", "target_KPI"):
+            torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=1e-4, rtol=1e-4)
+
+
+def noting(self, own, notes, *given):
+    notes.append(given)
+    return own(self, *given)
 
 
 def test_it_holds_on_things_that_it_never_saw(scope, random_llava):

@@ -307,7 +307,13 @@ class Model(Protocol):
         ...
 
     def states(
-        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+        self,
+        queries: Sequence[Query],
+        targets: Sequence[str | None],
+        paths: Sequence[str],
+        *,
+        graph: bool = False,
+        as_loaded: bool = False,
     ) -> list[States]:
         """What modules read at each position of each query and of the target after it, in as few passes as they fit in.
 
@@ -318,6 +324,7 @@ class Model(Protocol):
             targets: one for each query; None: the question alone.
             paths: of the text side of `writable`, modules of one width.
             graph: keep the one that leads back to whatever patch is in force.
+            as_loaded: no patch is in force. What a template writes before every question is then read once for all such calls.
 
         Raises:
             BadInput: see `check`.

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _MANY: Final = 8
 """From so many questions on, what their template writes before each is read once for all."""
 
+_OTHERS: Final = tuple(map(Query.ask, ("?", "a", "The 1")))
+"""With none of them does a prompt that stands for what a template writes around a question begin."""
+
 _NEEDED: Final = frozenset({"past_key_values", "attention_mask", "position_ids", "logits_to_keep"})
 """What a `forward` must take."""
 
@@ -276,18 +279,25 @@ class Begun:
         self._layers = _layers_of(cache)
 
     @staticmethod
-    def of(model: Fronted, rows: Sequence[Row], around: Sequence[int]) -> Begun | None:
+    def of(model: Fronted, rows: Sequence[Row], around: Sequence[int], kept: list[Begun] | None = None) -> Begun | None:
         """What the rows in words begin with; None where they are few or begin with nothing, or the model isn't steady.
 
         Args:
             model: whose rows.
             rows: to be read.
             around: a prompt that shares with any other what the template writes around it.
+            kept: what was read before, one at most, of the model as it is now: few rows go behind that, too; it is filled.
         """
         plain = [row.ids[: row.prompt_length] for row in rows if in_words(row)]
-        if len(plain) < _MANY or unsteady(model.front):
+        if not plain or (kept is None and len(plain) < _MANY) or unsteady(model.front):
             return None
         before = min(together(prompt, around) for prompt in plain)
+        if kept is not None:
+            always = kept[0].length if kept else min(together(model.front.row(each, None).ids, around) for each in _OTHERS)
+            if not 0 < always <= before:
+                return Begun.of(model, rows, around)
+            kept[:] = kept or [Begun(model, tuple(around[:always]))]
+            return kept[0]
         return Begun(model, tuple(around[:before])) if before else None
 
     def read(self, rows: Sequence[Row]) -> None:

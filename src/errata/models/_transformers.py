@@ -98,6 +98,7 @@ class TransformersModel:
         self._paths = frozenset(path for paths in front.writable.values() for path in paths)
         self._loaded_state = Held(net)
         self._rows = _no_rows()
+        self._begun: list[Begun] = []
         tokenizer = tokenizer_of(processor)
         self._pad = pad_of(tokenizer)
         speaker = front.speaker
@@ -343,11 +344,12 @@ class TransformersModel:
         return found
 
     def states(
-        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
-    ) -> list[States]:
+        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *,
+        graph: bool = False, as_loaded: bool = False,
+    ) -> list[States]:  # fmt: skip
         rows = [self._checked(query, target, reserve=0) for query, target in zip(queries, targets, strict=True)]
         found: dict[int, States] = {}
-        begun = None if graph else Begun.of(self, rows, self._around)
+        begun = None if graph else Begun.of(self, rows, self._around, self._begun if as_loaded else None)
         for chunk in self.front.passes(rows, more=0):
             chosen = [rows[i] for i in chunk]
             behind = begun if all(map(in_words, chosen)) else None

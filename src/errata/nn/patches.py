@@ -311,9 +311,15 @@ class Rewritten:
         return self.model.beginnings([self.query] * len(queries), paths)
 
     def states(
-        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+        self,
+        queries: Sequence[Query],
+        targets: Sequence[str | None],
+        paths: Sequence[str],
+        *,
+        graph: bool = False,
+        as_loaded: bool = False,
     ) -> list[States]:
-        return self.model.states([self.query] * len(queries), targets, paths, graph=graph)
+        return self.model.states([self.query] * len(queries), targets, paths, graph=graph, as_loaded=as_loaded)
 
     def features(self, query: Query, *, look: bool = True) -> Features:
         return self.model.features(self.query, look=look)

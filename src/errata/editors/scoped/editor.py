@@ -33,6 +33,7 @@ from errata.editors import _registry
 from errata.editors._checkpoints import read
 from errata.editors.scoped.in_context import Counterfactual, Demonstrations
 from errata.editors.scoped.memory import Memory
+from errata.editors.scoped.naming import Naming
 from errata.editors.scoped.nearest import Nearest
 from errata.editors.scoped.pinned import Answer
 from errata.editors.scoped.routed import Routed
@@ -98,6 +99,10 @@ class ByScope(Remembers):
     """Of "rerank": what tells whether two pictures show the same, for the model that is corrected: "atlas", which ships for that
     model, or the folder that `errata train sight` wrote. Empty: a picture is the same pixel by pixel, or another."""
 
+    naming: bool = field(default=False, metadata={BEFORE: False})
+    """Of "rerank": whether the corrected model is asked what a picture shows, once of each, where nothing else concerns a question
+    about it: so what was corrected in words holds on pictures, too."""
+
     image_weight: float = 0.5
     """Of "nearest": how much pictures count, 0 to 1; 0: words alone."""
 
@@ -133,16 +138,18 @@ class ByScope(Remembers):
             raise BadInput(f'Only the scope "rerank" has a reader; {quoted(self.scope)} takes none. Leave reader out.')
         if self.sight and self.scope != "rerank":
             raise BadInput(f'Only the scope "rerank" has a sight; {quoted(self.scope)} takes none. Leave sight out.')
+        if self.naming and self.scope != "rerank":
+            raise BadInput(f'Only the scope "rerank" reads what pictures show; {quoted(self.scope)} doesn\'t. Leave naming out.')
         if self.scope == "multimodal" and self.made is None:
             read(self.checkpoint, kind=multimodal.TRAINED_AS)  # so that a broken one is told before anything is loaded
         if self.made is None and not self._needs():
-            object.__setattr__(self, "made", Scoped(self._scope(None), self._editor(None), memory=self.memory))
+            object.__setattr__(self, "made", self._put_together(None))
 
     def equipped(self, tools: Tools) -> ByScope:
         """With the encoders and the model that are named."""
         if self.made is not None:
             return self
-        return replace(self, made=Scoped(self._scope(tools), self._editor(tools), memory=self.memory))
+        return replace(self, made=self._put_together(tools))
 
     def spec(self, model: Model) -> Spec:
         """Every field; what was loaded from a folder stands in `made` by its digest, so that the folder may move."""
@@ -172,6 +179,10 @@ class ByScope(Remembers):
         needs = {"encoders": bool(self.encoders) or self.scope == "multimodal", "a speaker": bool(self.speaker)}
         needs["a reader"] = bool(self.reader)
         return [what for what, needed in needs.items() if needed]
+
+    def _put_together(self, tools: Tools | None) -> Scoped:
+        naming = Naming() if self.naming else None
+        return Scoped(self._scope(tools), self._editor(tools), memory=self.memory, naming=naming)
 
     def _scope(self, tools: Tools | None) -> Scope:
         if self.scope == "text":

@@ -51,6 +51,9 @@ class Held:
     subject: str = ""
     """What only its picture says of these."""
 
+    alone: bool = False
+    """Whether its words are meant alone, and no picture of what they are about."""
+
     def read_as(self, *, shown: bool) -> tuple[str, ...]:
         """Its words as they are read beside a question, which shows a picture or none."""
         return self.words if shown or not self.subject else tuple(named_beside(text, self.subject) for text in self.words)

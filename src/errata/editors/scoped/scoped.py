@@ -13,6 +13,9 @@ earlier one's place, whatever their scores.
 A scope may find edits by their keys and then read the nearest together with the question (`core.editor.Reranks`): what it makes of
 them is the score, and the others aren't in scope.
 
+Where it is wanted, a question on a picture that concerns no edit as it is shown is asked again in words, with what the model says
+is on the picture (`naming`): so an edit in words holds on pictures, unless its reach is "text".
+
 A large memory is asked through an index (`index`), where the scope says in which space the nearest key has the highest score and
 faiss is installed: then the `LOOKED_AT` nearest edits, and those that came last, are the ones that are scored.
 
@@ -35,10 +38,11 @@ from errata.core.canonical import JSON
 from errata.core.editor import Bound, Editor, Explains, Forgets, Judged, Kept, Nears, Reranks, Scope, Sort, Sorts
 from errata.core.errors import BadInput
 from errata.core.matching import same
-from errata.core.model import Decision, Model, Patch
+from errata.core.model import Decision, Model, Patch, fits
 from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors.scoped.index import LARGE, Index, faiss
 from errata.editors.scoped.memory import Held, Memory, Place
+from errata.editors.scoped.naming import Naming
 from errata.nn.patches import NoPatch, decided
 
 INSIDE: Final = 0.5
@@ -77,6 +81,14 @@ class Found(NamedTuple):
     """How it concerns the query; None: only its key can tell."""
 
 
+class _Asked(NamedTuple):
+    """A question as it was put to the memory, and what came of it."""
+
+    query: Query
+    key_D: Tensor
+    found: tuple[Found, ...]
+
+
 @runtime_checkable
 class Gathers(Protocol):
     """An inner editor that may speak for several edits at once; the first state is the deciding edit's, the rest ever less near."""
@@ -106,6 +118,9 @@ class Scoped:
     memory: Literal["each", "fold"] = "each"
     """One inner state for each edit, or one for all, gated as a whole."""
 
+    naming: Naming | None = None
+    """What says in words what pictures show; None: what was corrected in words holds on no picture."""
+
     def __post_init__(self) -> None:
         if self.k < 1:
             raise BadInput(f"A scoped memory's k must be at least 1, not {self.k}.")
@@ -113,7 +128,8 @@ class Scoped:
     def spec(self, model: Model) -> Spec:
         """The scope's and the inner editor's specs."""
         parts: dict[str, JSON] = {"scope": dict(self.scope.spec()), "editor": self.editor.spec(model).to_json()}
-        return Spec("scoped", {**parts, "k": self.k, "memory": self.memory})
+        named: dict[str, JSON] = {} if self.naming is None else {"naming": self.naming.spec()}
+        return Spec("scoped", {**parts, "k": self.k, "memory": self.memory, **named})
 
     def begin(self, model: Model) -> Memory:
         """No edits.
@@ -139,7 +155,8 @@ class Scoped:
         kept = self._kept(model, edit)
         over = tuple(self._contradicted(model, state, edit, kept))
         own = None if fold else inner
-        held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, own, kept.words, kept.subject)
+        alone = self.naming is not None and edit.reach == "text"
+        held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, own, kept.words, kept.subject, alone)
         return state.added(held, kept.keys_KD, inner if fold else None)
 
     def _kept(self, model: Model, edit: Edit) -> Kept:
@@ -173,14 +190,27 @@ class Scoped:
         Raises:
             BadInput: the query can't be put to this model.
         """
-        return self._found(model, state, query, self.scope.key(model, query)) if state.count else ()
+        return self._asked(model, state, query).found if state.count else ()
 
-    def _found(self, model: Model, state: Memory, query: Query, asked_D: Tensor) -> tuple[Found, ...]:
+    def _asked(self, model: Model, state: Memory, query: Query) -> _Asked:
+        """The question as it is or, where that concerns no edit and a picture is shown, with this in words, if it then does."""
+        asked_D = self.scope.key(model, query)
+        shown = _Asked(query, asked_D, self._found(model, state, query, asked_D))
+        if self.naming is None or not query.images or shown.found[0].rho >= INSIDE:
+            return shown
+        worded = self.naming.worded(model, query)
+        if worded is None or not fits(model, worded):
+            return shown
+        asked_D = self.scope.key(model, worded)
+        named = _Asked(worded, asked_D, self._found(model, state, worded, asked_D, named=True))
+        return named if named.found[0].rho >= INSIDE else shown
+
+    def _found(self, model: Model, state: Memory, query: Query, asked_D: Tensor, *, named: bool = False) -> tuple[Found, ...]:
         scores = self._scores(model, state, query, asked_D)
-        inside = [place for place, score in scores.items() if score.rho >= INSIDE]
+        inside = [place for place, score in scores.items() if score.rho >= INSIDE and not (named and state.at(place).alone)]
         if not inside:
             nearest = max(scores, key=lambda place: (scores[place].rho, place))
-            return (Found(state.at(nearest).edit, scores[nearest].rho, nearest),)
+            return (Found(state.at(nearest).edit, min(scores[nearest].rho, _OUTSIDE), nearest),)
         chosen: dict[Place, None] = {}  # in order, each once
         for place in sorted(inside, key=lambda place: (scores[place].rho, place), reverse=True):
             chosen.setdefault(_heir(state, place, inside))
@@ -192,8 +222,7 @@ class Scoped:
         """What the deciding edit has to say, or nothing where none is in scope; either way with the decision."""
         if not state.count:
             return NoPatch()
-        asked_D = self.scope.key(model, query)
-        found = self._found(model, state, query, asked_D)
+        asked, asked_D, found = self._asked(model, state, query)
         decision = Decision(found[0].edit, found[0].rho, found[0].rho >= INSIDE)
         if not decision.inside:
             return NoPatch(decision=decision)
@@ -203,7 +232,7 @@ class Scoped:
         if isinstance(self.editor, Gathers):
             return decided(self.editor.gather(model, inner, query), decision)
         if isinstance(self.editor, Routes):
-            return decided(self.editor.routed(model, inner[0], query, self._sort(state, query, asked_D, found[0])), decision)
+            return decided(self.editor.routed(model, inner[0], query, self._sort(state, asked, asked_D, found[0])), decision)
         return decided(self.editor.read(model, inner[0], query), decision)
 
     def _sort(self, state: Memory, query: Query, asked_D: Tensor, found: Found) -> Sort:

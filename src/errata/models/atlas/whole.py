@@ -1,4 +1,4 @@
-"""`atlas` put together: SmolLM2-135M-Instruct, the eyes that ship, and a template by which a picture is said to show something."""
+"""`atlas` put together: SmolLM2-135M-Instruct, the eyes that ship, and a template by which a picture is said to be of something."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ATLAS: Final = "atlas"
 
 IMAGE: Final = "<image>"
 
-_VERSION: Final = "2"
+_VERSION: Final = "3"
 """Of how the folder is written: another begins a new one, as do other eyes."""
 
 _CHAT: Final = (
@@ -38,7 +38,7 @@ _CHAT: Final = (
     "You are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n{% endif %}"
     "<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] if part['type'] == 'image' %}The picture shows<image>.\n{% endfor %}"
+    "{% for part in message['content'] if part['type'] == 'image' %}This is a picture of<image>.\n{% endfor %}"
     "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
     "{% endif %}<|im_end|>\n"
     "{% endfor %}"

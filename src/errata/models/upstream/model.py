@@ -162,7 +162,13 @@ class Upstream:
         self._none("states")
 
     def states(
-        self, queries: Sequence[Query], targets: Sequence[str | None], paths: Sequence[str], *, graph: bool = False
+        self,
+        queries: Sequence[Query],
+        targets: Sequence[str | None],
+        paths: Sequence[str],
+        *,
+        graph: bool = False,
+        as_loaded: bool = False,
     ) -> list[States]:
         self._none("states")
 

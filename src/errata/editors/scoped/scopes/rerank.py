@@ -285,9 +285,8 @@ class RerankScope:
         places = self._fits(model)
         seen = torch.tensor([bool(query.images) for query, _ in asked])  # of the first form; nothing is known of them
         with _READS, torch.no_grad():
-            found = self._read_by(model).states(
-                [_worded(query.text) if query.images else query for query, _ in asked], [None] * len(asked), places.seen
-            )
+            queries = [_worded(query.text) if query.images else query for query, _ in asked]
+            found = self._read_by(model).states(queries, [None] * len(asked), places.seen, as_loaded=True)
             vectors_ND: Tensor = self.net.nearness(found)
         vectors_ND[seen] = 0
         return torch.cat([vectors_ND.float(), torch.stack([code_C for _, code_C in asked]).to(vectors_ND.device)], -1)
