@@ -134,6 +134,7 @@ def test_without_it_a_picture_is_asked_about_by_nobody(tiny, told):
 
 
 def test_only_rerank_takes_it():
-    assert parse("rerank").naming is False
+    rerank: Any = parse("rerank")
+    assert rerank.naming is False
     with pytest.raises(BadInput, match="Leave naming out"):
         parse("scoped:scope=nearest,naming=true")

@@ -1,6 +1,7 @@
 """A scope over a model's own states, and what speaks by how an edit concerns a question."""
 
 from functools import partialmethod
+from typing import Any
 
 import pytest
 import torch
@@ -121,7 +122,8 @@ def test_of_a_model_as_loaded_what_stands_before_every_question_is_kept(random_l
     queries = [Query.ask(text) for text in ("~ is what?", "where does the ring live?", "? or what", "who?")]
     apart = Query((Message("system", ("Compare.",)), Message("user", ("where does the ring live?",))))
     alone = [random_llava.states([query], [None], paths)[0] for query in (*queries, apart)]
-    begun, read = [], []
+    begun: list[Any] = []
+    read: list[Any] = []
     monkeypatch.setattr(Begun, "__init__", partialmethod(noting, Begun.__init__, begun))
     monkeypatch.setattr(Begun, "read", partialmethod(noting, Begun.read, read))
     monkeypatch.setattr(random_llava, "_begun", [])
