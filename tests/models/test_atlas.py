@@ -171,7 +171,7 @@ def test_what_another_process_wrote_meanwhile_stays(monkeypatch, tmp_path):
 
     def written(eyes, folder):
         (folder / "config.json").write_text("mine")
-        theirs = folder.parent / f"atlas-2-{digest_of(eyes.read_bytes())[:12]}"
+        theirs = folder.parent / f"{whole.NAMED}-{digest_of(eyes.read_bytes())[:12]}"
         theirs.mkdir(exist_ok=True)
         (theirs / "config.json").write_text("theirs")
 

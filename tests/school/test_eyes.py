@@ -77,7 +77,7 @@ def test_a_word_with_another_in_it_costs_more_the_more_of_that_there_is(vocabula
 
 
 def test_eyes_can_begin_with_others_and_are_then_not_told_by_directions(vocabulary, tmp_path):
-    from errata.models.atlas.eyes import Eyes
+    from errata.models.atlas.eyes import SEEING, Eyes
     from errata.school.eyes import NEAR, EyesPlan, train_eyes
 
     plan = EyesPlan(steps=1, pictures=2, told_apart=0.0, learning_rate=1e-9, matrix_rate=1e-9)
@@ -86,10 +86,10 @@ def test_eyes_can_begin_with_others_and_are_then_not_told_by_directions(vocabula
     assert halves.near(4) is None
     assert [halves.near(step) for step in (5, 9)] == pytest.approx([NEAR[0], NEAR[0] + 0.8 * (NEAR[1] - NEAR[0])])
     torch.manual_seed(5)
-    eyes = Eyes(vocabulary.text)
+    eyes = Eyes(vocabulary.text, SEEING)
     eyes.save(tmp_path / "begun.safetensors")
     found = train_eyes(tmp_path / "run", plan=plan, begin=tmp_path / "begun.safetensors", progress=silent)
-    again = Eyes(vocabulary.text)
+    again = Eyes(vocabulary.text, SEEING)
     again.open(found)
     for (name, ours), theirs in zip(eyes.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(ours.half().float(), theirs, atol=1e-4, rtol=1e-3, msg=name)

@@ -27,7 +27,7 @@ from errata.benchmarks.atlas.pictures.catalogue import every
 from errata.benchmarks.atlas.pictures.picture import Picture, Pixels
 from errata.benchmarks.atlas.pictures.views import View, view
 from errata.core.progress import Progress
-from errata.models.atlas.eyes import Eyes
+from errata.models.atlas.eyes import SEEING, Eyes
 from errata.models.atlas.spelling import Vocabulary
 from errata.school.fit import Part, Schedule, faster_in_bfloat16, fit, settled_half
 
@@ -165,7 +165,7 @@ def lesson(rng: np.random.Generator, among: Sequence[Picture], kinds: Sequence[V
 
 
 def train_eyes(folder: Path, *, plan: EyesPlan | None = None, begin: Path | None = None, progress: Progress) -> Path:
-    """Train eyes and save them as `folder`/eyes.safetensors; goes on from `folder`/training.pt where there is one.
+    """Train eyes that see and save them as `folder`/seeing.safetensors; goes on from `folder`/training.pt where there is one.
 
     Args:
         folder: of the run.
@@ -180,10 +180,11 @@ def train_eyes(folder: Path, *, plan: EyesPlan | None = None, begin: Path | None
     among, vocabulary = taught(), vocabulary_of_taught()
     names = {name: place for place, name in enumerate(dict.fromkeys(picture.name for picture in among))}
     torch.manual_seed(plan.seed)
-    learner = _Learner(Eyes(vocabulary.text), len(names))
+    learner = _Learner(Eyes(vocabulary.text, SEEING), len(names))
     if begin is not None:
         learner.eyes.open(begin)
     else:
+        learner.eyes.begin()
         learner.eyes.spell_everywhere(vocabulary.mean_D)
     folder.mkdir(parents=True, exist_ok=True)
     log: list[str] = []
@@ -221,5 +222,5 @@ def train_eyes(folder: Path, *, plan: EyesPlan | None = None, begin: Path | None
         inner=lambda name: name.startswith("eyes") and "embed" not in name and "linear_2" not in name,
         progress=progress, each=each,
     )  # fmt: skip
-    learner.eyes.save(folder / "eyes.safetensors")
-    return folder / "eyes.safetensors"
+    learner.eyes.save(folder / "seeing.safetensors")
+    return folder / "seeing.safetensors"

@@ -135,7 +135,7 @@ def fit(
     fitted = Fitted()
     start = _resume(checkpoint, module, optimizers, schedule, run, fitted)
     device = parameters[0].device.type
-    with _workers(device) as (workers, together):
+    with side_by_side(device) as (workers, together):
         if validation is not None and start == 0:
             _look(validation, module, 0, fitted, looking=lambda: _looking(schedule, device, together))
         for step in range(start, schedule.steps):
@@ -235,7 +235,7 @@ def _gradients(
 
 
 @contextmanager
-def _workers(device: str) -> Iterator[tuple[Executor, Callable[[], AbstractContextManager[None]]]]:
+def side_by_side(device: str) -> Iterator[tuple[Executor, Callable[[], AbstractContextManager[None]]]]:
     """As many workers as torch may use threads, each of one thread; and a `with` block in which all threads work together."""
     threads = torch.get_num_threads()
     count = threads if device == "cpu" else 1

@@ -9,6 +9,7 @@ through 576 units half came out blended (docs/decisions/0041-eyes-that-spell.md)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,29 +33,49 @@ MEAN: Final = (0.5, 0.5, 0.5)
 STD: Final = (0.25, 0.25, 0.25)
 
 _WIDTH: Final = 192
-_LAYERS: Final = 4
 _HEADS: Final = 6
-_UNITS: Final = 3072
-"""Of the projector: by these words are told apart, of which captions have some two thousand."""
+
+
+@dataclass(frozen=True)
+class Make:
+    """How large eyes are, beside their width."""
+
+    layers: int
+    """Of the tower."""
+
+    units: int
+    """Inside a layer."""
+
+    words: int
+    """Units of the projector: by these words are told apart, of which captions have some two thousand."""
+
+
+SEEING: Final = Make(layers=4, units=4 * _WIDTH, words=3072)
+"""As they learn to see."""
+
+NAMING: Final = Make(layers=8, units=1376, words=2048)
+"""With layers on top that say what it is: a unit for each name and each place. These ship."""
 
 _FAINT: Final = 0.3
 _WAVES: Final = 8
 """Frequencies in each direction."""
 
-_SEEN: Final = 160
-"""Coordinates of a new tower that hold what a patch looks like; those of its place come after them."""
+PLACED: Final = slice(160, 160 + SLOTS)
+"""Coordinates of a new tower that hold a patch's place; those before them hold what it looks like."""
 
-_PLACED: Final = 4.0
+_SEEN: Final = PLACED.start
+
+_MARKED: Final = 4.0
 _LOOKS: Final = 3.0
 """How strongly a place is marked, and how strongly a head of a new tower looks at its own."""
 
 
-def vision_config() -> CLIPVisionConfig:
+def vision_config(make: Make = NAMING) -> CLIPVisionConfig:
     """The tower's."""
     return CLIPVisionConfig(
         hidden_size=_WIDTH,
-        intermediate_size=4 * _WIDTH,
-        num_hidden_layers=_LAYERS,
+        intermediate_size=make.units,
+        num_hidden_layers=make.layers,
         num_attention_heads=_HEADS,
         image_size=SIDE,
         patch_size=PATCH,
@@ -62,16 +83,16 @@ def vision_config() -> CLIPVisionConfig:
     )
 
 
-def config(text: LlamaConfig, **more: Any) -> AyaVisionConfig:
+def config(text: LlamaConfig, make: Make = NAMING, **more: Any) -> AyaVisionConfig:
     """Of a model with such eyes, and whatever else is said of it."""
     made: Any = AyaVisionConfig  # which takes the projector's width, too, but doesn't declare it
     found: AyaVisionConfig = made(
-        vision_config=vision_config(),
+        vision_config=vision_config(make),
         text_config=text,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         downsample_factor=1,
-        alignment_intermediate_size=2 * _UNITS,
+        alignment_intermediate_size=2 * make.words,
         adapter_layer_norm_eps=1e-5,
         **more,
     )
@@ -83,16 +104,16 @@ class Eyes(nn.Module):
 
     Args:
         text: the language model's configuration.
+        make: how large they are.
     """
 
-    def __init__(self, text: LlamaConfig) -> None:
+    def __init__(self, text: LlamaConfig, make: Make = NAMING) -> None:
         super().__init__()
         made: Any = AutoModel  # which settles how attention is worked out
-        self.vision_tower: Any = made.from_config(vision_config())
-        self.multi_modal_projector: Any = AyaVisionMultiModalProjector(config(text))
-        self._begin()
+        self.vision_tower: Any = made.from_config(vision_config(make))
+        self.multi_modal_projector: Any = AyaVisionMultiModalProjector(config(text, make))
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Begin where learning is quick: a patch as its lowest frequencies (a cosine transform of lightness and two colours), a
         place in coordinates of its own, and heads that each look at one place, whoever asks. From random weights every image
         token begins as the mean of all of them, and takes long to find out what lies where."""
@@ -103,7 +124,7 @@ class Eyes(nn.Module):
             embeddings.patch_embedding.weight.zero_()
             embeddings.patch_embedding.weight[:_SEEN] = _frequencies(PATCH, _SEEN)
             embeddings.position_embedding.weight.zero_()
-            embeddings.position_embedding.weight[1:, _SEEN : _SEEN + count] = _PLACED * torch.eye(count)
+            embeddings.position_embedding.weight[1:, PLACED] = _MARKED * torch.eye(count)
             heads = [(layer.self_attn, head * width) for layer in layers[1:] for head in range(_HEADS)]
             for index, (attention, row) in enumerate(heads):
                 for projection in (attention.q_proj, attention.k_proj):
@@ -123,12 +144,12 @@ class Eyes(nn.Module):
         """W: of the tower."""
         return _WIDTH
 
-    def look(self, pixels_NHWC: Tensor) -> Tensor:
-        """RGB uint8 [N, SIDE, SIDE, 3] -> the tower's image tokens [N, K, W]."""
+    def look(self, pixels_NHWC: Tensor, *, whole: bool = False) -> Tensor:
+        """RGB uint8 [N, SIDE, SIDE, 3] -> the tower's image tokens [N, K, W]; `whole`: with the one before them, [N, 1 + K, W]."""
         mean, std = torch.tensor(MEAN), torch.tensor(STD)
         normal = ((pixels_NHWC.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
-        found: Tensor = self.vision_tower(normal).last_hidden_state[:, 1:]
-        return found
+        found: Tensor = self.vision_tower(normal).last_hidden_state
+        return found if whole else found[:, 1:]
 
     def spell(self, seen_NKW: Tensor) -> Tensor:
         """Image tokens as the language model is handed them [N, K, D]."""
