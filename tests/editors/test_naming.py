@@ -138,3 +138,17 @@ def test_only_rerank_takes_it():
     assert rerank.naming is False
     with pytest.raises(BadInput, match="Leave naming out"):
         parse("scoped:scope=nearest,naming=true")
+
+
+def test_a_correction_on_a_picture_is_read_with_the_picture_and_not_by_its_name(tiny, told, monkeypatch):
+    near = Alike(0.85, None).key(tiny, known().query)
+    on_picture = Edit(Query.ask("what is it called?", picture(3)), "shells", reach="kind")
+    both = Edit(Query.ask("where is it?", picture(4)), "there", also=(Query.ask("where is Norway?"),))
+    memory, state = remembering(tiny, known(), on_picture)
+    memory_of_both, state_of_both = remembering(tiny, known(), both)
+    # To the question in words everything is near
+    monkeypatch.setattr(Alike, "rho", lambda self, asked_D, keys_ND: (asked_D == near).all().float().expand(len(keys_ND)))
+    (found,) = memory.decide(tiny, state, Query.ask(ASKED, picture(1)))
+    assert (found.rho, state.at(found.place).target) == (1, "clogs")
+    (found,) = memory_of_both.decide(tiny, state_of_both, Query.ask(ASKED, picture(1)))
+    assert (found.rho, state_of_both.at(found.place).target) == (1, "there")  # it was said in words, too

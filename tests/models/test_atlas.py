@@ -13,8 +13,8 @@ from errata.core.errors import BadInput
 from errata.core.records import Edit, Query
 from errata.models import load
 from errata.models._borrowed import smollm2
-from errata.models.atlas.eyes import SIDE, SLOTS, Eyes
-from errata.models.atlas.whole import atlas, eyes_file
+from errata.models.atlas.eyes import SEEING, SIDE, SLOTS, Eyes
+from errata.models.atlas.whole import _VERSION, atlas, eyes_file
 from errata.models.families.llava import encode
 from errata.nn.patches import NoPatch
 from tests.conftest import picture
@@ -36,7 +36,9 @@ def text():
 
 def spelling(text, seed=0):
     torch.manual_seed(seed)
-    return Eyes(text)
+    eyes = Eyes(text, SEEING)
+    eyes.begin()
+    return eyes
 
 
 @borrowed
@@ -171,7 +173,7 @@ def test_what_another_process_wrote_meanwhile_stays(monkeypatch, tmp_path):
 
     def written(eyes, folder):
         (folder / "config.json").write_text("mine")
-        theirs = folder.parent / f"{whole.NAMED}-{digest_of(eyes.read_bytes())[:12]}"
+        theirs = folder.parent / f"atlas-{_VERSION}-{digest_of(eyes.read_bytes())[:12]}"
         theirs.mkdir(exist_ok=True)
         (theirs / "config.json").write_text("theirs")
 

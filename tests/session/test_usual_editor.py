@@ -62,7 +62,7 @@ def test_a_measurement_takes_what_ships_for_a_model_in_its_own_precision_alone()
     assert _usual("smollm2", "cpu", "auto") == _usual("smollm2", "cpu", "float32") == "rerank"
     assert _usual("smollm2", "cpu", "bfloat16") == _usual("smollm2", "cuda", "auto") == DEFAULT_EDITOR
     assert _usual("llava-tiny", "cpu", "auto") == DEFAULT_EDITOR
-    assert _usual("atlas", "cpu", "auto") == "rerank:reader=smollm2,sight=atlas"
+    assert _usual("atlas", "cpu", "auto") == "rerank:reader=smollm2,sight=atlas,naming=true"
     assert _usual("atlas", "cpu", "bfloat16") == "rerank:reader=smollm2"  # read in float32 whatever the model is in
 
 

@@ -33,7 +33,7 @@ DEFAULT_STORE: Final = "errata.db"
 DEFAULT_MODEL: Final = "llava-tiny"
 DEFAULT_EDITOR: Final = "codebook"
 LEARNED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"smollm2": ("rerank",), "atlas": ("rerank:reader=smollm2,sight=atlas", "rerank:reader=smollm2")}
+    {"smollm2": ("rerank",), "atlas": ("rerank:reader=smollm2,sight=atlas,naming=true", "rerank:reader=smollm2")}
 )
 """Model -> the editors that are taken for it where none is named, the first that fits: what they have to have learned ships for
 this model. What its own eyes or states tell is for the precision in which they were looked at."""

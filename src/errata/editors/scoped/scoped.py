@@ -155,7 +155,8 @@ class Scoped:
         kept = self._kept(model, edit)
         over = tuple(self._contradicted(model, state, edit, kept))
         own = None if fold else inner
-        alone = self.naming is not None and edit.reach == "text"
+        shown = all(query.images for query in (edit.query, *edit.also))
+        alone = self.naming is not None and (shown or edit.reach == "text")
         held = Held(edit.id, edit.query.digest, len(kept.keys_KD), edit.target, over, own, kept.words, kept.subject, alone)
         return state.added(held, kept.keys_KD, inner if fold else None)
 
