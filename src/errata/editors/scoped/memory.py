@@ -52,7 +52,7 @@ class Held:
     """What only its picture says of these."""
 
     alone: bool = False
-    """Whether no picture concerns it by what a model says that it shows: its words are meant alone, or it is asked on pictures only."""
+    """Whether no picture concerns it by its name: its words are meant alone, or it is asked on pictures only."""
 
     def read_as(self, *, shown: bool) -> tuple[str, ...]:
         """Its words as they are read beside a question, which shows a picture or none."""

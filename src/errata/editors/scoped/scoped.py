@@ -204,7 +204,11 @@ class Scoped:
             return shown
         asked_D = self.scope.key(model, worded)
         named = _Asked(worded, asked_D, self._found(model, state, worded, asked_D, named=True))
-        return named if named.found[0].rho >= INSIDE else shown
+        if named.found[0].rho < INSIDE:
+            return shown
+        if isinstance(self.scope, Reranks) and self.naming.asked_for(model, query, self.scope, inside=INSIDE):
+            return shown
+        return named
 
     def _found(self, model: Model, state: Memory, query: Query, asked_D: Tensor, *, named: bool = False) -> tuple[Found, ...]:
         scores = self._scores(model, state, query, asked_D)
