@@ -4,7 +4,7 @@
 
 One correction in words at a time, of countries and things that have pictures, in relations and wordings of the split for reports.
 Asked on a picture of its subject: the same fact in another wording, which it concerns; another fact; what the picture shows; and
-the same fact on a picture of another subject: it concerns none of these. Printed: percent decided rightly, with the name and without.
+the same fact on a picture of another subject: it concerns none of these. Printed: percent decided rightly, with and without a name.
 """
 
 from __future__ import annotations
