@@ -150,3 +150,26 @@ def test_the_eyes_that_ship_have_a_unit_for_what_they_see(vocabulary):
     right = [picture.name for picture in some]
     assert sum(map(str.__eq__, told, right)) >= 46
     assert sum(map(str.__eq__, said, right)) >= 44
+
+
+def test_half_precision_holds_what_the_eyes_that_ship_give(vocabulary):
+    from errata.benchmarks.atlas.pictures.views import view
+    from errata.models.atlas.eyes import MEAN, STD, Eyes
+    from errata.models.atlas.whole import eyes_file
+    from errata.school.eyes import taught
+
+    rng = np.random.default_rng(8)
+    some = [taught()[place] for place in rng.choice(len(taught()), 32, replace=False)]
+    pixels = torch.from_numpy(np.stack([view(picture, "any", rng) for picture in some]))
+    normal = ((pixels.float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 3, 1, 2)
+    said = []
+    for precision in (torch.float32, torch.float16, torch.bfloat16):
+        eyes = Eyes(vocabulary.text).train(False)
+        eyes.open(eyes_file())
+        eyes.to(precision)
+        with torch.no_grad():
+            seen = eyes.vision_tower(normal.to(precision)).last_hidden_state[:, 1:]
+            said.append(vocabulary.read(eyes.spell(seen).float()))
+        assert seen.abs().max() < 40_000  # of 65,504
+    assert sum(map(str.__eq__, said[0], said[1])) >= 31
+    assert sum(map(str.__eq__, said[0], said[2])) >= 30

@@ -39,23 +39,23 @@ from errata.school.fit import Part, Schedule, faster_in_bfloat16, fit, settled_h
 _PART: Final = 48
 """Pictures that one thread works on at a time."""
 
-_SOFT: Final = 1 / 30
+_SOFT: Final = 1 / 1200
 """What all that the layers that see write is multiplied with, of which they notice nothing: layers on top can then be louder, each
-by far than the one below. A token is some 4.5 long."""
+by far than the one below, and half precision, which ends at 65,504, holds the loudest. A token is some 0.11 long."""
 
-_SHARE: Final = 10.0
+_SHARE: Final = 0.25
 """The length of a place's mark, and of the mean that is handed on to names."""
 
-_CODE: Final = 360.0
-_PLACE: Final = 100.0
+_CODE: Final = 9.0
+_PLACE: Final = 2.5
 """The length of what the layer of names writes where its units give what they mostly do."""
 
-_VOTE: Final = 70.0
+_VOTE: Final = 1.75
 """What `once` multiplies the mean with: all tokens' word is then louder than a token's own."""
 
-_ONCE: Final = 10_000.0
-_TWICE: Final = 36_000.0
-"""What a unit of `once` and of `twice` writes for each 1. Half precision ends at 65,504, each coordinate by itself."""
+_ONCE: Final = 250.0
+_TWICE: Final = 900.0
+"""What a unit of `once` and of `twice` writes for each 1."""
 
 _LEAST: Final = 0.4
 _STEEP: Final = 10.0

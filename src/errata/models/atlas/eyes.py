@@ -49,11 +49,14 @@ class Make:
     words: int
     """Units of the projector: by these words are told apart, of which captions have some two thousand."""
 
+    least: float = 1e-5
+    """What a layer's norms add to a variance: where layers write less, less."""
+
 
 SEEING: Final = Make(layers=4, units=4 * _WIDTH, words=3072)
 """As they learn to see."""
 
-NAMING: Final = Make(layers=8, units=1376, words=2048)
+NAMING: Final = Make(layers=8, units=1376, words=2048, least=1e-8)
 """With layers on top that say what it is: a unit for each name and each place. These ship."""
 
 _FAINT: Final = 0.3
@@ -80,6 +83,7 @@ def vision_config(make: Make = NAMING) -> CLIPVisionConfig:
         image_size=SIDE,
         patch_size=PATCH,
         projection_dim=_WIDTH,
+        layer_norm_eps=make.least,
     )
 
 
