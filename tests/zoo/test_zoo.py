@@ -13,7 +13,7 @@ from tests.zoo._cases import cases, picture
 
 ZOO = families()
 MEGABYTES = 4
-TOKENS = 6
+TOKENS = 12
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,7 @@ def test_the_reference_answers_every_case(asked: Asked, answers: dict[str, list[
 
 
 def test_answers_differ_from_question_to_question_and_from_picture_to_picture(answers: dict[str, list[int]]) -> None:
-    # Six tokens of random weights: processors round them differently, and a few fall together.
-    assert len(set(map(tuple, answers.values()))) > len(answers) / 3
+    assert len(set(map(tuple, answers.values()))) >= 0.5 * len(answers)
 
 
 def test_the_same_seed_gives_the_same_bytes(zoo: Zoo, root: Path, tmp_path: Path) -> None:
