@@ -18,7 +18,7 @@ from errata.benchmarks.atlas.chance import one_of, some_of
 from errata.benchmarks.atlas.corrections import asking
 from errata.benchmarks.atlas.facts import Atlas, atlas
 from errata.benchmarks.atlas.questions import OF_SPLIT, SHOWN, Split, split_of, wordings
-from errata.benchmarks.atlas.sights import Album, Sight, sort_of_subject
+from errata.benchmarks.atlas.sights import Album, sort_of_subject
 from errata.core.records import Edit, Query
 from errata.editors import parse
 from errata.editors.scoped.scoped import Remembers
@@ -69,7 +69,7 @@ def _corrections(
         first, *more = some_of(rng, album.fitting(relation), 2)
         wording = (more or [first])[0]
         shown = wordings(SHOWN[sort_of_subject(held, key)])[split]
-        sight: Sight = album.sight(key, rng)
+        sight = album.sight(key, rng)
         yield (
             Edit(asking(held, key, first), target),
             [

@@ -60,6 +60,12 @@ EASY: Final[tuple[View, ...]] = ("plain", "crop")
 LESSONS: Final[tuple[View, ...]] = ("plain", "crop", "light", "turned", "noise", "clutter", *("any",) * 6)
 
 
+def nearing(done: float, told_apart: float) -> float | None:
+    """What the distance counts at a share of the steps; None: words are told apart by directions alone."""
+    late = (done - told_apart) / (1 - told_apart)
+    return None if late < 0 else NEAR[0] + (NEAR[1] - NEAR[0]) * late
+
+
 @dataclass(frozen=True)
 class EyesPlan:
     """How long, and on how much a step."""
@@ -83,8 +89,7 @@ class EyesPlan:
 
     def near(self, step: int) -> float | None:
         """What the distance counts at a step; None: words are told apart by directions alone."""
-        late = (step / self.steps - self.told_apart) / (1 - self.told_apart)
-        return None if late < 0 else NEAR[0] + (NEAR[1] - NEAR[0]) * late
+        return nearing(step / self.steps, self.told_apart)
 
     def which(self, step: int) -> float:
         """What counts at a step which picture it is."""

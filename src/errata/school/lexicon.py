@@ -33,7 +33,7 @@ from errata.core.errors import BadInput
 from errata.core.progress import Progress
 from errata.models.atlas.eyes import NAMING, PLACED, SEEING, SLOTS, Eyes
 from errata.models.atlas.spelling import Vocabulary
-from errata.school.eyes import LESSONS, NEAR, lesson, loss, taught, vocabulary_of_taught
+from errata.school.eyes import LESSONS, lesson, loss, nearing, taught, vocabulary_of_taught
 from errata.school.fit import Part, Schedule, faster_in_bfloat16, fit, settled_half, side_by_side
 
 _PART: Final = 48
@@ -89,7 +89,7 @@ class LexiconPlan:
     pictures: int = 96
     """In a step of spelling; for names five times as many."""
 
-    directions: float = 0.4
+    told_apart: float = 0.4
     """The share of the steps of spelling at first in which words are told apart by their directions."""
 
     seed: int = 0
@@ -103,8 +103,7 @@ class LexiconPlan:
 
     def near(self, step: int) -> float | None:
         """What distances count at a step; None: words are told apart by directions alone."""
-        late = (step / self.steps - self.directions) / (1 - self.directions)
-        return None if late < 0 else NEAR[0] + (NEAR[1] - NEAR[0]) * late
+        return nearing(step / self.steps, self.told_apart)
 
 
 def name_what_is_seen(folder: Path, seeing: Path, *, plan: LexiconPlan | None = None, progress: Progress) -> Path:

@@ -221,8 +221,6 @@ def _eyes(family: Any, out: Path, given: Any, rate: float, seed: int, progress: 
     Raises:
         BadInput: a device other than the CPU.
     """
-    from dataclasses import replace
-
     from errata.core.errors import BadInput
     from errata.school.eyes import EyesPlan, train_eyes
     from errata.school.lexicon import LexiconPlan, name_what_is_seen
@@ -230,12 +228,10 @@ def _eyes(family: Any, out: Path, given: Any, rate: float, seed: int, progress: 
     if device != "cpu":
         raise BadInput(f"The eyes of atlas are trained on a CPU, and --device is {device}. Leave it out.")
     own = {"pictures" if name == "scenes" else name: value for name, value in given.items()}
-    plan, naming = EyesPlan(**own, seed=seed), LexiconPlan(seed=seed)
-    if "pictures" in own:
-        naming = replace(naming, pictures=own["pictures"])
+    plan = EyesPlan(**own, seed=seed)
+    naming = LexiconPlan(pictures=plan.pictures, seed=seed).times(plan.steps / EyesPlan().steps)
     seeing = train_eyes(out, plan=_planned(plan, rate), progress=progress)
-    naming = _planned(naming.times(plan.steps / EyesPlan().steps), rate)
-    name_what_is_seen(out, seeing, plan=naming, progress=progress)
+    name_what_is_seen(out, seeing, plan=_planned(naming, rate), progress=progress)
 
 
 def _planned(plan: Any, rate: float) -> Any:
