@@ -3,7 +3,9 @@
     python -m bench.told_alone --model smollm2 --editor rerank --seeds 101,102,103 --edits 10
 
 Of a stream of Atlas in words: each probe of what follows is answered by the model as it is, told its own correction alone and
-surely, and by the editor with all corrections in memory, which has to find out itself that one of them is meant.
+surely, and by the editor with all corrections in memory, which has to find out itself that one of them is meant. Hops are told
+apart by what the question names: the correction's subject, its new value, or neither, where only knowledge of the world leads to
+it. With --each every answer is printed.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--editor", default="rerank")
     parser.add_argument("--seeds", type=numbers, default=[101, 102, 103])
+    parser.add_argument("--each", action="store_true", help="print every answer")
     given = parser.parse_args()
     model, editor = load(given.model), equipped(parse(given.editor))
     asked, met = Counter[str](), Counter[tuple[str, str]]()
@@ -41,13 +44,26 @@ def main() -> None:
         cases = stream.truth(given.edits)
         followed = [(case.edit, probe) for case in cases for probe in case.probes if sort_of(probe) in ("follows", "yes", "no")]
         said = _answers(model, editor, [case.edit for case in cases], followed)
-        for place, (_, probe) in enumerate(followed):
-            asked[probe.kind] += 1
+        for place, (edit, probe) in enumerate(followed):
+            kind = probe.kind + (_named(edit, probe) if probe.kind.endswith(("hop", "hops")) else "")
+            asked[kind] += 1
             for way, answers in said.items():
-                met[probe.kind, way] += stream.gives(Outcome(probe, said[_WAYS[0]][place], answers[place]))
+                gives = stream.gives(Outcome(probe, said[_WAYS[0]][place], answers[place]))
+                met[kind, way] += gives
+                if given.each:
+                    print(
+                        f"  {kind}, {way}: {probe.query.text!r} -> {answers[place]!r}, {'as' if gives else 'not'} {probe.expect!r}"
+                    )
     for kind, count in asked.items():
         shares = ", ".join(f"{way} {100 * met[kind, way] / count:.1f}" for way in _WAYS)
         print(f"{kind}: {shares} of 100 ({count})", flush=True)
+
+
+def _named(edit: Edit, probe: Probe) -> str:
+    """Which of a correction's names stands in a question."""
+    asked = probe.query.text.lower()
+    named = {"its subject": edit.subject or "", "its value": edit.target}
+    return f" ({' and '.join(name for name, said in named.items() if said and said.lower() in asked) or 'neither'} named)"
 
 
 def _answers(model: Model, editor: Any, edits: Sequence[Edit], followed: Sequence[tuple[Edit, Probe]]) -> dict[str, list[str]]:

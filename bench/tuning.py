@@ -48,6 +48,11 @@ def sized(low: float, high: float) -> Draw:
     return lambda dice: f"{low * (high / low) ** dice.random():.3g}"
 
 
+def below_one(low: float, high: float) -> Draw:
+    """1 less something between these, every size alike: a cosine where most are near 1."""
+    return lambda dice: f"{1 - low * (high / low) ** dice.random():.4g}"
+
+
 SPREADS = ("reliability", "text_generality", "image_generality", "cross_modal")
 STAYS = ("specificity_out", "near_locality", "image_locality", "text_locality")
 KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -95,6 +100,11 @@ SPACES: Mapping[str, Mapping[str, Draw]] = {
         "weight": sized(300, 3e4),
         "stop_nats": among(0.01, 0.02, 0.1),
     },
+    "told": {"threshold": below_one(2e-3, 0.15), "statement": among("suppose {fact}.", "{fact}.", "Note that {fact}.")},
+    "ike": {"threshold": below_one(2e-3, 0.3), "k": among(1, 4, 16), "demonstrations": among(0, 4, 16)},
+    "cache": {"threshold": below_one(1e-3, 0.2)},
+    "golden": {"k": among(1, 2, 4, 8)},
+    "lora": {"lr": sized(2e-4, 5e-3), "epochs": among(10, 20, 40), "rank": among(4, 8, 16)},
 }
 """What is drawn of each editor."""
 

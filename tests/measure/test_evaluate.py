@@ -54,6 +54,26 @@ def run(model, text, **named):
     return run_stream(model, parse(text), TinyStream(), horizons=(1, 3), seed=0, edits=3, progress=quiet, **named)
 
 
+@dataclass(frozen=True)
+class Lenient(TinyStream):
+    """Reads every answer to some edits' own questions as given."""
+
+    matcher: str = "anything goes, of some"
+    reads: frozenset[str] = frozenset()
+
+    def gives(self, outcome):
+        return outcome.probe.expect is not UNCHANGED and outcome.probe.query.digest in self.reads
+
+
+def test_a_write_is_judged_by_the_matcher_that_judges_the_answers(random_llava):
+    stream = Lenient(reads=frozenset({EDITS[0].query.digest, EDITS[2].query.digest}))
+    found = run_stream(random_llava, parse("none"), stream, horizons=(3,), seed=0, edits=3, progress=quiet)
+    assert found.horizons[-1].refused == 1
+    assert found.horizons[-1].rates["reliability"] == Rate(2, 3)
+    assert found.protocol["read_back"] == "a write is read by the matcher, too"
+    assert "read_back" not in run(random_llava, "none").protocol
+
+
 @pytest.fixture(scope="module")
 def tuned(random_llava):
     return run(random_llava, "finetune:steps=40,lr=0.003")

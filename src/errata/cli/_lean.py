@@ -5,30 +5,41 @@ Only the program does so, never the library: a process of its own trains no dete
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import cast
+from importlib import import_module
+from typing import Final
+
+_ASKS: Final = ("transformers.utils", "transformers.utils.import_utils")
+_UNUSED: Final = ("is_scipy_available", "is_sklearn_available")
 
 
 @contextmanager
 def lean() -> Iterator[None]:
-    """Within the block nothing collects garbage, of which imports make none, and transformers finds no scipy.
+    """Within the block nothing collects garbage, of which imports make none, and transformers takes scipy and scikit-learn for not
+    there. Who imports them himself finds them.
 
     Afterwards garbage is collected as before, but no more among what was loaded.
     """
-    hidden = "scipy" not in sys.modules
-    if hidden:
-        sys.modules["scipy"] = cast(ModuleType, None)  # what the import system takes for "not there"
     collecting = gc.isenabled()
     gc.disable()
+    answers = [(asks, name, vars(asks)[name]) for asks in map(import_module, _ASKS) for name in _UNUSED]
+    for asks, name, _ in answers:
+        setattr(asks, name, _no)
     try:
         yield
     finally:
-        if hidden:
-            del sys.modules["scipy"]
+        for asks, name, answer in answers:
+            setattr(asks, name, answer)
         gc.freeze()
+        if "triton" in sys.modules:  # where its objects are never collected it prints a page about them when the program ends
+            atexit.register(gc.unfreeze)
         if collecting:
             gc.enable()
+
+
+def _no() -> bool:
+    return False

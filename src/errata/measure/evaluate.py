@@ -2,7 +2,7 @@
 
 Answers are generated and matched exactly, or as the benchmark reads them (`core.benchmark.Matches`), exact match beside. Locality
 compares with the *unedited* model, not with the model just before the edit. EasyEdit's teacher-forced token accuracy stands beside
-it under its own name. Every edit goes through a `Session` and its read-back.
+it under its own name. Every edit goes through a `Session` and its read-back, which reads an answer as the benchmark does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from errata.core.benchmark import Matches, Outcome, Stream
+from errata.core.benchmark import Matches, Outcome, Probe, Stream
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Merges
 from errata.core.errors import BadInput
@@ -32,6 +32,7 @@ from errata.nn.patches import NoPatch, Replaced
 from errata.nn.places import plain
 from errata.session.attempts import settled
 from errata.session.folding import kept
+from errata.session.guard import Gives, gives_itself
 from errata.session.receipts import Receipt
 from errata.session.session import Session
 
@@ -46,7 +47,9 @@ PROTOCOL: Mapping[str, JSON] = MappingProxyType(
 
 def matching(stream: Stream) -> Mapping[str, JSON]:
     """What a result says otherwise of a stream that has a matcher of its own."""
-    return {"matcher": f"{stream.matcher}; beside it: {MATCHER}"} if isinstance(stream, Matches) else {}
+    if not isinstance(stream, Matches):
+        return {}
+    return {"matcher": f"{stream.matcher}; beside it: {MATCHER}", "read_back": "a write is read by the matcher, too"}
 
 
 _READS = 48
@@ -102,7 +105,7 @@ def run_stream(
         raise BadInput(f"Horizons must lie between 1 and the number of edits ({edits}); these are {list(horizons)}.")
     base = baseline or Baseline(model)
     log = EditLog(store := MemoryStore())
-    session = Session.open(model, editor, log, pool=stream.pool(), snapshot_every=edits + 1)
+    session = Session.open(model, editor, log, pool=stream.pool(), snapshot_every=edits + 1, gives=_giving(stream))
     meter = _Meter(session)
     found: list[Horizon] = []
     last: list[Scored] = []
@@ -126,6 +129,13 @@ def run_stream(
         asked=asked,
         restart=_restarted(session, store, own[:_REASKED]),
     )
+
+
+def _giving(stream: Stream) -> Gives:
+    """How the read-back reads an answer to an edit that was drawn."""
+    if not isinstance(stream, Matches):
+        return gives_itself
+    return lambda edit, answer: stream.gives(Outcome(Probe("reliability", edit.query, edit.target), "", answer))
 
 
 def _restarted(session: Session, store: MemoryStore, queries: Sequence[Query]) -> Restart:

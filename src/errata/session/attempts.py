@@ -12,13 +12,12 @@ import torch
 
 from errata.core.canonical import JSON
 from errata.core.editor import Editor, Explains
-from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit, EditId
 from errata.core.rules import Breach, Rules
 from errata.log import EditLog
 from errata.session.asking import said
-from errata.session.guard import Verdict, read_back
+from errata.session.guard import Gives, Verdict, read_back
 from errata.session.neighbours import Beside, readable
 from errata.session.neighbours import beside as asked_beside
 from errata.session.receipts import Moved, Receipt, Status
@@ -108,6 +107,7 @@ def attempt(
     rules: Rules | None,
     log: EditLog,
     beside: bool,
+    gives: Gives,
 ) -> Attempt:
     """Write an edit and read it back.
 
@@ -121,17 +121,18 @@ def attempt(
         rules: what it must not break.
         log: where it would stand.
         beside: whether it must not take away other corrections in force, which are then asked again.
+        gives: how an answer is read.
     """
     started = time.perf_counter()
     written = editor.write(model, base, edit)
     settled()
     middle = time.perf_counter()
-    verdict = read_back(model, editor, before=state, after=written, edit=edit)
+    verdict = read_back(model, editor, before=state, after=written, edit=edit, gives=gives)
     found = () if rules is None else broken(model, editor, before=state, after=written, edit=edit, rules=rules)
     apart = time.perf_counter()
     others = asked_beside(model, editor, log, before=state, after=written, edit=edit, but=supersedes) if beside else Beside()
     beside_ms = (time.perf_counter() - apart) * 1000
-    unsaid = _unsaid(model, editor, log, before=state, after=written, edit=edit, supersedes=supersedes)
+    unsaid = _unsaid(model, editor, log, before=state, after=written, edit=edit, supersedes=supersedes, gives=gives)
     guard_ms = (time.perf_counter() - middle) * 1000
     telemetry = dict(editor.telemetry(written)) if isinstance(editor, Explains) else {}
     write_ms, named = (middle - started) * 1000, log.asks(edit.query)
@@ -141,7 +142,15 @@ def attempt(
 
 
 def _unsaid(
-    model: Model, editor: Editor[Any], log: EditLog, *, before: Any, after: Any, edit: Edit, supersedes: tuple[EditId, ...]
+    model: Model,
+    editor: Editor[Any],
+    log: EditLog,
+    *,
+    before: Any,
+    after: Any,
+    edit: Edit,
+    supersedes: tuple[EditId, ...],
+    gives: Gives,
 ) -> tuple[Moved, ...]:
     """The same question as it was typed before, where the edit speaks to its own wording alone."""
     mine, given = log.asks(edit.query), {query.digest for query in (edit.query, *edit.also)}
@@ -152,9 +161,7 @@ def _unsaid(
     targets = [edit.target] * len(asked)
     was = said(model, partial(editor.read, model, before), asked, targets=targets)
     now = said(model, partial(editor.read, model, after), asked, targets=targets)
-    return tuple(
-        Moved(query.text, then, text) for query, then, text in zip(asked, was, now, strict=True) if not same(text, edit.target)
-    )
+    return tuple(Moved(query.text, then, text) for query, then, text in zip(asked, was, now, strict=True) if not gives(edit, text))
 
 
 def settled() -> None:

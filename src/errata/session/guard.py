@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +13,14 @@ from errata.core.matching import same
 from errata.core.model import Model
 from errata.core.records import Edit
 from errata.session.asking import said
+
+Gives = Callable[[Edit, str], bool]
+"""Whether an answer to an edit's query, or to one of its `also`, gives the edit's target."""
+
+
+def gives_itself(edit: Edit, answer: str) -> bool:
+    """Whether an answer is the edit's target itself."""
+    return same(answer, edit.target)
 
 
 @dataclass(frozen=True)
@@ -39,24 +48,25 @@ class Verdict:
         return not self.why
 
 
-def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edit: Edit) -> Verdict:
-    """Ask the edit's query, its `also` and its `keep` under the old and the new state."""
+def read_back(model: Model, editor: Editor[Any], *, before: Any, after: Any, edit: Edit, gives: Gives = gives_itself) -> Verdict:
+    """Ask the edit's query, its `also` and its `keep` under the old and the new state; `gives` reads what has to be the target."""
     asked = [edit.query, *edit.also, *edit.keep]
-    first, wordings = 1 + len(edit.also), len(edit.also)
+    first = 1 + len(edit.also)
     wanted = [*[edit.target] * first, *[None] * len(edit.keep)]
     old = said(model, partial(editor.read, model, before), [edit.query, *edit.keep])
     new = said(model, partial(editor.read, model, after), asked, targets=wanted)
     kept = tuple(same(was, now) for was, now in zip(old[1:], new[first:], strict=True))
     pairs = tuple(zip(old[1:], new[first:], strict=True))
-    return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, wordings), tuple(new[1:first]), pairs)
+    return Verdict(old[0], new[0], kept, _why(edit, new[:first], kept, gives), tuple(new[1:first]), pairs)
 
 
-def _why(edit: Edit, answers: list[str], kept: tuple[bool, ...], wordings: int) -> str:
-    if not same(answers[0], edit.target):
-        return f"it was not learned: the model answers {quoted(answers[0])} instead of {quoted(edit.target)}"
-    for number in range(wordings):
-        if not same(answers[1 + number], edit.target):
-            return f"wording {number + 1} of `also` gives {quoted(answers[1 + number])} instead of {quoted(edit.target)}"
+def _why(edit: Edit, answers: list[str], kept: tuple[bool, ...], gives: Gives) -> str:
+    for number, answer in enumerate(answers):
+        if gives(edit, answer):
+            continue
+        if number:
+            return f"wording {number} of `also` gives {quoted(answer)} instead of {quoted(edit.target)}"
+        return f"it was not learned: the model answers {quoted(answer)} instead of {quoted(edit.target)}"
     for number, stayed in enumerate(kept):
         if not stayed:
             return f"the answer to query {number + 1} of `keep` ({quoted(edit.keep[number].text)}) moved"

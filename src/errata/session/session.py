@@ -30,6 +30,7 @@ from errata.session.attempts import Attempt, attempt
 from errata.session.beginnings import begin, check_same
 from errata.session.checks import check, check_out
 from errata.session.folding import Folded, folded, forgotten, frozen, gone_on, kept, kept_part
+from errata.session.guard import Gives, gives_itself
 from errata.session.pools import pool_in, unprotected
 from errata.session.receipts import Answer, Moved, Receipt, Status, beyond, receipt_under, stays_out
 
@@ -74,6 +75,7 @@ class Session:
         snapshot_every: int,
         clock: Callable[[], datetime],
         beside: bool = False,
+        gives: Gives = gives_itself,
     ) -> None:
         self.model = model
         self.editor = editor
@@ -81,9 +83,8 @@ class Session:
         self._state = state
         self._snapshot_every = snapshot_every
         self._clock = clock
-        self._beside = beside
-        self._at, self._seq = "", 0
-        self._spec = ""
+        self._beside, self._given = beside, gives
+        self._at, self._seq, self._spec = "", 0, ""
         self._since: tuple[Any, tuple[EditId, ...]] | None = None
         self._when: datetime | None = None
         self.next_end: datetime | None = None  # when the next edit ends, so that the state is folded anew
@@ -99,6 +100,7 @@ class Session:
         asked: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         beside: bool = False,
+        gives: Gives = gives_itself,
     ) -> Session:
         """The session of a log. An empty log begins here: its first entry says which model, which editor and which pool.
 
@@ -108,6 +110,7 @@ class Session:
             asked: how the editor was named, so that the next session can be opened without naming it.
             clock: the time now, in UTC: an edit whose `valid_until` is over doesn't speak any more.
             beside: refuse a correction that would take another one away (`neighbours`); a benchmark measures that instead.
+            gives: how the read-back reads an answer; a benchmark of sentences has a matcher of its own.
 
         Raises:
             WrongStore: the log is of another model, or of an editor with other fields.
@@ -124,7 +127,7 @@ class Session:
                 begin(log, model, editor, pool, asked)
         else:
             check_same(first, model, editor)
-        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock, beside=beside)
+        session = Session(model, editor, log, state=None, snapshot_every=snapshot_every, clock=clock, beside=beside, gives=gives)
         session._follow()
         return session
 
@@ -409,7 +412,7 @@ class Session:
         base = self.without(leaving).state if leaving else self.state
         tried = attempt(
             self.model, self.editor, state=self.state, base=base, edit=edit, supersedes=supersedes, rules=rules, log=self.log,
-            beside=self._beside,
+            beside=self._beside, gives=self._given,
         )  # fmt: skip
         return replace(tried, unprotected=unprotected(self.log, self.editor))
 
@@ -432,7 +435,7 @@ class Session:
         return edit.id in self.log.ids_in_force()
 
     def _gives(self, edit: Edit) -> bool:
-        return same(self.said([edit.query], self.state, [edit.target])[0], edit.target)
+        return self._given(edit, self.said([edit.query], self.state, [edit.target])[0])
 
     def _superseding(self, edit: Edit, named: Collection[EditId]) -> tuple[EditId, ...]:
         """The edit in force of the same query, whose place this one takes, and those that are named; one whose effect was pinned is

@@ -17,7 +17,12 @@ from typing import Any, Final
 from errata_vllm.folder import NOTE, prepare
 from errata_vllm.proof.digest import digest
 
-_PARTS: Final = ("asked", "served", "cost")
+_PARTS: Final = ("asked", "served", "fronted", "cost")
+_NONE: Final = {
+    "served": ("dropped", "of_a_wrong_version", "answers_after_kill_moved", "base_answers_moved"),
+    "fronted": ("passed_that_differ_from_vllm", "moved_after_kill", "moved_after_revert"),
+}
+"""What there must be none of."""
 _LONG: Final = 160
 _SHORT: Final = 8
 _PROMPTS: Final = 8
@@ -36,6 +41,8 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--compiled", action="store_true", help="vLLM traces the model and compiles it, instead of --enforce-eager")
     parser.add_argument("--rounds", type=int, default=9, help="how often each size of memory is timed")
+    parser.add_argument("--reader", default="smollm2", help="what reads for the proxy of `fronted`")
+    parser.add_argument("--fronted", type=int, default=20, metavar="EDITS", help="corrections through that proxy")
     parser.add_argument("--parts", default=",".join(_PARTS), help="of: " + ",".join(_PARTS))
     parser.add_argument("--result", type=Path, default=None, help="where the result is written; OUT/result.json")
     told = parser.parse_args(given)
@@ -47,7 +54,7 @@ def main(given: list[str] | None = None) -> int:
     found |= {"model": told.model, "compiled": told.compiled, "versions": _versions()}
     for part in parts:
         started = time.perf_counter()
-        found[part] = {"asked": _asked, "served": _served, "cost": _cost}[part](told, folder)
+        found[part] = {"asked": _asked, "served": _served, "fronted": _fronted, "cost": _cost}[part](told, folder)
         found[part]["code"] = digest()
         found[part]["minutes"] = round((time.perf_counter() - started) / 60, 1)
         result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -81,6 +88,13 @@ def _served(told: Any, folder: Path) -> dict[str, Any]:
     from errata_vllm.proof.serving import streams
 
     return streams(folder, told.out, told.model, how=() if told.compiled else ("--enforce-eager",))
+
+
+def _fronted(told: Any, folder: Path) -> dict[str, Any]:
+    from errata_vllm.proof.fronted import fronted
+
+    how = () if told.compiled else ("--enforce-eager",)
+    return fronted(folder, told.out, how=how, edits=told.fronted, reader=told.reader)
 
 
 def _cost(told: Any, folder: Path) -> dict[str, Any]:
@@ -125,10 +139,9 @@ def _versions() -> dict[str, str]:
 
 
 def _differs(found: Mapping[str, Any]) -> bool:
-    asked, served = found.get("asked"), found.get("served")
+    asked = found.get("asked")
     apart = asked is not None and any(isinstance(part, list) and part for part in asked["differences"].values())
-    counted = ("dropped", "of_a_wrong_version", "answers_after_kill_moved", "base_answers_moved")
-    return apart or (served is not None and any(served[name] for name in counted))
+    return apart or any(found[part][name] for part, names in _NONE.items() if part in found for name in names)
 
 
 if __name__ == "__main__":

@@ -66,21 +66,37 @@ class Server:
 
 @contextmanager
 def served(folder: Path, out: Path, how: Sequence[str]) -> Iterator[Server]:
-    """The server, ready; it is ended with the block."""
+    """The server with the corrections of `errata.db`, ready; it is ended with the block."""
+    named = {"ERRATA_STORE": str(out / "errata.db"), "ERRATA_POLL_S": "0.1", "VLLM_PLUGINS": "errata"}
+    how = [*how, "--worker-extension-cls", "errata_vllm.Worker"]
+    with vllm(folder, how, named=named, log=out / "serve.log", ready="/plugins/errata/status") as server:
+        yield server
+
+
+@contextmanager
+def vllm(folder: Path, how: Sequence[str], *, named: Mapping[str, str], log: Path, ready: str) -> Iterator[Server]:
+    """vLLM's own server of a folder, as `m`."""
+    command = [
+        *_command(), str(folder), "--served-model-name", "m", "--dtype", "float32",
+        *how, "--max-model-len", "256", "--max-num-seqs", "16", "--host", "127.0.0.1",
+    ]  # fmt: skip
+    with running(command, named=named, log=log, ready=ready) as server:
+        yield server
+
+
+@contextmanager
+def running(command: Sequence[str], *, named: Mapping[str, str], log: Path, ready: str) -> Iterator[Server]:
+    """A server on a port that is free, once it answers a path; it is killed with the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    named = os.environ | {"ERRATA_STORE": str(out / "errata.db"), "ERRATA_POLL_S": "0.1", "VLLM_PLUGINS": "errata"}
-    command = [
-        *_command(), str(folder), "--served-model-name", "m", "--dtype", "float32",
-        *how, "--max-model-len", "256", "--max-num-seqs", "16", "--port", str(port), "--host", "127.0.0.1",
-        "--worker-extension-cls", "errata_vllm.Worker",
-    ]  # fmt: skip
-    with (out / "serve.log").open("ab") as log:
-        process = subprocess.Popen(command, env=named, stdout=log, stderr=log, start_new_session=True)
+    with log.open("ab") as kept:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=os.environ | named, stdout=kept, stderr=kept, start_new_session=True
+        )
     server = Server(process, f"http://127.0.0.1:{port}")
     try:
-        _ready(server)
+        _wait(server, ready, log)
         yield server
     finally:
         end(process)
@@ -102,18 +118,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _ready(server: Server) -> None:
+def _wait(server: Server, path: str, log: Path) -> None:
     started = time.monotonic()
     while time.monotonic() - started < _START_S:
         if server.process.poll() is not None:
-            raise RuntimeError(f"vllm serve ended with {server.process.returncode}; see serve.log")
+            raise RuntimeError(f"the server ended with {server.process.returncode}; see {log}")
         try:
-            server.get("/plugins/errata/status")
+            server.get(path)
         except (OSError, urllib.error.URLError):
             time.sleep(0.5)
         else:
             return
-    raise TimeoutError("vllm serve isn't ready")
+    raise TimeoutError(f"the server isn't ready; see {log}")
 
 
 @dataclass
