@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import errata
-from errata.core.counted import counted
+from errata.core.counted import counted, digits
 
 NOUNS = "edits|entries|pictures|corrections|checkpoints|fields|editors|seeds"
 ALWAYS_SEVERAL = {"FEWEST_EDITS", "ENOUGH", "MANY"}
@@ -17,6 +17,11 @@ ALWAYS_SEVERAL = {"FEWEST_EDITS", "ENOUGH", "MANY"}
 def test_a_count_is_said_with_its_noun():
     said = [counted(0, "edit"), counted(1, "edit"), counted(2, "edit"), counted(1, "entry"), counted(7, "entry"), counted(2, "key")]
     assert said == ["0 edits", "1 edit", "2 edits", "1 entry", "7 entries", "2 keys"]
+
+
+def test_what_was_measured_has_three_digits_and_no_exponent_where_it_can_be_written():
+    values = [0.00123, 0.4876, 12.0, 999.4, 999.6, 3338.2, -21_499.0, 1e-7, float("inf"), float("nan")]
+    assert [*map(digits, values)] == ["0.00123", "0.488", "12", "999", "1,000", "3,340", "-21,500", "1e-07", "inf", "nan"]
 
 
 def test_nothing_is_counted_by_a_plural_alone():

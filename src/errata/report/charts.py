@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from errata.core.counted import digits
 from errata.report.markup import Attributes, Markup, el
 
 CARET = el("path", {"class": "caret", "d": "M0 0L5 8H-5Z"})
@@ -137,7 +138,7 @@ def dots_panel(dots: Sequence[float], trend: Series, *, y: Scale, levels: Sequen
     """A dot for each value in its order, counted from 1, and the trend over them."""
     x = Scale(1, max(2, len(dots)), *PANEL.across)
     placed = "".join(f"M{x(place):.1f} {y(value):.1f}h0" for place, value in enumerate(dots, 1) if y.low <= value <= y.high)
-    last = [(trend, y(trend.points[-1][1]), f"{trend.points[-1][1]:.3g}")] if trend.points else []
+    last = [(trend, y(trend.points[-1][1]), digits(trend.points[-1][1]))] if trend.points else []
     cloud = el("path", {"class": f"dots {trend.css}", "d": placed})
     ticks = sorted({1, (len(dots) + 1) // 2, len(dots)}) if dots else []
     return _svg(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, floor, log10
 
-from errata.core.counted import counted
+from errata.core.counted import counted, digits
 from errata.measure.kinds import CLASS_MEANINGS, Kind
 from errata.measure.scoring import COMPOSITES
 from errata.report.charts import (
@@ -148,9 +148,8 @@ def cost_figure(view: View) -> Markup:
         thinned = relative[::step]
         said = "" if step == 1 else f", every {step}th write"
         trend = Series(one.label, one.css, one.slot, _trend(thinned, log=log))
-        name = (
-            f"{one.label}: write time over one pass, along {counted(len(relative), 'write')}; median {middle(relative) or 0:.3g}."
-        )
+        along, half = counted(len(relative), "write"), digits(middle(relative) or 0)
+        name = f"{one.label}: write time over one pass, along {along}; median {half}."
         chart = dots_panel(thinned, trend, y=scale, levels=levels, name=name, x_title=f"write, in order{said}")
         panels.append(panel(one.label, f"write time / pass time{', logarithmic scale' if log else ''}", chart))
     return el("figure", {}, el("div", {"class": "panels"}, *panels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from errata.core.counted import digits
 from errata.measure.kinds import CLASS_MEANINGS, Kind
 from errata.measure.results import Rate
 from errata.measure.scoring import COMPOSITES
@@ -206,7 +207,7 @@ def _bare(rate: Rate | None) -> Markup:
 def _number(value: float | None) -> Markup:
     if value is None:
         return el("td", {"class": "void"}, "–")
-    return el("td", {}, "< 0.01" if 0 < value < 0.01 else f"{value:.3g}")
+    return el("td", {}, "< 0.01" if 0 < value < 0.01 else digits(value))
 
 
 def _unit(unit: str) -> Markup:

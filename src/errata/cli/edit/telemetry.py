@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from errata.cli._print import fields, say, table
 from errata.core.canonical import JSON
+from errata.core.counted import digits
 
 
 def show_telemetry(telemetry: Mapping[str, JSON]) -> None:
@@ -25,7 +26,7 @@ def _cell(value: JSON) -> str:
         case None:
             return "-"
         case float():
-            return f"{value:.3g}"
+            return digits(value)
         case str() | int():
             return str(value)
         case Sequence():

@@ -70,7 +70,7 @@ def fronted(folder: Path, out: Path, *, how: Sequence[str], edits: int, reader: 
                 client.post(f"/edits/{each}/revert", json={"reason": "the proof is over"}).raise_for_status()
             last = _all(front, asked)
     return {
-        "model": folder.name, "reader": reader, "seed": _SEED, "clients": _CLIENTS, "corrections": edits, "applied": len(ids),
+        "reader": reader, "seed": _SEED, "clients": _CLIENTS, "corrections": edits, "applied": len(ids),
         "refused": edits - len(ids), "seconds_a_correction": round(median(took), 2), "questions": len(asked),
         "kinds": _kinds(stream, asked, base, after), "ways": dict(Counter(said.way for said in after)),
         "passed_that_differ_from_vllm": _moved(base, after, "passed"),
