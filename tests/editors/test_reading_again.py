@@ -1,5 +1,6 @@
 """What a memory does with a scope that reads the nearest edits again: which are read, in which order, and who speaks."""
 
+import pytest
 import torch
 
 from errata.core.editor import Judged, Kept
@@ -15,13 +16,17 @@ class Counting:
 
     def __init__(self, table=None, looked_at=2):
         self.table, self.looked_at, self.read = table or {}, looked_at, []
-        self.by_target = False
+        self.by_target = self.again = False
 
     def spec(self):
         return {"kind": "counting"}
 
     def key(self, model, query, target=None):
         return torch.tensor([float(query.text.split()[-1])])
+
+    def key_of(self, model, query, text):
+        self.read.append(text)
+        return self.key(model, Query.ask(text))
 
     def rho(self, asked_D, keys_ND):
         return (1 - 0.1 * (keys_ND - asked_D).abs().sum(-1)).clamp(0, 1)
@@ -33,6 +38,14 @@ class Counting:
     def judged(self, model, query, corrections):
         self.read.append([known for known, _ in corrections])
         return [self.table.get(known, Judged(0.2, "same")) for known, _ in corrections]
+
+
+class Unmarked(Counting):
+    """Takes the last number of a question, whatever mark stands behind it; one that names Oslo is 0."""
+
+    def key(self, model, query, target=None):
+        last = query.text.split()[-1].strip("?")
+        return torch.tensor([0.0 if "Oslo" in query.text else float(last) if last.isdigit() else 30.0])
 
 
 def asked(number):
@@ -110,6 +123,44 @@ def test_an_edit_whose_target_the_question_says_is_read_however_far_it_lies(rand
     scope.read.clear()
     editor.read(random_llava, state, Query.ask("Whose is value 60 of 1"))  # its own key says that it can't be meant
     assert scope.read == [["what is 1"]]
+
+
+def test_what_concerns_nothing_is_looked_for_by_the_sentence_that_asks_and_read_whole(random_llava):
+    scope = Unmarked()
+    editor, state, edits = memory(random_llava, scope, (1, 2, 60))
+    preamble = Query.ask("I was told of many. So what is 2? There are 30")
+    assert isinstance(editor.read(random_llava, state, preamble), NoPatch)
+    assert scope.read == []
+    scope.again, scope.table["what is 2"] = True, Judged(0.97, "same")
+    assert editor.read(random_llava, state, preamble).edits == (edits[1].id,)
+    assert scope.read == ["So what is 2?", ["what is 2"]]
+    scope.read.clear()
+    assert editor.read(random_llava, state, asked(2)).edits == (edits[1].id,)
+    assert isinstance(editor.read(random_llava, state, asked(30)), NoPatch)
+    assert scope.read == []  # what is found is looked for once, and so is what asks in one sentence
+
+
+def test_it_is_looked_for_as_the_corrections_spell_it(random_llava):
+    scope = Unmarked()
+    editor = Scoped(scope, Routed())
+    edit = Edit(Query.ask("Who is the mayor of Oslo?"), "Mr. Bjornstad")
+    state = editor.write(random_llava, editor.begin(random_llava), edit)
+    scope.again, scope.table["Who is the mayor of Oslo?"] = True, Judged(0.97, "same")
+    scope.read.clear()
+    assert editor.read(random_llava, state, Query.ask("mayor of oslo, please")).edits == (edit.id,)
+    assert scope.read == ["mayor of Oslo, please", ["Who is the mayor of Oslo?"]]
+    scope.read.clear()
+    assert isinstance(editor.read(random_llava, state, Query.ask("Mayor of bergen?")), NoPatch)
+    assert scope.read == ["mayor of bergen?"]
+
+
+@pytest.mark.parametrize(("again", "speaks"), [(False, 1), (True, 0)])
+def test_what_answers_a_question_comes_before_what_its_answer_follows_from(random_llava, again, speaks):
+    scope = Counting(looked_at=3)
+    editor, state, edits = memory(random_llava, scope, (1, 2))
+    scope.again = again
+    scope.table |= {"what is 2": Judged(0.99, "follows"), "what is 1": Judged(0.8, "same")}
+    assert editor.read(random_llava, state, asked(1.8)).edits == (edits[speaks].id,)
 
 
 def test_a_target_is_found_as_whole_words_in_whatever_stands_around_them():

@@ -209,6 +209,16 @@ def test_another_model_may_read(scope, trained, tiny, random_blip2):
         parse("scoped:scope=nearest,reader=smollm2")
 
 
+@pytest.mark.parametrize(("form", "spelled"), [(3, "starfish"), (4, "Starfish")])
+def test_two_that_are_read_together_are_spelled_alike_since_its_fourth_form(trained, form, spelled):
+    scope = RerankScope.load(read(trained, kind="rerank"), form=form)
+    beside = scope._beside("where does the Starfish live?", "pier 0", "tell me the home of the starfish.").text
+    assert beside.splitlines()[0] == "Known: where does the Starfish live?"
+    assert beside.splitlines()[2] == f"Asked: tell me the home of the {spelled}."
+    beside = scope._beside("where does the starfish live?", "pier 0", "tell me the home of the Starfish.").text
+    assert beside.splitlines()[0] == f"Known: where does the {spelled} live?"
+
+
 def test_what_shipped_second_reads_it_with_its_subject_on_the_picture_too(trained, tiny):
     second = RerankScope.load(read(trained, kind="rerank"), form=2)
     assert second.spec()["form"] == 2
@@ -279,8 +289,8 @@ def test_more_depths_than_layers_and_sizes_of_nothing_are_sentences(random_llava
         RerankScope.of(random_llava, RerankSizes(depths=99))
     with pytest.raises(BadInput, match="at least 1"):
         RerankSizes(looked_at=0)
-    with pytest.raises(BadInput, match="one of the forms 1, 2, 3, not in 4"):
-        RerankSizes(form=4)
+    with pytest.raises(BadInput, match="one of the forms 1, 2, 3, 4, not in 5"):
+        RerankSizes(form=5)
     with pytest.raises(BadInput, match="share of the layers"):
         RerankSizes(layers=1.5)
 

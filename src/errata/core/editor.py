@@ -283,6 +283,16 @@ class Reranks(Protocol):
         """Whether an edit is read, too, whose target the question says word for word, as if it were near."""
         ...
 
+    @property
+    def again(self) -> bool:
+        """Whether a question that no edit answers is looked for once more, by the sentence that asks, spelled as the edits are; and
+        whether an edit that answers it comes before one from which the answer only follows."""
+        ...
+
+    def key_of(self, model: Model, query: Query, text: str) -> Tensor:
+        """The key of a question if its words were these: its pictures and what was said before are the same."""
+        ...
+
     def kept(self, model: Model, edit: Edit) -> Kept:
         """What is kept of an edit.
 

@@ -77,7 +77,7 @@ class ByScope(Remembers):
     """Folder of the trained scope; none for "nearest" and "alike", which learn nothing. Of "rerank"; empty: the one that ships,
     which is for SmolLM2-135M-Instruct."""
 
-    shipped: int = field(default=3, metadata={BEFORE: 1})
+    shipped: int = field(default=4, metadata={BEFORE: 1})
     """Of "rerank" without a checkpoint: which of those that shipped. A log goes on with the one that it began with."""
 
     encoders: str = ""
@@ -216,7 +216,7 @@ class ByScope(Remembers):
 _SHIPPED: Mapping[int, Path] = MappingProxyType(
     {
         number: Path(str(files("errata").joinpath("assets", folder)))
-        for number, folder in ((1, "smollm2-rerank"), (2, "smollm2-rerank-2"), (3, "smollm2-rerank-2"))
+        for number, folder in ((1, "smollm2-rerank"), (2, "smollm2-rerank-2"), (3, "smollm2-rerank-2"), (4, "smollm2-rerank-2"))
     }
 )
 """What was trained for `smollm2`, the first and what took its place, by the form in which it keeps corrections."""

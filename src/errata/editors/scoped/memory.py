@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from errata.core.records import EditId
+from errata.editors.scoped.scopes.spelling import as_spelled, words_in
 
 ROWS: Final = 1024
 """Keys from which on a block is closed."""
@@ -126,6 +127,16 @@ class Block:
                 words = _words(held.target)
                 found[words] = (*found.get(words, ()), slot)
         return found
+
+    @cached_property
+    def spelled(self) -> Mapping[str, frozenset[str]]:
+        """Words of its edits, folded -> how these spell them."""
+        found: dict[str, set[str]] = {}
+        for held in self.held:
+            for text in () if held is None else (*held.words, held.target):
+                for word in words_in(text):
+                    found.setdefault(word.casefold(), set()).add(word)
+        return {folded: frozenset(spellings) for folded, spellings in found.items()}
 
     def with_(self, held: Held, keys_KD: Tensor) -> Block:
         """One more edit in an open block."""
@@ -233,6 +244,10 @@ class Memory:
         runs = {run for run in runs if len(" ".join(run)) > 1}
         for number, block in enumerate(self.blocks):
             yield from (Place(number, slot) for slot in sorted(slot for run in runs for slot in block.targets.get(run, ())))
+
+    def as_spelled(self, text: str) -> str:
+        """A text as the edits spell its words."""
+        return as_spelled(text, lambda word: frozenset[str]().union(*(block.spelled.get(word, ()) for block in self.blocks)))
 
     def _in_blocks_of(self, name: str) -> Iterator[Place]:
         hashed = hash(name)

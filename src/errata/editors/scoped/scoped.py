@@ -11,7 +11,8 @@ the same query always do. That is settled at the later one's write. Where both a
 earlier one's place, whatever their scores.
 
 A scope may find edits by their keys and then read the nearest together with the question (`core.editor.Reranks`): what it makes of
-them is the score, and the others aren't in scope.
+them is the score, and the others aren't in scope. Of a question that concerns none by its key the sentence that asks is looked for,
+spelled as the edits are (`scopes.spelling`); what is read beside them is the whole question.
 
 Where it is wanted, a question on a picture that concerns no edit as it is shown is asked again in words, with what the model says
 is on the picture (`naming`): so an edit in words holds on pictures, unless its reach is "text".
@@ -43,6 +44,7 @@ from errata.core.records import Edit, EditId, Query, Spec
 from errata.editors.scoped.index import LARGE, Index, faiss
 from errata.editors.scoped.memory import Held, Memory, Place
 from errata.editors.scoped.naming import Naming
+from errata.editors.scoped.scopes.spelling import asking
 from errata.nn.patches import NoPatch, decided
 
 INSIDE: Final = 0.5
@@ -195,20 +197,31 @@ class Scoped:
 
     def _asked(self, model: Model, state: Memory, query: Query) -> _Asked:
         """The question as it is or, where that concerns no edit and a picture is shown, with this in words, if it then does."""
-        asked_D = self.scope.key(model, query)
-        shown = _Asked(query, asked_D, self._found(model, state, query, asked_D))
+        shown = self._looked_for(model, state, query)
         if self.naming is None or not query.images or shown.found[0].rho >= INSIDE:
             return shown
         worded = self.naming.worded(model, query)
         if worded is None or not fits(model, worded):
             return shown
-        asked_D = self.scope.key(model, worded)
-        named = _Asked(worded, asked_D, self._found(model, state, worded, asked_D, named=True))
+        named = self._looked_for(model, state, worded, named=True)
         if named.found[0].rho < INSIDE:
             return shown
         if isinstance(self.scope, Reranks) and self.naming.asked_for(model, query, self.scope, inside=INSIDE):
             return shown
         return named
+
+    def _looked_for(self, model: Model, state: Memory, query: Query, *, named: bool = False) -> _Asked:
+        """What is found of a question or, where that is nothing, of the sentence of it that asks, spelled as the edits are."""
+        asked_D = self.scope.key(model, query)
+        first = _Asked(query, asked_D, self._found(model, state, query, asked_D, named=named))
+        if not isinstance(self.scope, Reranks) or not self.scope.again or _direct(first.found[0]):
+            return first
+        text = state.as_spelled(asking(query.text))
+        if text == query.text.strip():
+            return first
+        asked_D = self.scope.key_of(model, query, text)
+        found = self._found(model, state, query, asked_D, named=named)
+        return _Asked(query, asked_D, found) if _direct(found[0]) or found[0].rho >= INSIDE > first.found[0].rho else first
 
     def _found(self, model: Model, state: Memory, query: Query, asked_D: Tensor, *, named: bool = False) -> tuple[Found, ...]:
         scores = self._scores(model, state, query, asked_D)
@@ -217,7 +230,9 @@ class Scoped:
             nearest = max(scores, key=lambda place: (scores[place].rho, place))
             return (Found(state.at(nearest).edit, min(scores[nearest].rho, _OUTSIDE), nearest),)
         chosen: dict[Place, None] = {}  # in order, each once
-        for place in sorted(inside, key=lambda place: (scores[place].rho, place), reverse=True):
+        again = isinstance(self.scope, Reranks) and self.scope.again
+        first = {place for place in inside if not again or _direct(scores[place])}
+        for place in sorted(inside, key=lambda place: (place in first, scores[place].rho, place), reverse=True):
             chosen.setdefault(_heir(state, place, inside))
             if len(chosen) == self.k:
                 break
@@ -297,7 +312,8 @@ class Scoped:
         places = [place for rho, place in near[: scope.looked_at] if rho >= BESIDE or writing or place == near[0][1]]
         first, rest = ([], places) if own else (places[:1], places[1:])
         read = self._read_again(scope, model, state, query, first)
-        if writing or not (own or any(score.rho >= SURE for score in read.values())):
+        sure = [score for score in read.values() if score.rho >= SURE and (_direct(score) or not scope.again)]
+        if writing or not (own or sure):
             read |= self._read_again(scope, model, state, query, rest)
         inside = [*own, *(place for place, score in read.items() if score.rho >= INSIDE)]
         heirs = [place for place in _contradicting(state, inside) if place not in read and place not in own]
@@ -375,6 +391,11 @@ class Scoped:
 def _asks_the_same(score: _Score) -> bool:
     """Whether an edit's question is another's, as far as that is known: one that only follows from it contradicts nothing."""
     return score.sort in (None, "same")
+
+
+def _direct(one: _Score | Found) -> bool:
+    """Whether an edit in scope says what is asked: what only follows from it has to be worked out."""
+    return one.rho >= INSIDE and one.sort != "follows"
 
 
 def _contradicting(state: Memory, places: Sequence[Place]) -> list[Place]:

@@ -45,8 +45,10 @@ from errata.editors._checkpoints import Base, Checkpoint, Named
 from errata.editors._sites import linear, spread
 from errata.editors.scoped.memory import named_beside
 from errata.editors.scoped.scopes.marks import SIGNS, marks
+from errata.editors.scoped.scopes.meant import answered, beyond_its_picture, said, subject, worded
 from errata.editors.scoped.scopes.retriever import Retriever, RetrieverTraining
 from errata.editors.scoped.scopes.sight import Sight
+from errata.editors.scoped.scopes.spelling import aligned
 from errata.editors.scoped.scopes.standard import APART, SORTS, check_surely, labels
 from errata.nn.patches import Delta, LowRank
 from errata.nn.weights import bytes_of, count_of
@@ -70,7 +72,7 @@ _FAINT: Final = 0.5
 _SEEN: Final = 16.0
 """What a picture's signs and its sight are multiplied with where both tell how near keys lie."""
 
-_FORMS: Final = (1, 2, 3)
+_FORMS: Final = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,10 @@ class RerankSizes:
     looked_at: int = 4
     """Corrections that are read together with a question, at most, >= 1."""
 
-    form: int = 3
-    """How corrections are kept: 3. 2 is what was before: one on a picture is read with its subject on that picture, too. And 1
-    before that: questions alone make vectors, and a picture is in scope of nothing but the very same question."""
+    form: int = 4
+    """How corrections are kept and looked for: 4. 3 is what was before: words are read as they were typed, and looked for once. 2
+    before that: one on a picture is read with its subject on that picture, too. And 1: questions alone make vectors, and a picture
+    is in scope of nothing but the very same question."""
 
     def __post_init__(self) -> None:
         if self.form not in _FORMS:
@@ -261,6 +264,11 @@ class RerankScope:
         return self.sizes.form > 1
 
     @property
+    def again(self) -> bool:
+        """See `core.editor.Reranks`."""
+        return self.sizes.form > 3
+
+    @property
     def parameters(self) -> int:
         """How many parameters there are."""
         return count_of(self.net)
@@ -277,15 +285,19 @@ class RerankScope:
         Raises:
             BadInput: it was trained for another model, or the query can't be put to this one.
         """
-        asked = query if self.sizes.form == 1 else _worded(query.text)
+        asked = query if self.sizes.form == 1 else worded(query.text)
         return self._keys(model, [(asked, self._codes(model, query))])[0]
+
+    def key_of(self, model: Model, query: Query, text: str) -> Float[Tensor, " K"]:
+        """See `core.editor.Reranks`."""
+        return self._keys(model, [(worded(text), self._codes(model, query))])[0]
 
     def _keys(self, model: Model, asked: Sequence[tuple[Query, Tensor]]) -> Float[Tensor, "N K"]:
         """The keys of some questions, each with its codes."""
         places = self._fits(model)
         seen = torch.tensor([bool(query.images) for query, _ in asked])  # of the first form; nothing is known of them
         with _READS, torch.no_grad():
-            queries = [_worded(query.text) if query.images else query for query, _ in asked]
+            queries = [worded(query.text) if query.images else query for query, _ in asked]
             found = self._read_by(model).states(queries, [None] * len(asked), places.seen, as_loaded=True)
             vectors_ND: Tensor = self.net.nearness(found)
         vectors_ND[seen] = 0
@@ -303,7 +315,7 @@ class RerankScope:
         for edit, (words, rows), keys_KD in zip(edits, made, torch.split(keys_ND, [len(rows) for _, rows in made]), strict=True):
             apart = self.sizes.form > 2
             own = (edit.query if apart and edit.query.images else rows[0][0], keys_KD[0])
-            if self.sizes.form == 1 or not _beyond_its_picture(edit):
+            if self.sizes.form == 1 or not beyond_its_picture(edit):
                 found.append(Kept(keys_KD, words, (own,)))
                 continue
             seen_KD, unseen_KD = keys_KD.clone().chunk(2) if apart else (keys_KD, keys_KD.clone())
@@ -321,13 +333,13 @@ class RerankScope:
         codes = [self._codes(model, query, alike=edit.reach != "image") for query in queries]
         if self.sizes.form == 1:
             return asked, list(zip(queries, codes, strict=True))
-        said = tuple(named_beside(text, _subject(edit)) for text in asked)
-        apart = self.sizes.form > 2 and _beyond_its_picture(edit)
+        named = tuple(named_beside(text, subject(edit)) for text in asked)
+        apart = self.sizes.form > 2 and beyond_its_picture(edit)
         rows = []
-        for words in (asked, said) if apart else (said,):
-            rows += [(_worded(text), code_C) for text, code_C in zip(words, codes, strict=True)]
-            rows.append((_worded(_answered(words[0], edit)), codes[0]))
-        return asked if apart else said, rows
+        for words in (asked, named) if apart else (named,):
+            rows += [(worded(text), code_C) for text, code_C in zip(words, codes, strict=True)]
+            rows.append((worded(answered(words[0], edit)), codes[0]))
+        return asked if apart else named, rows
 
     def _codes(self, model: Model, query: Query, *, alike: bool = True) -> Float[Tensor, " C"]:
         """What stands behind a query's vector; `alike`: pictures that show the same are meant, too."""
@@ -375,7 +387,7 @@ class RerankScope:
         """See `core.editor.Reranks`. 1 - p(apart), bent so that `surely` is at 0.5; 0 where both together are too long to read."""
         places = self._fits(model)
         model = self._read_by(model)
-        asked = [_beside(known, target, query.text) for known, target in corrections]
+        asked = [self._beside(known, target, query.text) for known, target in corrections]
         blind = self.sizes.form == 1 and bool(query.images)
         read = [place for place, each in enumerate(asked) if not blind and fits(model, each)]
         found = [Judged(0.0, "same")] * len(asked)
@@ -385,6 +397,11 @@ class RerankScope:
             for place, sorts in zip(read, logits_B5.softmax(-1).tolist(), strict=True):
                 found[place] = self._judged(sorts)
         return found
+
+    def _beside(self, known: str, target: str, asked: str) -> Query:
+        """A correction and a question, to be read together."""
+        known, asked = aligned(known, target, asked) if self.again else (known, asked)
+        return Query((Message("system", (_TOLD,)), Message("user", (f"Known: {known}\nAnswer: {target}\nAsked: {asked}",))))
 
     def _judged(self, sorts: Sequence[float]) -> Judged:
         likely = 1 - sorts[APART]
@@ -435,13 +452,13 @@ class RerankScope:
 
     def _of_pairs(self, pairs: Sequence[Pair], *, graph: bool = False) -> Float[Tensor, "N 5"]:
         assert self._model is not None, "only a scope that is trained reads pairs by itself"
-        asked = [_beside(_said(pair.edit), pair.edit.target, pair.query.text) for pair in pairs]
+        asked = [self._beside(said(pair.edit), pair.edit.target, pair.query.text) for pair in pairs]
         return self._logits(self._model, self._fits(self._model), asked, graph=graph)
 
     def asks(self, edit: Edit) -> list[Query]:
         """What the vectors of a correction are of, in a training."""
-        said = _said(edit)
-        return [Query.ask(said), Query.ask(_answered(said, edit))] if self.sizes.form > 1 else [edit.query]
+        text = said(edit)
+        return [Query.ask(text), Query.ask(answered(text, edit))] if self.sizes.form > 1 else [edit.query]
 
     def nearness(self) -> RetrieverTraining:
         """What finds the nearest, to be trained by itself before."""
@@ -467,31 +484,3 @@ class _Places:
         written = tuple(path for path in model.writable["text"] if model.groups[path] < end)
         read = next(path for path in model.writable["text"] if model.groups[path] == end)
         return _Places(written, read, spread(model, sizes.depths, until=end))
-
-
-def _beside(known: str, target: str, asked: str) -> Query:
-    """A correction and a question, to be read together."""
-    return Query((Message("system", (_TOLD,)), Message("user", (f"Known: {known}\nAnswer: {target}\nAsked: {asked}",))))
-
-
-def _said(edit: Edit) -> str:
-    """A correction's question as it is read in words: with its subject where that is known by a picture alone."""
-    return named_beside(edit.query.text, _subject(edit))
-
-
-def _subject(edit: Edit) -> str | None:
-    """What a correction is about where no picture is shown; None: it doesn't say, or stays with its picture."""
-    return None if edit.reach == "image" else edit.subject
-
-
-def _worded(text: str) -> Query:
-    return Query.ask(text if text.strip() else "?")
-
-
-def _answered(said: str, edit: Edit) -> str:
-    return f"{said} {edit.target.strip()}"
-
-
-def _beyond_its_picture(edit: Edit) -> bool:
-    """Whether a correction on a picture is meant where that isn't shown."""
-    return bool(edit.query.images) and _subject(edit) is not None
