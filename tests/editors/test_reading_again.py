@@ -154,6 +154,16 @@ def test_it_is_looked_for_as_the_corrections_spell_it(random_llava):
     assert scope.read == ["mayor of bergen?"]
 
 
+def test_the_name_behind_a_question_on_a_picture_stays_with_it(random_llava):
+    scope = Unmarked()
+    editor, state, _ = memory(random_llava, scope, (1, 60))
+    scope.again = True
+    editor._looked_for(random_llava, state, Query.ask("what is on this flag? (the flag of Peru)"), named=True)
+    assert scope.read == []
+    editor._looked_for(random_llava, state, Query.ask("what is on this flag? (the flag of Peru)"))
+    assert scope.read == ["what is on this flag?"]
+
+
 @pytest.mark.parametrize(("again", "speaks"), [(False, 1), (True, 0)])
 def test_what_answers_a_question_comes_before_what_its_answer_follows_from(random_llava, again, speaks):
     scope = Counting(looked_at=3)

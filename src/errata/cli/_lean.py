@@ -20,7 +20,7 @@ _UNUSED: Final = ("is_scipy_available", "is_sklearn_available")
 @contextmanager
 def lean() -> Iterator[None]:
     """Within the block nothing collects garbage, of which imports make none, and transformers takes scipy and scikit-learn for not
-    there. Who imports them himself finds them.
+    there. Whoever else imports them finds them.
 
     Afterwards garbage is collected as before, but no more among what was loaded.
     """

@@ -211,12 +211,13 @@ class Scoped:
         return named
 
     def _looked_for(self, model: Model, state: Memory, query: Query, *, named: bool = False) -> _Asked:
-        """What is found of a question or, where that is nothing, of the sentence of it that asks, spelled as the edits are."""
+        """What is found of a question or, where that is nothing, of the sentence of it that asks, spelled as the edits are. What
+        has a name behind it (`named`) is one sentence."""
         asked_D = self.scope.key(model, query)
         first = _Asked(query, asked_D, self._found(model, state, query, asked_D, named=named))
         if not isinstance(self.scope, Reranks) or not self.scope.again or _direct(first.found[0]):
             return first
-        text = state.as_spelled(asking(query.text))
+        text = state.as_spelled(query.text.strip() if named else asking(query.text))
         if text == query.text.strip():
             return first
         asked_D = self.scope.key_of(model, query, text)
