@@ -14,6 +14,8 @@ RESULTS = sorted((Path(__file__).parents[1] / "results").glob("*.json"))
 ASKED = ("base", "half", "after", "mixed", "reverted", "pinned_after_revert")
 SERVED = ("dropped", "of_a_wrong_version", "answers_after_kill_moved", "base_answers_moved")
 
+FRONTED = ("refused", "passed_that_differ_from_vllm", "moved_after_kill", "moved_after_revert")
+
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_saved_proof_is_of_this_code_and_found_no_difference(path):
@@ -24,6 +26,11 @@ def test_the_saved_proof_is_of_this_code_and_found_no_difference(path):
     if "served" in found:
         assert [found["served"][name] for name in SERVED] == [0] * len(SERVED)
         assert found["served"]["folded_after_kill"] == found["served"]["acknowledged"]
+    if "fronted" in found:
+        assert [found["fronted"][name] for name in FRONTED] == [0] * len(FRONTED)
+        assert found["fronted"]["ways_after_revert"] == {"passed": found["fronted"]["questions"]}
+        kept = [told for kind, told in found["fronted"]["kinds"].items() if kind.endswith(", kept")]
+        assert [told["met"] for told in kept] == [told["of"] for told in kept]
 
 
 def test_there_is_a_saved_proof():
