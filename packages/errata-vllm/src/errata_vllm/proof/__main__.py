@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -87,14 +87,18 @@ def _known(told: Any) -> dict[str, Any]:
 def _served(told: Any, folder: Path) -> dict[str, Any]:
     from errata_vllm.proof.serving import streams
 
-    return streams(folder, told.out, told.model, how=() if told.compiled else ("--enforce-eager",))
+    return streams(folder, told.out, told.model, how=_how(told))
 
 
 def _fronted(told: Any, folder: Path) -> dict[str, Any]:
     from errata_vllm.proof.fronted import fronted
 
-    how = () if told.compiled else ("--enforce-eager",)
-    return fronted(folder, told.out, how=how, edits=told.fronted, reader=told.reader)
+    return fronted(folder, told.out, how=_how(told), edits=told.fronted, reader=told.reader)
+
+
+def _how(told: Any) -> Sequence[str]:
+    """What `vllm serve` is told beside the rest."""
+    return () if told.compiled else ("--enforce-eager",)
 
 
 def _cost(told: Any, folder: Path) -> dict[str, Any]:

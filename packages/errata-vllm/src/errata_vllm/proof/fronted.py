@@ -74,9 +74,9 @@ def fronted(folder: Path, out: Path, *, how: Sequence[str], edits: int, reader: 
         "refused": edits - len(ids), "seconds_a_correction": round(median(took), 2), "questions": len(asked),
         "kinds": _kinds(stream, asked, base, after), "ways": dict(Counter(said.way for said in after)),
         "passed_that_differ_from_vllm": _moved(base, after, "passed"),
-        "moved_after_kill": sum(one.text != other.text for one, other in zip(after, again, strict=True)),
+        "moved_after_kill": _moved(after, again),
         "seconds_to_start_anew": round(seconds, 1), "ways_after_revert": dict(Counter(said.way for said in last)),
-        "moved_after_revert": _moved(base, last, None), "milliseconds_alone": alone,
+        "moved_after_revert": _moved(base, last), "milliseconds_alone": alone,
     }  # fmt: skip
 
 
@@ -142,6 +142,6 @@ def _kinds(stream: AtlasStream, asked: Sequence[Probe], base: Sequence[_Said], a
     return {kind: dict(told) for kind, told in found.items()}
 
 
-def _moved(base: Sequence[_Said], now: Sequence[_Said], way: str | None) -> int:
-    """Answers that differ from vLLM's own, of those that went a way."""
-    return sum(one.text != other.text for one, other in zip(base, now, strict=True) if way in (None, other.way))
+def _moved(before: Sequence[_Said], now: Sequence[_Said], way: str | None = None) -> int:
+    """Answers that differ from those before, of those that went a way; None: of all."""
+    return sum(one.text != other.text for one, other in zip(before, now, strict=True) if way in (None, other.way))
